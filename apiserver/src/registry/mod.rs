@@ -1,0 +1,185 @@
+//! What the server serves: one entry for each group, version and resource, built in or from a CRD.
+//!
+//! **Invariant:** a request sees one snapshot of the registry from its first look to its answer; entries change
+//! by whole snapshots (`Registry::update`), never in place.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+/// Group, version and plural name of a resource. The core group is the empty string.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupVersionResource {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// Version, such as `v1`.
+    pub version: String,
+    /// Plural name, such as `deployments`.
+    pub resource: String,
+}
+
+impl GroupVersionResource {
+    /// Makes one from its three parts.
+    pub fn new(group: impl Into<String>, version: impl Into<String>, resource: impl Into<String>) -> Self {
+        Self {
+            group: group.into(),
+            version: version.into(),
+            resource: resource.into(),
+        }
+    }
+
+    /// `apiVersion` as objects carry it: `v1`, `apps/v1`.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+}
+
+/// Whether objects of a resource live in a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// In a namespace.
+    Namespaced,
+    /// Belong to the whole cluster.
+    Cluster,
+}
+
+/// JSON paths of the scale subresource, with leading dot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScalePaths {
+    /// Path of the wanted replica count, below `.spec`.
+    pub spec_replicas: String,
+    /// Path of the observed replica count, below `.status`.
+    pub status_replicas: String,
+    /// Path of the selector in text form, where there is one.
+    pub label_selector: Option<String>,
+}
+
+/// A column of the table form, as in a CRD's `additionalPrinterColumns`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Heading.
+    pub name: String,
+    /// `integer`, `number`, `string`, `boolean` or `date`.
+    pub type_: String,
+    /// OpenAPI format, may be empty.
+    pub format: String,
+    /// Shown by `kubectl describe` and in the table's definition.
+    pub description: String,
+    /// 0 is always shown; higher only with `-o wide`.
+    pub priority: i32,
+    /// JSON path with leading dot, evaluated on the object.
+    pub json_path: String,
+}
+
+/// One served resource of one version.
+#[derive(Clone, Debug)]
+pub struct ResourceInfo {
+    /// Where it is served.
+    pub gvr: GroupVersionResource,
+    /// Kind, such as `Deployment`.
+    pub kind: String,
+    /// Kind of its list, such as `DeploymentList`.
+    pub list_kind: String,
+    /// Singular name, such as `deployment`.
+    pub singular: String,
+    /// Short names that kubectl understands.
+    pub short_names: Vec<String>,
+    /// Categories, such as `all`.
+    pub categories: Vec<String>,
+    /// Scope.
+    pub scope: Scope,
+    /// Verbs as discovery prints them, sorted.
+    pub verbs: Vec<String>,
+    /// Whether `/status` is served.
+    pub status: bool,
+    /// Whether `/scale` is served, and where it looks.
+    pub scale: Option<ScalePaths>,
+    /// Columns of the table form; empty: the printers of `table` decide (built-ins), or Name and Age.
+    pub columns: Vec<Column>,
+    /// JSON paths that field selectors may name besides metadata.name and metadata.namespace.
+    pub selectable_fields: Vec<String>,
+    /// A built-in kind or one from a CRD, with what only that sort has.
+    pub origin: Origin,
+}
+
+/// Where a resource comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// Known to the crate.
+    BuiltIn,
+    /// Served from a CRD version.
+    Custom(Arc<CustomVersion>),
+}
+
+/// What a CRD version brings: its schema, compiled once.
+#[derive(Debug)]
+pub struct CustomVersion {
+    /// Name of the CRD object.
+    pub crd_name: String,
+    /// Version that is stored.
+    pub storage_version: String,
+    /// Compiled schema; prunes, defaults and validates.
+    pub schema: kubewright_schema::Structural,
+    /// Why requests get a warning, where the version is deprecated.
+    pub deprecation_warning: Option<String>,
+}
+
+/// All that is served at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    resources: BTreeMap<GroupVersionResource, Arc<ResourceInfo>>,
+    /// Grows by one with each change; discovery and OpenAPI caches key on it.
+    pub revision: u64,
+}
+
+impl Snapshot {
+    /// The resource served under exactly this group, version and plural.
+    pub fn get(&self, gvr: &GroupVersionResource) -> Option<&Arc<ResourceInfo>> {
+        self.resources.get(gvr)
+    }
+
+    /// All entries, ordered by group, version, plural.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<ResourceInfo>> {
+        self.resources.values()
+    }
+
+    /// Adds or replaces an entry.
+    pub fn insert(&mut self, info: ResourceInfo) {
+        self.resources.insert(info.gvr.clone(), Arc::new(info));
+    }
+
+    /// Removes the entries for which `keep` is false.
+    pub fn retain(&mut self, mut keep: impl FnMut(&ResourceInfo) -> bool) {
+        self.resources.retain(|_, info| keep(info));
+    }
+}
+
+/// The registry: readers take a snapshot, writers replace it.
+#[derive(Debug, Default)]
+pub struct Registry {
+    current: ArcSwap<Snapshot>,
+}
+
+impl Registry {
+    /// The present snapshot.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Applies `change` to a copy of the present snapshot and publishes it with the next revision.
+    ///
+    /// `change` may run more than once when writers race.
+    pub fn update(&self, change: impl Fn(&mut Snapshot)) {
+        self.current.rcu(|old| {
+            let mut next = Snapshot::clone(old);
+            change(&mut next);
+            next.revision += 1;
+            next
+        });
+    }
+}
