@@ -3,10 +3,13 @@
 //! **Invariant:** a request sees one snapshot of the registry from its first look to its answer; entries change
 //! by whole snapshots (`Registry::update`), never in place.
 
+pub mod builtin;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use serde_json::Value;
 
 /// Group, version and plural name of a resource. The core group is the empty string.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,8 +58,34 @@ pub struct ScalePaths {
     pub spec_replicas: String,
     /// Path of the observed replica count, below `.status`.
     pub status_replicas: String,
-    /// Path of the selector in text form, where there is one.
+    /// Path of the selector, where there is one: a text in custom resources, an object in built-in kinds.
     pub label_selector: Option<String>,
+}
+
+/// A field that field selectors may name, besides metadata.name and metadata.namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelectableField {
+    /// Name in the selector, such as `spec.nodeName`.
+    pub label: String,
+    /// Where its value is, with leading dot, such as `.spec.nodeName`.
+    pub path: String,
+    /// Text it has while the field is absent: mostly empty, `false` or `0` where upstream's type has no null.
+    pub absent: String,
+}
+
+/// A subresource as discovery prints it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subresource {
+    /// Name, such as `scale`.
+    pub name: String,
+    /// Group of the kind it speaks, where that is another than the resource's.
+    pub group: String,
+    /// Version of that kind; empty where group and version are the resource's.
+    pub version: String,
+    /// Kind it speaks.
+    pub kind: String,
+    /// Verbs, sorted.
+    pub verbs: Vec<String>,
 }
 
 /// A column of the table form, as in a CRD's `additionalPrinterColumns`.
@@ -101,8 +130,12 @@ pub struct ResourceInfo {
     pub scale: Option<ScalePaths>,
     /// Columns of the table form; empty: the printers of `table` decide (built-ins), or Name and Age.
     pub columns: Vec<Column>,
-    /// JSON paths that field selectors may name besides metadata.name and metadata.namespace.
-    pub selectable_fields: Vec<String>,
+    /// Fields that field selectors may name besides metadata.name and metadata.namespace.
+    pub selectable_fields: Vec<SelectableField>,
+    /// Subresources as discovery prints them, sorted by name; `status` and `scale` included.
+    pub subresources: Vec<Subresource>,
+    /// Where objects are stored: the storage version, and for events of events.k8s.io the core group's.
+    pub storage: GroupVersionResource,
     /// A built-in kind or one from a CRD, with what only that sort has.
     pub origin: Origin,
 }
@@ -125,6 +158,8 @@ pub struct CustomVersion {
     pub storage_version: String,
     /// Compiled schema; prunes, defaults and validates.
     pub schema: kubewright_schema::Structural,
+    /// The schema as the CRD gives it (`openAPIV3Schema`), which OpenAPI publishes.
+    pub openapi: Value,
     /// Why requests get a warning, where the version is deprecated.
     pub deprecation_warning: Option<String>,
 }
@@ -138,6 +173,15 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// A snapshot that serves the built-in kinds.
+    pub fn builtin() -> Self {
+        let mut snapshot = Self::default();
+        for info in builtin::resources() {
+            snapshot.insert(info.clone());
+        }
+        snapshot
+    }
+
     /// The resource served under exactly this group, version and plural.
     pub fn get(&self, gvr: &GroupVersionResource) -> Option<&Arc<ResourceInfo>> {
         self.resources.get(gvr)

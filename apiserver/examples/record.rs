@@ -1,0 +1,307 @@
+//! Records discovery and OpenAPI of a real kube-apiserver into `apiserver/data/`.
+//!
+//! ```console
+//! cargo run -p kubewright-apiserver --example record -- KUBECONFIG
+//! ```
+//!
+//! `SERVED` says which groups and resources are kept. To serve more built-in kinds, add them there and record
+//! again: nothing else in the crate lists them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::io::Write;
+use std::path::Path;
+
+use flate2::{Compression, write::GzEncoder};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha512};
+
+/// Group versions and, for each, the resources that are kept.
+const SERVED: &[(&str, &[&str])] = &[
+    (
+        "v1",
+        &[
+            "configmaps",
+            "endpoints",
+            "events",
+            "limitranges",
+            "namespaces",
+            "nodes",
+            "persistentvolumeclaims",
+            "persistentvolumes",
+            "pods",
+            "podtemplates",
+            "replicationcontrollers",
+            "resourcequotas",
+            "secrets",
+            "serviceaccounts",
+            "services",
+        ],
+    ),
+    (
+        "apps/v1",
+        &[
+            "controllerrevisions",
+            "daemonsets",
+            "deployments",
+            "replicasets",
+            "statefulsets",
+        ],
+    ),
+    ("events.k8s.io/v1", &["events"]),
+    ("batch/v1", &["cronjobs", "jobs"]),
+    ("apiextensions.k8s.io/v1", &["customresourcedefinitions"]),
+    ("coordination.k8s.io/v1", &["leases"]),
+];
+
+/// Subresources that the engine serves; paths and entries of others are left out.
+const SUBRESOURCES: &[&str] = &["scale", "status"];
+
+/// Schemas that documents of custom resources refer to.
+const COMMON: &[&str] = &[
+    "io.k8s.api.autoscaling.v1.Scale",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.Patch",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
+];
+
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result {
+    let path = std::env::args().nth(1).ok_or("usage: record KUBECONFIG")?;
+    let config =
+        Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &KubeConfigOptions::default()).await?;
+    let client = Client::try_from(config)?;
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    std::fs::create_dir_all(data.join("openapi"))?;
+
+    let version = get(&client, "/version", "application/json").await?;
+    std::fs::write(data.join("version.json"), pretty(&version)?)?;
+    std::fs::write(data.join("resources.json"), pretty(&resources(&client).await?)?)?;
+
+    let mut index = Map::new();
+    let mut common = Map::new();
+    for (group_version, kept) in SERVED {
+        let url = if group_version.contains('/') {
+            format!("apis/{group_version}")
+        } else {
+            format!("api/{group_version}")
+        };
+        let mut document = get(&client, &format!("/openapi/v3/{url}"), "application/json").await?;
+        trim(&mut document, kept, &["components", "schemas"]);
+        if *group_version == "apps/v1" {
+            let schemas = document["components"]["schemas"]
+                .as_object()
+                .cloned()
+                .unwrap_or_default();
+            common = reachable(
+                &json!(
+                    COMMON
+                        .iter()
+                        .map(|name| json!({"$ref": name}))
+                        .collect::<Vec<_>>()
+                ),
+                &schemas,
+            );
+        }
+        let text = serde_json::to_vec(&document)?;
+        let file = format!("v3.{}.json.gz", group_version.replace('/', "."));
+        write_gz(&data.join("openapi").join(&file), &text)?;
+        let sha512 = Sha512::digest(&text)
+            .iter()
+            .map(|b| format!("{b:02X}"))
+            .collect::<String>();
+        index.insert(url, json!({"file": file, "sha512": sha512}));
+    }
+    write_gz(
+        &data.join("openapi/common.json.gz"),
+        &serde_json::to_vec(&common)?,
+    )?;
+    std::fs::write(data.join("openapi/index.json"), pretty(&Value::Object(index))?)?;
+
+    let mut v2 = get(&client, "/openapi/v2", "application/json").await?;
+    trim_v2(&mut v2);
+    write_gz(&data.join("openapi/v2.json.gz"), &serde_json::to_vec(&v2)?)
+}
+
+async fn get(client: &Client, path: &str, accept: &str) -> Result<Value> {
+    let request = http::Request::get(path)
+        .header(http::header::ACCEPT, accept)
+        .body(Vec::new())?;
+    Ok(serde_json::from_str(&client.request_text(request).await?)?)
+}
+
+fn pretty(value: &Value) -> Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+fn write_gz(path: &Path, text: &[u8]) -> Result {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text)?;
+    std::fs::write(path, encoder.finish()?)?;
+    Ok(())
+}
+
+/// The served resources in one list: aggregated discovery, and from the legacy form what only that has.
+async fn resources(client: &Client) -> Result<Value> {
+    let mut out = Vec::new();
+    for root in ["/api", "/apis"] {
+        let list = get(client, root, AGGREGATED).await?;
+        for group in list["items"].as_array().into_iter().flatten() {
+            let name = group["metadata"]["name"].as_str().unwrap_or("");
+            for version in group["versions"].as_array().into_iter().flatten() {
+                let version_name = version["version"].as_str().ok_or("a version without name")?;
+                let group_version = if name.is_empty() {
+                    version_name.to_owned()
+                } else {
+                    format!("{name}/{version_name}")
+                };
+                let Some((_, kept)) = SERVED.iter().find(|(served, _)| *served == group_version) else {
+                    continue;
+                };
+                let legacy_url = format!("{root}/{group_version}");
+                let legacy = get(client, &legacy_url, "application/json").await?;
+                for entry in version["resources"].as_array().into_iter().flatten() {
+                    let plural = entry["resource"].as_str().ok_or("a resource without name")?;
+                    if kept.contains(&plural) {
+                        let hash = legacy["resources"]
+                            .as_array()
+                            .into_iter()
+                            .flatten()
+                            .find(|r| r["name"] == plural)
+                            .map(|r| r["storageVersionHash"].clone())
+                            .ok_or("the two discovery forms disagree")?;
+                        out.push(resource(name, version_name, entry, hash)?);
+                    }
+                }
+            }
+        }
+    }
+    Ok(Value::Array(out))
+}
+
+fn resource(group: &str, version: &str, entry: &Value, hash: Value) -> Result<Value> {
+    let mut out = entry.as_object().cloned().ok_or("a resource that is no object")?;
+    out.insert("group".into(), group.into());
+    out.insert("version".into(), version.into());
+    out.insert("kind".into(), entry["responseKind"]["kind"].clone());
+    out.insert("storageVersionHash".into(), hash);
+    out.remove("responseKind");
+    let subresources: Vec<Value> = entry["subresources"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|sub| {
+            sub["subresource"]
+                .as_str()
+                .is_some_and(|name| SUBRESOURCES.contains(&name))
+        })
+        .cloned()
+        .collect();
+    out.remove("subresources");
+    if !subresources.is_empty() {
+        out.insert("subresources".into(), Value::Array(subresources));
+    }
+    Ok(Value::Object(out))
+}
+
+/// Leaves the paths of kept resources, and the schemas that those refer to.
+fn trim(document: &mut Value, kept: &[&str], schemas_at: &[&str]) {
+    if let Some(paths) = document["paths"].as_object_mut() {
+        paths.retain(|path, _| keeps(path, kept));
+    }
+    let roots = document["paths"].clone();
+    let mut at = document;
+    for key in schemas_at {
+        at = &mut at[*key];
+    }
+    let all = at.as_object().cloned().unwrap_or_default();
+    *at = Value::Object(reachable(&roots, &all));
+}
+
+fn trim_v2(document: &mut Value) {
+    if let Some(paths) = document["paths"].as_object_mut() {
+        paths.retain(|path, _| {
+            path == "/version/"
+                || path == "/api/"
+                || path == "/apis/"
+                || SERVED.iter().any(|(group_version, kept)| {
+                    let root = if group_version.contains('/') {
+                        "/apis/"
+                    } else {
+                        "/api/"
+                    };
+                    let group = group_version
+                        .split_once('/')
+                        .map(|(group, _)| format!("/apis/{group}/"));
+                    Some(path) == group.as_ref()
+                        || (path.starts_with(&format!("{root}{group_version}/")) && keeps(path, kept))
+                })
+        });
+    }
+    let paths = document["paths"].clone();
+    let parameters = document["parameters"].as_object().cloned().unwrap_or_default();
+    let parameters = reachable(&paths, &parameters);
+    let roots = json!([paths, parameters]);
+    document["parameters"] = Value::Object(parameters);
+    let all = document["definitions"].as_object().cloned().unwrap_or_default();
+    document["definitions"] = Value::Object(reachable(&roots, &all));
+}
+
+/// Whether a path below `/api/v1/` or `/apis/{group}/{version}/` is the index or that of a kept resource.
+fn keeps(path: &str, kept: &[&str]) -> bool {
+    let skip = if path.starts_with("/apis/") { 4 } else { 3 };
+    let mut rest: Vec<&str> = path
+        .split('/')
+        .skip(skip)
+        .filter(|part| !part.is_empty())
+        .collect();
+    if rest.first() == Some(&"watch") {
+        rest.remove(0);
+    }
+    if rest.starts_with(&["namespaces", "{namespace}"]) {
+        rest.drain(..2);
+    }
+    match rest.as_slice() {
+        [] => true,
+        [resource] | [resource, "{name}"] => kept.contains(resource),
+        [resource, "{name}", subresource] => kept.contains(resource) && SUBRESOURCES.contains(subresource),
+        _ => false,
+    }
+}
+
+/// The part of `all` that `roots` refer to, directly or through others.
+fn reachable(roots: &Value, all: &Map<String, Value>) -> Map<String, Value> {
+    let mut found = BTreeSet::new();
+    let mut next = vec![roots];
+    while let Some(value) = next.pop() {
+        match value {
+            Value::Array(items) => next.extend(items),
+            Value::Object(map) => {
+                if let Some(name) = map
+                    .get("$ref")
+                    .and_then(Value::as_str)
+                    .and_then(|r| r.rsplit('/').next())
+                    && let Some((name, schema)) = all.get_key_value(name)
+                    && found.insert(name)
+                {
+                    next.push(schema);
+                }
+                next.extend(map.values());
+            }
+            _ => {}
+        }
+    }
+    let picked: BTreeMap<_, _> = found
+        .into_iter()
+        .map(|name| (name.clone(), all[name].clone()))
+        .collect();
+    picked.into_iter().collect()
+}
