@@ -5,6 +5,7 @@
 
 use std::fmt::Debug;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -53,6 +54,54 @@ impl<K> Kind for K where
         + 'static
 {
 }
+
+/// A kind that `#[derive(CustomResource)]` made; never implement it by hand.
+///
+/// [`INFO`](Self::INFO) is what tools want; the rest takes objects apart and puts them together for derived
+/// code.
+pub trait CustomKind: kube::Resource<DynamicType = ()> + Sized {
+    /// Type of `spec`: the type that carries the derive.
+    type Spec;
+    /// Type of `status`.
+    type Status;
+
+    /// What the derive knows of the kind.
+    const INFO: &'static crate::crd::KindInfo;
+
+    /// How the schema is made; absent with `schema = "disabled"`.
+    #[doc(hidden)]
+    const SCHEMA: Option<crate::__private0::SchemaFn>;
+
+    #[doc(hidden)]
+    fn parts(&self) -> (&ObjectMeta, &Self::Spec, Option<&Self::Status>);
+
+    #[doc(hidden)]
+    fn from_parts(metadata: ObjectMeta, spec: Self::Spec, status: Option<Self::Status>) -> Self;
+}
+
+/// A kind with the status subresource: `status` is written apart from the rest.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no status subresource",
+    label = "`{Self}` has no status subresource",
+    note = "a custom kind gets it with `status = \"...\"` in #[kube(...)]"
+)]
+pub trait StatusSubresource {}
+
+/// A kind with the scale subresource: its replicas can be read and set without knowing the kind.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no scale subresource",
+    label = "`{Self}` has no scale subresource",
+    note = "a custom kind gets it with `scale(spec_replicas_path = \"...\", ...)` in #[kube(...)]"
+)]
+pub trait ScaleSubresource {}
+
+/// A kind that takes strategic merge patches: the built-in ones, whose types say how their lists merge.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` takes no strategic merge patch",
+    label = "no strategic merge for `{Self}`",
+    note = "the server merges lists by key for built-in kinds only; use `merge_patch`, `json_patch` or `apply`"
+)]
+pub trait StrategicMerge {}
 
 /// Namespace and name of one object; the namespace is absent for cluster-scoped kinds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -1,8 +1,22 @@
 //! Write Kubernetes operators in Rust: one derive, typed clients, caches, controllers.
+pub mod apply;
+#[cfg(feature = "build")]
+pub mod build;
+pub mod crd;
 pub mod kind;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private0;
 
 #[cfg(feature = "client")]
 pub mod client;
+
+#[cfg(feature = "client")]
+pub use client::{AsClient, Client};
+pub use crd::KindInfo;
+pub use kube::core::crd::v1::CustomResourceExt;
+pub use kubewright_macros::CustomResource;
 
 pub use k8s_openapi;
 pub use kube;

@@ -1,0 +1,6 @@
+//! Attributes as written: spanned, optional, no defaults, no judgement.
+
+pub(crate) mod crates;
+pub(crate) mod custom_resource;
+pub(crate) mod item;
+pub(crate) mod suggest;

@@ -1,0 +1,124 @@
+//! What to write instead of a key that is not known.
+
+/// Message for an unknown `key` in `place(...)`.
+pub(crate) fn unknown(place: &str, key: &str, known: &[&str]) -> String {
+    let advice = match marker(key) {
+        Some(advice) => advice.to_owned(),
+        None => match nearest(key, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the keys are {}", list(known)),
+        },
+    };
+    format!("unknown key `{key}` in `{place}(...)`; {advice}")
+}
+
+/// The known word nearest to `word`, where one is near enough to be meant.
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let squash = |text: &str| text.replace(['_', '-'], "").to_lowercase();
+    let word = squash(word);
+    known
+        .iter()
+        .map(|candidate| (distance(&word, &squash(candidate)), *candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// `a`, `b` and `c`.
+pub(crate) fn list(words: &[&str]) -> String {
+    words
+        .iter()
+        .map(|word| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Advice for the names of kubebuilder's and code-generator's markers, and for keys of other tools.
+fn marker(key: &str) -> Option<&'static str> {
+    let field = "this is a rule for one field: put it on the field, as `#[schemars(...)]`";
+    Some(match key {
+        "path" | "resourceName" => "write `plural = \"...\"`",
+        "shortName" | "short_name" => "write `shortname = \"...\"` or `shortnames(\"a\", \"b\")`",
+        "nonNamespaced" | "cluster" | "cluster_scoped" => {
+            "kinds are cluster-scoped unless `namespaced` is given; `scope = \"Cluster\"` says so aloud"
+        }
+        "subresource" | "subresources" => "write `status = \"FooStatus\"` or `scale(...)`",
+        "printColumn" | "print_column" | "column" => {
+            "write `printcolumn(name = \"...\", type_ = \"...\", json_path = \"...\")`"
+        }
+        "storageversion" | "storageVersion" => "write `storage = true`, and `storage = false` in the others",
+        "unservedversion" | "unservedVersion" => "write `served = false`",
+        "skipversion" | "skipVersion" => "leave the type out of the list of versions",
+        "deprecatedversion" | "deprecatedVersion" | "deprecation_warning" | "deprecationWarning" => {
+            "write `deprecated` or `deprecated = \"what to use instead\"`"
+        }
+        "metadata" => "write `annotation(\"key\", \"value\")` or `label(\"key\", \"value\")`",
+        "annotations" => "write `annotation(\"key\", \"value\")`, once for each",
+        "labels" => "write `label(\"key\", \"value\")`, once for each",
+        "selectablefield" | "selectableField" | "selectableFields" | "selectable_fields" => {
+            "write `selectable = \".spec.field\"`"
+        }
+        "groupName" | "groupname" => "write `group = \"...\"`",
+        "versionName" | "versionname" | "api_version" | "apiVersion" => {
+            "write `group = \"...\"` and `version = \"...\"`"
+        }
+        "XValidation" | "xvalidation" | "rule" | "rules" | "cel_rule" | "x_kubernetes_validations" => {
+            "write `validation = \"self.spec...\"` or `validation = Rule::new(\"...\").message(\"...\")`"
+        }
+        "JSONPath" | "jsonPath" | "jsonpath" => "write `json_path = \"...\"` inside `printcolumn(...)`",
+        "specpath" | "specReplicasPath" => "write `spec_replicas_path = \"...\"` inside `scale(...)`",
+        "statuspath" | "statusReplicasPath" => "write `status_replicas_path = \"...\"` inside `scale(...)`",
+        "selectorpath" | "labelSelectorPath" => "write `label_selector_path = \"...\"` inside `scale(...)`",
+        "genclient" | "noStatus" => "a client needs no key; the status verbs follow `status = \"...\"`",
+        "listType" | "listMapKey" | "mapType" | "structType" | "list_type" | "map_type" => {
+            "put it on the field, as `#[schemars(extend(\"x-kubernetes-list-type\" = \"set\"))]`"
+        }
+        "minimum" | "maximum" | "Minimum" | "Maximum" | "MinLength" | "MaxLength" | "min_length"
+        | "max_length" | "Pattern" | "pattern" | "MinItems" | "MaxItems" | "Enum" | "Format" | "nullable"
+        | "default" | "optional" | "required" => field,
+        "description" => "write `doc = \"...\"`",
+        "name" => "write `kind = \"...\"`, and `root = \"...\"` for another Rust name",
+        "spec" => "the spec is the type that carries the derive",
+        _ => return None,
+    })
+}
+
+/// Edit distance with transposition of neighbours (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let swap = usize::from(a[i - 1] != b[j - 1]);
+            let mut best = (rows[i - 1][j] + 1).min(row[j - 1] + 1).min(rows[i - 1][j - 1] + swap);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words_are_found_and_far_ones_are_not() {
+        let known = ["shortname", "namespaced", "plural", "printcolumn"];
+        assert_eq!(nearest("shortnam", &known), Some("shortname"));
+        assert_eq!(nearest("namespace", &known), Some("namespaced"));
+        assert_eq!(nearest("plurla", &known), Some("plural"));
+        assert_eq!(nearest("print_column", &known), Some("printcolumn"));
+        assert_eq!(nearest("owner", &known), None);
+    }
+
+    #[test]
+    fn a_marker_gets_its_attribute() {
+        let text = unknown("kube", "storageversion", &["storage"]);
+        assert!(text.contains("storage = true"), "{text}");
+    }
+}

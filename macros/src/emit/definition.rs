@@ -1,0 +1,66 @@
+//! Schema and CustomResourceDefinition.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::model::custom_resource::{Model, Schema};
+use crate::paths::Paths;
+
+pub(super) fn emit(model: &Model, paths: &Paths) -> TokenStream {
+    let Model {
+        root,
+        group,
+        plural,
+        short_names,
+        ..
+    } = model;
+    let kube_core = paths.kube_core();
+    let crd_name = format!("{plural}.{group}");
+    let json_schema = (model.schema == Schema::Derived).then(|| json_schema(model, paths));
+    quote! {
+        #json_schema
+        impl #kube_core::crd::v1::CustomResourceExt for #root {
+            fn crd() -> __k::CustomResourceDefinition {
+                __k::crd::<Self>()
+            }
+            fn crd_name() -> &'static str {
+                #crd_name
+            }
+            fn api_resource() -> __k::ApiResource {
+                __k::api_resource::<Self>()
+            }
+            fn shortnames() -> &'static [&'static str] {
+                &[#(#short_names),*]
+            }
+        }
+    }
+}
+
+fn json_schema(model: &Model, paths: &Paths) -> TokenStream {
+    let root = &model.root;
+    let name = root.to_string();
+    let trait_path = paths.json_schema();
+    let schema = if model.validations.is_empty() {
+        quote!(__k::root_schema::<Self>(__g))
+    } else {
+        let kube_core = paths.kube_core();
+        let rules = &model.validations;
+        quote! {
+            #[allow(unused_imports)]
+            use #kube_core::{ListMerge, MapMerge, Message, Reason, Rule, StructMerge};
+            let mut __schema = __k::root_schema::<Self>(__g);
+            #(__k::add_rule(&mut __schema, #rules);)*
+            __schema
+        }
+    };
+    quote! {
+        impl #trait_path for #root {
+            fn schema_name() -> __k::Cow<'static, str> {
+                __k::Cow::Borrowed(#name)
+            }
+            fn json_schema(__g: &mut __k::Generator) -> __k::Schema {
+                #schema
+            }
+        }
+    }
+}

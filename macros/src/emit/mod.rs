@@ -1,0 +1,28 @@
+//! Prints models. Nothing here reads an attribute, decides a default or fails.
+//!
+//! **Invariant:** emitted code is data and one-line calls; what it does stands in the runtime, in
+//! `kubewright::__privateN`.
+
+mod cel;
+mod definition;
+mod description;
+mod root;
+mod serde;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::model::custom_resource::Model;
+use crate::paths::Paths;
+
+/// Everything that `#[derive(CustomResource)]` makes.
+pub(crate) fn custom_resource(model: &Model) -> TokenStream {
+    let paths = Paths::new(&model.crates);
+    let root = root::emit(model, &paths);
+    let description = description::emit(model, &paths);
+    let serde = serde::emit(model, &paths);
+    let definition = definition::emit(model, &paths);
+    let cel = cel::emit(model, &paths);
+    let block = paths.block(&quote!(#description #serde #definition #cel));
+    quote!(#root #block)
+}

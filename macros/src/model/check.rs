@@ -1,0 +1,424 @@
+//! Rules across attributes, and the server's rules for what stands in a CustomResourceDefinition.
+//!
+//! The server's rules are those of `apiextensions-apiserver/pkg/apis/apiextensions/validation`; a definition
+//! that breaks one compiles with kube-derive and is refused when it is installed.
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{Data, DeriveInput, Fields, LitStr, Path};
+
+use super::custom_resource::{Schema, schema};
+use crate::attrs::custom_resource::{Deprecated, KubeAttrs, ident_of};
+use crate::attrs::suggest;
+use crate::errors::Errors;
+
+/// Whether the item can be a spec at all.
+pub(super) fn item(input: &DeriveInput, errors: &mut Errors) {
+    if let Data::Union(data) = &input.data {
+        errors.at(
+            data.union_token.span,
+            "a union cannot be a spec: it has no JSON form; use a struct or an enum",
+        );
+    }
+    if let Some(param) = input.generics.params.first() {
+        errors.at(
+            param.span(),
+            "a kind has one spec type: generic parameters have no place here",
+        );
+    }
+}
+
+/// Everything else.
+pub(super) fn all(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
+    names(input, attrs, errors);
+    scope(attrs, errors);
+    schema_mode(attrs, errors);
+    flat(input, attrs, errors);
+    columns(attrs, errors);
+    scale(attrs, errors);
+    selectable(attrs, errors);
+    derives(attrs, errors);
+    attributes(attrs, errors);
+    deprecated(attrs, errors);
+    metadata(attrs, errors);
+}
+
+fn names(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
+    if let Some(root) = attrs.root.as_ref().or(attrs.kind.as_ref()) {
+        let name = root.value();
+        let key = if attrs.root.is_some() { "root" } else { "kind" };
+        if ident_of(root).is_none() {
+            errors.at(
+                root.span(),
+                format!("`{name}` cannot name the generated type; write a Rust identifier, as `{key} = \"Foo\"`"),
+            );
+        } else if input.ident == name {
+            errors.at(
+                root.span(),
+                format!(
+                    "`{name}` is the generated type and must differ from the spec's; rename the spec to \
+                     `{name}Spec`, or give the root another name with `root = \"...\"`"
+                ),
+            );
+        }
+    }
+    if let Some(group) = &attrs.group
+        && group.value().is_empty()
+    {
+        errors.at(group.span(), "the core group takes no custom kinds; write `group = \"example.com\"`");
+    }
+    // A kind without a schema is somebody else's, or built in: nobody installs a definition of it from here.
+    if schema(attrs) == Schema::Disabled {
+        return;
+    }
+    if let Some(group) = attrs.group.as_ref().filter(|group| !group.value().is_empty()) {
+        let value = group.value();
+        if !is_subdomain(&value) {
+            errors.at(
+                group.span(),
+                format!("`{value}` is not a DNS name; write lower-case labels joined by dots, as `example.com`"),
+            );
+        } else if !value.contains('.') {
+            errors.at(
+                group.span(),
+                format!("the server takes a group with at least one dot; write one as `{value}.example.com`"),
+            );
+        }
+    }
+    for (key, name) in [
+        ("version", &attrs.version),
+        ("plural", &attrs.plural),
+        ("singular", &attrs.singular),
+    ] {
+        if let Some(name) = name {
+            label(key, name, &name.value(), errors);
+        }
+    }
+    if let Some(kind) = &attrs.kind {
+        label("kind", kind, &kind.value().to_lowercase(), errors);
+    }
+    for (key, words) in [("shortname", &attrs.short_names), ("category", &attrs.categories)] {
+        for (index, word) in words.iter().enumerate() {
+            label(key, word, &word.value(), errors);
+            if words[..index].iter().any(|before| before.value() == word.value()) {
+                errors.at(word.span(), format!("{key} `{}` is given twice; keep one", word.value()));
+            }
+        }
+    }
+}
+
+/// Names that become part of URLs are DNS-1035 labels.
+fn label(key: &str, at: &LitStr, value: &str, errors: &mut Errors) {
+    if !is_label(value) {
+        errors.at(
+            at.span(),
+            format!(
+                "{key} `{}` is not a DNS label; write at most 63 lower-case letters, digits and `-`, \
+                 beginning with a letter",
+                at.value()
+            ),
+        );
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    text.len() <= 63
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(inner)
+        && !text.ends_with('-')
+}
+
+fn is_subdomain(text: &str) -> bool {
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let part = |part: &str| {
+        part.starts_with(edge) && part.ends_with(edge) && part.chars().all(|c| edge(c) || c == '-')
+    };
+    text.len() <= 253 && text.split('.').all(part)
+}
+
+fn scope(attrs: &KubeAttrs, errors: &mut Errors) {
+    let Some(scope) = &attrs.scope else { return };
+    let namespaced = attrs.namespaced.is_some_and(|(value, _)| value);
+    match scope.value().as_str() {
+        "Cluster" if namespaced => errors.at(
+            scope.span(),
+            "`namespaced` says the opposite; remove one of the two",
+        ),
+        "Namespaced" if !namespaced => errors.at(
+            scope.span(),
+            "kinds are cluster-scoped unless `namespaced` is given; add `namespaced`",
+        ),
+        "Cluster" | "Namespaced" => {}
+        other => errors.at(
+            scope.span(),
+            format!("`{other}` is no scope; write `scope = \"Cluster\"` or `scope = \"Namespaced\"`"),
+        ),
+    }
+}
+
+const SCHEMA_MODES: &[&str] = &["derived", "manual", "disabled"];
+
+fn schema_mode(attrs: &KubeAttrs, errors: &mut Errors) {
+    if let Some(mode) = &attrs.schema {
+        let value = mode.value();
+        if !SCHEMA_MODES.contains(&value.as_str()) {
+            let advice = match suggest::nearest(&value, SCHEMA_MODES) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the modes are {}", suggest::list(SCHEMA_MODES)),
+            };
+            errors.at(mode.span(), format!("`{value}` is no schema mode; {advice}"));
+            return;
+        }
+    }
+    if schema(attrs) == Schema::Derived {
+        return;
+    }
+    if let Some((true, span)) = attrs.cel {
+        errors.at(span, "`cel` reads its rules from a derived schema; remove `schema = ...` or `cel`");
+    }
+    for validation in &attrs.validations {
+        errors.at(
+            validation.span(),
+            "`validation` goes into a derived schema; remove `schema = ...`, or write the rule into your own",
+        );
+    }
+}
+
+/// What the root has of its own; a flattened spec may not write over it.
+const ROOT_FIELDS: [&str; 5] = ["apiVersion", "api_version", "kind", "metadata", "status"];
+
+fn flat(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
+    let Some((true, span)) = attrs.no_spec else { return };
+    let Data::Struct(data) = &input.data else {
+        errors.at(
+            span,
+            "`no_spec` lifts fields to the root of the object, and an enum has none; use a struct",
+        );
+        return;
+    };
+    let Fields::Named(fields) = &data.fields else {
+        errors.at(
+            span,
+            "`no_spec` lifts named fields to the root of the object; use a struct with named fields",
+        );
+        return;
+    };
+    for name in fields.named.iter().filter_map(|field| field.ident.as_ref()) {
+        if ROOT_FIELDS.iter().any(|taken| name == taken) {
+            errors.at(
+                name.span(),
+                format!("with `no_spec` this field stands at the root of the object, where `{name}` is taken"),
+            );
+        }
+    }
+}
+
+const COLUMN_TYPES: &[&str] = &["integer", "number", "string", "boolean", "date"];
+const COLUMN_FORMATS: &[&str] = &[
+    "int32", "int64", "float", "double", "byte", "date", "date-time", "password",
+];
+
+fn columns(attrs: &KubeAttrs, errors: &mut Errors) {
+    for column in &attrs.columns {
+        for (key, value) in [
+            ("name", &column.name),
+            ("type_", &column.type_),
+            ("json_path", &column.json_path),
+        ] {
+            match value {
+                None => errors.at(column.span, format!("`{key}` is missing in `printcolumn(...)`")),
+                Some(text) if text.value().is_empty() => {
+                    errors.at(text.span(), format!("`{key}` must not be empty"));
+                }
+                Some(_) => {}
+            }
+        }
+        one_of("type", column.type_.as_ref(), COLUMN_TYPES, errors);
+        one_of("format", column.format.as_ref(), COLUMN_FORMATS, errors);
+        if let Some(path) = &column.json_path {
+            json_path(path, errors);
+        }
+    }
+}
+
+fn one_of(what: &str, value: Option<&LitStr>, known: &[&str], errors: &mut Errors) {
+    let Some(value) = value.filter(|value| !value.value().is_empty()) else { return };
+    let text = value.value();
+    if known.contains(&text.as_str()) {
+        return;
+    }
+    let advice = match suggest::nearest(&text, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the server takes {}", suggest::list(known)),
+    };
+    errors.at(value.span(), format!("`{text}` is no column {what}; {advice}"));
+}
+
+fn json_path(path: &LitStr, errors: &mut Errors) {
+    let text = path.value();
+    if !text.is_empty() && !text.starts_with('.') {
+        errors.at(
+            path.span(),
+            format!("the server takes a path that begins with a dot; write `.{}`", text.trim_start_matches('$')),
+        );
+    }
+}
+
+fn scale(attrs: &KubeAttrs, errors: &mut Errors) {
+    let Some(scale) = &attrs.scale else { return };
+    if attrs.status.is_none() {
+        errors.at(
+            scale.span,
+            "`scale(...)` reads the observed replicas from the status; add `status = \"FooStatus\"`",
+        );
+    }
+    let required = [
+        ("spec_replicas_path", &scale.spec_replicas_path, ".spec."),
+        ("status_replicas_path", &scale.status_replicas_path, ".status."),
+    ];
+    for (key, path, under) in required {
+        match path {
+            None => errors.at(scale.span, format!("`{key}` is missing in `scale(...)`")),
+            Some(path) if !path.value().starts_with(under) => errors.at(
+                path.span(),
+                format!("the server takes a path under `{under}` here, as `{key} = \"{under}replicas\"`"),
+            ),
+            Some(_) => {}
+        }
+    }
+    if let Some(path) = &scale.label_selector_path
+        && !path.value().starts_with(".spec.")
+        && !path.value().starts_with(".status.")
+    {
+        errors.at(
+            path.span(),
+            "the server takes a path under `.status.` or `.spec.` here, as `.status.selector`",
+        );
+    }
+}
+
+/// More than the server takes in one version.
+const SELECTABLE_MAX: usize = 8;
+
+fn selectable(attrs: &KubeAttrs, errors: &mut Errors) {
+    for (index, path) in attrs.selectable.iter().enumerate() {
+        let bare = |path: &LitStr| path.value().trim_start_matches('.').to_owned();
+        let text = bare(path);
+        if text.is_empty() {
+            errors.at(path.span(), "write the path of a field, as `selectable = \".spec.colour\"`");
+        } else if text.contains('[') {
+            errors.at(path.span(), "field selectors reach no lists; name a field outside of one");
+        } else if text == "metadata" || text.starts_with("metadata.") {
+            errors.at(
+                path.span(),
+                "`metadata.name` and `metadata.namespace` are always selectable, and no other metadata can be",
+            );
+        }
+        if attrs.selectable[..index].iter().any(|before| bare(before) == text) {
+            errors.at(path.span(), format!("`.{text}` is selectable already; keep one"));
+        }
+        if index == SELECTABLE_MAX {
+            errors.at(path.span(), format!("the server takes at most {SELECTABLE_MAX} selectable fields"));
+        }
+    }
+}
+
+fn derives(attrs: &KubeAttrs, errors: &mut Errors) {
+    let derived = schema(attrs) == Schema::Derived;
+    for (index, (path, span)) in attrs.derives.iter().enumerate() {
+        let Some(last) = path.segments.last().map(|segment| segment.ident.to_string()) else {
+            continue;
+        };
+        let generated = match last.as_str() {
+            "Clone" | "Debug" | "Serialize" | "Deserialize" => true,
+            "JsonSchema" | "KubeSchema" => derived,
+            _ => false,
+        };
+        if generated {
+            errors.at(*span, format!("the root has `{last}` already; remove this `derive`"));
+        }
+        let text = path.to_token_stream().to_string();
+        let same = |(before, _): &(Path, Span)| before.to_token_stream().to_string() == text;
+        if attrs.derives[..index].iter().any(same) {
+            errors.at(*span, format!("`{last}` is derived twice; keep one"));
+        }
+    }
+}
+
+fn attributes(attrs: &KubeAttrs, errors: &mut Errors) {
+    for meta in &attrs.attributes {
+        let Some(name) = meta.path().get_ident() else { continue };
+        if name == "derive" {
+            errors.at(
+                meta.span(),
+                "derives of the root are written `derive = \"Trait\"`, once for each",
+            );
+        } else if name == "serde" || name == "schemars" {
+            errors.at(
+                meta.span(),
+                format!("`{name}` on the root would change the form that the server expects; remove it"),
+            );
+        }
+    }
+}
+
+fn deprecated(attrs: &KubeAttrs, errors: &mut Errors) {
+    let Some(Deprecated::Warning(warning)) = &attrs.deprecated else { return };
+    let text = warning.value();
+    if text.is_empty() {
+        errors.at(warning.span(), "the warning is empty; write `deprecated` alone for the server's own words");
+    } else if text.len() > 256 {
+        errors.at(
+            warning.span(),
+            format!("the server takes a warning of at most 256 bytes; this one has {}", text.len()),
+        );
+    } else if text.chars().any(char::is_control) {
+        errors.at(warning.span(), "the server takes a warning of one line, without control characters");
+    }
+}
+
+fn metadata(attrs: &KubeAttrs, errors: &mut Errors) {
+    for (what, pairs) in [("annotation", &attrs.annotations), ("label", &attrs.labels)] {
+        for (index, (key, value)) in pairs.iter().enumerate() {
+            if !is_qualified_name(&key.value()) {
+                errors.at(
+                    key.span(),
+                    format!(
+                        "`{}` is no {what} key; write `name` or `example.com/name`, the name of at most 63 \
+                         letters, digits, `-`, `_` and `.`",
+                        key.value()
+                    ),
+                );
+            }
+            if what == "label" && !value.value().is_empty() && !is_name_part(&value.value()) {
+                errors.at(
+                    value.span(),
+                    "a label's value has at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit \
+                     at both ends",
+                );
+            }
+            if pairs[..index].iter().any(|(before, _)| before.value() == key.value()) {
+                errors.at(key.span(), format!("{what} `{}` is given twice; keep one", key.value()));
+            }
+        }
+    }
+}
+
+fn is_qualified_name(text: &str) -> bool {
+    match text.split_once('/') {
+        // Annotation keys may be written with capitals in the prefix; the server compares them in lower case.
+        Some((prefix, name)) => is_subdomain(&prefix.to_lowercase()) && is_name_part(name),
+        None => is_name_part(text),
+    }
+}
+
+fn is_name_part(text: &str) -> bool {
+    let edge = |c: char| c.is_ascii_alphanumeric();
+    !text.is_empty()
+        && text.len() <= 63
+        && text.starts_with(edge)
+        && text.ends_with(edge)
+        && text.chars().all(|c| edge(c) || "-_.".contains(c))
+}

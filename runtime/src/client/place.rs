@@ -1,0 +1,83 @@
+//! Where a client's verbs act, as a type.
+//!
+//! **Invariant:** a verb on a single object of a namespaced kind compiles only where a namespace was chosen,
+//! and no namespace can be chosen for a cluster-scoped kind.
+
+use crate::kind::{Cluster, Namespaced};
+
+/// No namespace chosen: where every client begins, and all that cluster-scoped kinds need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unplaced;
+
+/// One namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InNamespace(pub(super) Box<str>);
+
+/// Every namespace, for lists and watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AllNamespaces;
+
+/// [`Unplaced`], [`InNamespace`] or [`AllNamespaces`].
+pub trait Place: Clone + Send + Sync + sealed::Sealed {
+    /// The namespace, where there is one.
+    fn namespace(&self) -> Option<&str>;
+}
+
+impl Place for Unplaced {
+    fn namespace(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Place for InNamespace {
+    fn namespace(&self) -> Option<&str> {
+        Some(&self.0)
+    }
+}
+
+impl Place for AllNamespaces {
+    fn namespace(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// A place where single objects of scope `S` are: one namespace for namespaced kinds.
+#[diagnostic::on_unimplemented(
+    message = "this verb needs a namespace: objects of a namespaced kind live in one",
+    label = "no namespace chosen",
+    note = "choose it first: `.namespace(\"default\")`"
+)]
+pub trait HoldsObjects<S>: Place {}
+
+impl HoldsObjects<Cluster> for Unplaced {}
+impl HoldsObjects<Namespaced> for InNamespace {}
+
+/// A place whose objects of scope `S` can be listed and watched.
+#[diagnostic::on_unimplemented(
+    message = "this verb needs a namespace, or all of them: the kind is namespaced",
+    label = "no namespace chosen",
+    note = "choose first: `.namespace(\"default\")` or `.all_namespaces()`"
+)]
+pub trait HoldsLists<S>: Place {}
+
+impl HoldsLists<Cluster> for Unplaced {}
+impl HoldsLists<Namespaced> for InNamespace {}
+impl HoldsLists<Namespaced> for AllNamespaces {}
+
+/// A scope with namespaces in it.
+#[diagnostic::on_unimplemented(
+    message = "this kind is cluster-scoped: its objects live in no namespace",
+    label = "the kind has no namespaces",
+    note = "call the verb on the client itself; a custom kind becomes namespaced with `namespaced` in #[kube(...)]"
+)]
+pub trait HasNamespaces: sealed::Sealed {}
+
+impl HasNamespaces for Namespaced {}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Unplaced {}
+    impl Sealed for super::InNamespace {}
+    impl Sealed for super::AllNamespaces {}
+    impl Sealed for super::Namespaced {}
+}

@@ -1,0 +1,401 @@
+//! The verbs of whole objects.
+
+use futures::{Stream, StreamExt};
+use http::Request;
+use kube::core::{ObjectList, Status, WatchEvent};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::{ClientError, ObjectRef, Operation, Unnamed};
+use super::options::FieldManager;
+use super::place::{HoldsLists, HoldsObjects, Place};
+use super::{Client, DeleteParams, GetParams, ListParams, WatchParams};
+use crate::apply::ApplyConfiguration;
+use crate::kind::{Kind, StrategicMerge};
+
+/// What became of an object that was deleted.
+#[derive(Clone, Debug)]
+pub enum Deleted<T> {
+    /// It goes when its finalizers and dependents are done; this is how it stands until then.
+    Pending(Box<T>),
+    /// It is gone.
+    Done(Box<Status>),
+}
+
+impl<T> Deleted<T> {
+    /// Whether the object is gone.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Done(_))
+    }
+}
+
+/// Verbs on single objects.
+impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
+    /// Reads an object as it stands now.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`is_not_found`](ClientError::is_not_found) where it does not exist.
+    pub async fn get(&self, name: &str) -> Result<K, ClientError> {
+        self.get_with(name, &GetParams::default()).await
+    }
+
+    /// Reads an object, from the server's cache where `params` allows.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn get_with(&self, name: &str, params: &GetParams) -> Result<K, ClientError> {
+        let call = self.call(Operation::Get, name, None);
+        call.answer(call.builder().get(name, params)).await
+    }
+
+    /// Reads an object; absent where it does not exist.
+    ///
+    /// # Errors
+    /// [`ClientError`], never [`is_not_found`](ClientError::is_not_found).
+    pub async fn get_opt(&self, name: &str) -> Result<Option<K>, ClientError> {
+        match self.get(name).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes an object; the answer is as the server stored it. `metadata.generateName` may stand for a name.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`is_already_exists`](ClientError::is_already_exists) where the name is taken.
+    pub async fn create(&self, object: &K) -> Result<K, ClientError> {
+        let name = object.meta().name.as_deref().unwrap_or_default();
+        let call = self.call(Operation::Create, name, None);
+        let body = call.json(object)?;
+        call.answer(call.builder().create(&call.post(), body)).await
+    }
+
+    /// Replaces an object; kube calls it `replace`. With the status subresource on, `status` is left as it
+    /// stands.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`is_conflict`](ClientError::is_conflict) where it changed since it was read:
+    /// `metadata.resourceVersion` says what was read.
+    pub async fn update(&self, object: &K) -> Result<K, ClientError> {
+        self.call_for(Operation::Update, object, None)?.replace(object).await
+    }
+
+    /// Changes an object by JSON patch (RFC 6902).
+    ///
+    /// # Errors
+    /// [`ClientError`]; a failed `test` is [`is_invalid`](ClientError::is_invalid).
+    pub async fn json_patch(&self, name: &str, patch: json_patch::Patch) -> Result<K, ClientError> {
+        let call = self.call(Operation::Patch, name, None);
+        call.patch::<K, ()>(kube::api::Patch::Json(patch), None).await
+    }
+
+    /// Changes an object by merge patch (RFC 7386): what `patch` has is set, `null` removes.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn merge_patch(&self, name: &str, patch: &(impl Serialize + Sync)) -> Result<K, ClientError> {
+        let call = self.call(Operation::Patch, name, None);
+        call.patch(kube::api::Patch::Merge(patch), None).await
+    }
+
+    /// Changes a built-in object by strategic merge patch, which merges lists by their keys.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn strategic_patch(&self, name: &str, patch: &(impl Serialize + Sync)) -> Result<K, ClientError>
+    where
+        K: StrategicMerge,
+    {
+        let call = self.call(Operation::Patch, name, None);
+        call.patch(kube::api::Patch::Strategic(patch), None).await
+    }
+
+    /// Makes or changes an object by server-side apply: the fields in `configuration`, and no others, are
+    /// `manager`'s.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`is_conflict`](ClientError::is_conflict) where another manager owns one of the fields
+    /// and `manager` does not [`force`](FieldManager::force).
+    pub async fn apply<A>(&self, configuration: &A, manager: impl Into<FieldManager>) -> Result<K, ClientError>
+    where
+        A: ApplyConfiguration<Kind = K> + Sync,
+    {
+        let call = self.call(Operation::Apply, configuration.name().unwrap_or_default(), None);
+        call.apply(configuration, &manager.into()).await
+    }
+
+    /// Deletes an object; its dependents go in the background.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`is_not_found`](ClientError::is_not_found) where it does not exist.
+    pub async fn delete(&self, name: &str) -> Result<Deleted<K>, ClientError> {
+        self.delete_with(name, &DeleteParams::default()).await
+    }
+
+    /// Deletes an object, with preconditions, a grace period or another propagation policy.
+    ///
+    /// # Errors
+    /// As [`delete`](Self::delete); [`is_conflict`](ClientError::is_conflict) where a precondition fails.
+    pub async fn delete_with(&self, name: &str, params: &DeleteParams) -> Result<Deleted<K>, ClientError> {
+        let call = self.call(Operation::Delete, name, None);
+        call.deleted(call.builder().delete(name, &self.deletion(params))).await
+    }
+
+    /// Deletes the objects that `list` selects.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn delete_collection(
+        &self,
+        params: &DeleteParams,
+        list: &ListParams,
+    ) -> Result<Deleted<ObjectList<K>>, ClientError> {
+        let call = self.call(Operation::DeleteCollection, "", None);
+        call.deleted(call.builder().delete_collection(&self.deletion(params), list))
+            .await
+    }
+
+    fn deletion(&self, params: &DeleteParams) -> DeleteParams {
+        DeleteParams {
+            dry_run: params.dry_run || self.options.dry_run,
+            ..params.clone()
+        }
+    }
+}
+
+/// Verbs on many objects.
+impl<K: Kind, P: HoldsLists<K::Scope>> Client<K, P> {
+    /// Reads the objects that `params` selects; one page of them where `params` has a limit.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`is_expired`](ClientError::is_expired) where a continue token is too old.
+    pub async fn list(&self, params: &ListParams) -> Result<ObjectList<K>, ClientError> {
+        let call = self.call(Operation::List, "", None);
+        call.answer(call.builder().list(params)).await
+    }
+
+    /// Follows the objects that `params` selects, from `resource_version` on.
+    ///
+    /// The stream ends when the server closes it, at the latest after `params.timeout`; an event
+    /// [`WatchEvent::Error`] with code 410 means that the objects must be listed anew. An informer does all
+    /// that.
+    ///
+    /// # Errors
+    /// [`ClientError`], from the call or from the stream.
+    pub async fn watch(
+        &self,
+        params: &WatchParams,
+        resource_version: &str,
+    ) -> Result<impl Stream<Item = Result<WatchEvent<K>, ClientError>> + Send + use<K, P>, ClientError> {
+        let call = self.call(Operation::Watch, "", None);
+        let request = call.built(call.builder().watch(params, resource_version))?;
+        let object = call.object();
+        let events = call
+            .connection
+            .request_events::<K>(request)
+            .await
+            .map_err(|error| call.failed(error))?;
+        Ok(events
+            .map(move |event| {
+                event.map_err(|error| ClientError::from_kube(Operation::Watch, object.clone(), error))
+            })
+            .boxed())
+    }
+}
+
+impl<K: Kind, P: Place> Client<K, P> {
+    /// One request, with what its errors say.
+    pub(super) fn call<'a>(
+        &'a self,
+        operation: Operation,
+        name: &'a str,
+        subresource: Option<&'static str>,
+    ) -> Call<'a, K> {
+        Call {
+            connection: &self.connection,
+            options: &self.options,
+            namespace: self.place.namespace(),
+            operation,
+            name,
+            subresource,
+            kind: std::marker::PhantomData,
+        }
+    }
+
+    /// A request about an object that must have a name.
+    pub(super) fn call_for<'a>(
+        &'a self,
+        operation: Operation,
+        object: &'a K,
+        subresource: Option<&'static str>,
+    ) -> Result<Call<'a, K>, ClientError> {
+        let name = object.meta().name.as_deref().unwrap_or_default();
+        let call = self.call(operation, name, subresource);
+        if name.is_empty() {
+            return Err(call.unmade(Unnamed));
+        }
+        Ok(call)
+    }
+}
+
+/// A request on its way.
+pub(super) struct Call<'a, K> {
+    connection: &'a kube::Client,
+    options: &'a super::WriteOptions,
+    namespace: Option<&'a str>,
+    operation: Operation,
+    name: &'a str,
+    subresource: Option<&'static str>,
+    kind: std::marker::PhantomData<fn() -> K>,
+}
+
+type Built = Result<Request<Vec<u8>>, kube::core::request::Error>;
+
+impl<K: Kind> Call<'_, K> {
+    pub(super) fn builder(&self) -> kube::core::Request {
+        kube::core::Request::new(K::url_path(&(), self.namespace))
+    }
+
+    pub(super) fn post(&self) -> kube::api::PostParams {
+        kube::api::PostParams {
+            dry_run: self.options.dry_run,
+            field_manager: self.options.field_manager.as_deref().map(str::to_owned),
+        }
+    }
+
+    pub(super) fn json(&self, value: &impl Serialize) -> Result<Vec<u8>, ClientError> {
+        serde_json::to_vec(value).map_err(|error| self.unmade(error))
+    }
+
+    pub(super) async fn answer<T: DeserializeOwned>(&self, request: Built) -> Result<T, ClientError> {
+        let request = self.built(request)?;
+        self.connection
+            .request(request)
+            .await
+            .map_err(|error| self.failed(error))
+    }
+
+    pub(super) async fn replace<T>(&self, value: &T) -> Result<T, ClientError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let body = self.json(value)?;
+        let builder = self.builder();
+        self.answer(match self.subresource {
+            None => builder.replace(self.name, &self.post(), body),
+            Some(subresource) => builder.replace_subresource(subresource, self.name, &self.post(), body),
+        })
+        .await
+    }
+
+    pub(super) async fn patch<T, B>(
+        &self,
+        patch: kube::api::Patch<B>,
+        manager: Option<&FieldManager>,
+    ) -> Result<T, ClientError>
+    where
+        T: DeserializeOwned,
+        B: Serialize,
+    {
+        let params = kube::api::PatchParams {
+            dry_run: self.options.dry_run,
+            force: manager.is_some_and(|manager| manager.force),
+            field_manager: match manager {
+                Some(manager) => Some(manager.name.clone().into_owned()),
+                None => self.options.field_manager.as_deref().map(str::to_owned),
+            },
+            // Added to every write alike, in `built`.
+            field_validation: None,
+        };
+        let builder = self.builder();
+        let request = match self.subresource {
+            None => builder.patch(self.name, &params, &patch),
+            Some(subresource) => builder.patch_subresource(subresource, self.name, &params, &patch),
+        };
+        drop(patch);
+        self.answer(request).await
+    }
+
+    pub(super) async fn apply<T, A>(&self, configuration: &A, manager: &FieldManager) -> Result<T, ClientError>
+    where
+        T: DeserializeOwned,
+        A: ApplyConfiguration<Kind = K>,
+    {
+        if self.name.is_empty() {
+            return Err(self.unmade(Unnamed));
+        }
+        let body = configuration.to_json().map_err(|error| self.unmade(error))?;
+        self.patch(kube::api::Patch::Apply(body), Some(manager)).await
+    }
+
+    async fn deleted<T: DeserializeOwned>(&self, request: Built) -> Result<Deleted<T>, ClientError> {
+        let request = self.built(request)?;
+        let answer = self.connection.request_status::<T>(request).await;
+        let answer = answer.map_err(|error| self.failed(error))?;
+        Ok(answer.either(
+            |object| Deleted::Pending(Box::new(object)),
+            |status| Deleted::Done(Box::new(status)),
+        ))
+    }
+
+    fn built(&self, request: Built) -> Result<Request<Vec<u8>>, ClientError> {
+        let mut request = request.map_err(|error| self.unmade(error))?;
+        if let Some(mode) = self.options.field_validation
+            && matches!(
+                self.operation,
+                Operation::Create | Operation::Update | Operation::Patch | Operation::Apply
+            )
+        {
+            add_query(request.uri_mut(), "fieldValidation", mode.as_str()).map_err(|error| self.unmade(error))?;
+        }
+        Ok(request)
+    }
+
+    fn object(&self) -> ObjectRef {
+        ObjectRef::new::<K>(self.namespace, self.name, self.subresource)
+    }
+
+    fn failed(&self, error: kube::Error) -> ClientError {
+        ClientError::from_kube(self.operation, self.object(), error)
+    }
+
+    pub(super) fn unmade(&self, source: impl std::error::Error + Send + Sync + 'static) -> ClientError {
+        ClientError::Request {
+            operation: self.operation,
+            object: Box::new(self.object()),
+            source: Box::new(source),
+        }
+    }
+}
+
+/// Adds a parameter whose value needs no escaping. kube's `PostParams` has no place for field validation.
+fn add_query(uri: &mut http::Uri, key: &str, value: &str) -> Result<(), http::uri::InvalidUri> {
+    let text = uri.to_string();
+    let separator = match text.split_once('?') {
+        None => "?",
+        Some((_, "")) => "",
+        Some(_) => "&",
+    };
+    *uri = format!("{text}{separator}{key}={value}").parse()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_parameter_joins_those_that_are_there() {
+        for (before, after) in [
+            ("/apis/a/v1/foos", "/apis/a/v1/foos?k=v"),
+            ("/apis/a/v1/foos?", "/apis/a/v1/foos?k=v"),
+            ("/apis/a/v1/foos?dryRun=All", "/apis/a/v1/foos?dryRun=All&k=v"),
+            ("/apis/a/v1/foos?&dryRun=All", "/apis/a/v1/foos?&dryRun=All&k=v"),
+        ] {
+            let mut uri: http::Uri = before.parse().unwrap();
+            add_query(&mut uri, "k", "v").unwrap();
+            assert_eq!(uri.to_string(), after);
+        }
+    }
+}

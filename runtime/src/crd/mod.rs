@@ -1,0 +1,150 @@
+//! CustomResourceDefinitions from derived types.
+//!
+//! **Invariant:** nothing but the type decides what stands in its definition: two builds of one source give
+//! equal values.
+
+mod info;
+mod merge;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use schemars::JsonSchema;
+
+use crate::kind::CustomKind;
+
+pub use info::{Column, Deprecation, KindInfo, ScalePaths};
+pub use merge::{MergeError, merge};
+
+/// A kind's definition, with one version.
+///
+/// # Errors
+/// [`DefinitionError`] where the kind's schema cannot stand in a definition.
+pub fn of<K: CustomKind>() -> Result<apiext::CustomResourceDefinition, DefinitionError> {
+    let schema = K::SCHEMA.map(|schema| schema()).transpose();
+    let schema = schema.map_err(|source| DefinitionError {
+        kind: K::INFO.kind,
+        version: K::INFO.version,
+        source,
+    })?;
+    Ok(definition(K::INFO, schema))
+}
+
+/// A type whose schema cannot stand in a CustomResourceDefinition.
+#[derive(Debug, thiserror::Error)]
+#[error("schema of {kind} {version}")]
+pub struct DefinitionError {
+    kind: &'static str,
+    version: &'static str,
+    source: SchemaError,
+}
+
+/// Why not.
+pub type SchemaError = serde_json::Error;
+
+/// A type's schema in the form that a CustomResourceDefinition takes.
+pub(crate) fn schema_of<T: JsonSchema>() -> Result<apiext::JSONSchemaProps, SchemaError> {
+    let settings = schemars::generate::SchemaSettings::openapi3().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let generator = settings
+        .with_transform(schemars::transform::AddNullable::default())
+        .with_transform(kube_core::schema::StructuralSchemaRewriter)
+        .with_transform(kube_core::schema::OptionalEnum)
+        .with_transform(kube_core::schema::OptionalIntOrString)
+        .into_generator();
+    serde_json::from_value(generator.into_root_schema_for::<T>().to_value())
+}
+
+/// The definition that `info` describes, with `schema` where there is one.
+fn definition(
+    info: &KindInfo,
+    schema: Option<apiext::JSONSchemaProps>,
+) -> apiext::CustomResourceDefinition {
+    let version = apiext::CustomResourceDefinitionVersion {
+        name: info.version.to_owned(),
+        served: info.served,
+        storage: info.storage,
+        deprecated: info.deprecated.map(|_| true),
+        deprecation_warning: info.deprecated.and_then(|deprecated| match deprecated {
+            Deprecation::Default => None,
+            Deprecation::Warning(text) => Some(text.to_owned()),
+        }),
+        schema: Some(apiext::CustomResourceValidation {
+            open_api_v3_schema: schema,
+        }),
+        additional_printer_columns: non_empty(info.columns, column),
+        selectable_fields: non_empty(info.selectable, |path| apiext::SelectableField {
+            json_path: (*path).to_owned(),
+        }),
+        subresources: subresources(info),
+    };
+    apiext::CustomResourceDefinition {
+        metadata: ObjectMeta {
+            name: Some(info.crd_name.to_owned()),
+            ..object_meta(info)
+        },
+        spec: apiext::CustomResourceDefinitionSpec {
+            group: info.group.to_owned(),
+            names: apiext::CustomResourceDefinitionNames {
+                kind: info.kind.to_owned(),
+                // The server fills in the same list kind; kube-derive leaves it out too.
+                list_kind: None,
+                plural: info.plural.to_owned(),
+                singular: Some(info.singular.to_owned()),
+                short_names: non_empty(info.short_names, |name| (*name).to_owned()),
+                categories: non_empty(info.categories, |name| (*name).to_owned()),
+            },
+            scope: if info.namespaced { "Namespaced" } else { "Cluster" }.to_owned(),
+            versions: vec![version],
+            ..apiext::CustomResourceDefinitionSpec::default()
+        },
+        ..apiext::CustomResourceDefinition::default()
+    }
+}
+
+/// Metadata with the labels and annotations of the kind.
+pub(crate) fn object_meta(info: &KindInfo) -> ObjectMeta {
+    let pairs = |pairs: &[(&str, &str)]| {
+        (!pairs.is_empty()).then(|| {
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect()
+        })
+    };
+    ObjectMeta {
+        annotations: pairs(info.annotations),
+        labels: pairs(info.labels),
+        ..ObjectMeta::default()
+    }
+}
+
+fn column(column: &Column) -> apiext::CustomResourceColumnDefinition {
+    apiext::CustomResourceColumnDefinition {
+        name: column.name.to_owned(),
+        type_: column.type_.to_owned(),
+        json_path: column.json_path.to_owned(),
+        description: column.description.map(str::to_owned),
+        format: column.format.map(str::to_owned),
+        priority: column.priority,
+    }
+}
+
+fn subresources(info: &KindInfo) -> Option<apiext::CustomResourceSubresources> {
+    (info.status || info.scale.is_some()).then(|| apiext::CustomResourceSubresources {
+        status: info
+            .status
+            .then(|| apiext::CustomResourceSubresourceStatus(serde_json::json!({}))),
+        scale: info.scale.map(|paths| apiext::CustomResourceSubresourceScale {
+            spec_replicas_path: paths.spec_replicas.to_owned(),
+            status_replicas_path: paths.status_replicas.to_owned(),
+            label_selector_path: paths.label_selector.map(str::to_owned),
+        }),
+    })
+}
+
+/// Absent rather than empty: the server would keep an empty list as written.
+fn non_empty<T, U>(items: &[T], make: impl Fn(&T) -> U) -> Option<Vec<U>> {
+    (!items.is_empty()).then(|| items.iter().map(make).collect())
+}

@@ -1,0 +1,228 @@
+//! What derived code names. No stability promise: the macros and this module are released together, and the
+//! module's name carries the patch version so that a mismatched pair fails at once.
+//!
+//! **Invariant:** an object's JSON is the same whether this crate's derive or kube-derive 5 made its type.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext;
+use schemars::generate::SchemaGenerator;
+use serde::ser::SerializeStruct;
+
+pub use crate::crd::{Column, KindInfo};
+pub use crate::kind::{Cluster, CustomKind, Namespaced, ScaleSubresource, StatusSubresource};
+pub use core::clone::Clone;
+pub use core::default::Default;
+pub use core::fmt::Debug;
+pub use core::option::Option;
+pub use core::result::Result;
+pub use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+pub use k8s_openapi::{Metadata, Resource};
+pub use kube::core as kube_core;
+pub use kube::core::ApiResource;
+pub use schemars::{JsonSchema, Schema, generate::SchemaGenerator as Generator};
+pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
+pub use std::borrow::Cow;
+
+/// Stands for the status of a kind that has none. Reads anything, as an unknown field would be ignored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub struct NoStatus;
+
+impl Serialize for NoStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+impl<'de> Deserialize<'de> for NoStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+/// Metadata of a new object named `name`.
+pub fn named<K: CustomKind>(name: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        ..crate::crd::object_meta(K::INFO)
+    }
+}
+
+/// The definition of `K`.
+///
+/// # Panics
+/// Where the schema cannot stand in a definition: `CustomResourceExt::crd` has no error to return.
+/// `kubewright::crd::of` has.
+pub fn crd<K: CustomKind>() -> CustomResourceDefinition {
+    match crate::crd::of::<K>() {
+        Ok(definition) => definition,
+        Err(error) => {
+            let reason = std::error::Error::source(&error).map(ToString::to_string);
+            panic!("{error}: {}", reason.unwrap_or_default())
+        }
+    }
+}
+
+/// How a kind's schema is made.
+pub type SchemaFn = fn() -> Result<apiext::JSONSchemaProps, crate::crd::SchemaError>;
+
+/// The schema of `T` as a definition takes it.
+pub fn schema_of<T: JsonSchema>() -> Result<apiext::JSONSchemaProps, crate::crd::SchemaError> {
+    crate::crd::schema_of::<T>()
+}
+
+/// `kube::core::ApiResource` of `K`.
+pub fn api_resource<K: CustomKind>() -> ApiResource {
+    ApiResource::erase::<K>(&())
+}
+
+/// Writes an object: `apiVersion`, `kind`, `metadata`, `spec`, and `status` where it is set.
+pub fn serialize<K: CustomKind, S: Serializer>(
+    object: &K,
+    name: &'static str,
+    serializer: S,
+) -> Result<S::Ok, S::Error>
+where
+    K::Spec: Serialize,
+    K::Status: Serialize,
+{
+    let (metadata, spec, status) = object.parts();
+    if K::INFO.flat {
+        let flat = FlatOut {
+            api_version: K::INFO.api_version,
+            kind: K::INFO.kind,
+            metadata,
+            spec,
+            status,
+        };
+        return flat.serialize(serializer);
+    }
+    let mut out = serializer.serialize_struct(name, 4 + usize::from(status.is_some()))?;
+    out.serialize_field("apiVersion", K::INFO.api_version)?;
+    out.serialize_field("kind", K::INFO.kind)?;
+    out.serialize_field("metadata", metadata)?;
+    out.serialize_field("spec", spec)?;
+    if let Some(status) = status {
+        out.serialize_field("status", status)?;
+    }
+    out.end()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FlatOut<'a, Spec, Status> {
+    api_version: &'a str,
+    kind: &'a str,
+    metadata: &'a ObjectMeta,
+    #[serde(flatten)]
+    spec: &'a Spec,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'a Status>,
+}
+
+/// Reads an object. `apiVersion` and `kind` are not looked at, and unknown fields are ignored, as kube-derive
+/// has it.
+pub fn deserialize<'de, K, D>(deserializer: D) -> Result<K, D::Error>
+where
+    K: CustomKind,
+    K::Spec: Deserialize<'de>,
+    K::Status: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Ok(match (K::INFO.flat, K::INFO.status) {
+        (false, _) => {
+            let object = NestedIn::deserialize(deserializer)?;
+            K::from_parts(object.metadata, object.spec, object.status)
+        }
+        (true, true) => {
+            let object = FlatWithStatusIn::deserialize(deserializer)?;
+            K::from_parts(object.metadata, object.spec, object.status)
+        }
+        // A spec that gathers unknown fields gathers `status` too where the kind has none.
+        (true, false) => {
+            let object = FlatIn::deserialize(deserializer)?;
+            K::from_parts(object.metadata, object.spec, None)
+        }
+    })
+}
+
+#[derive(Deserialize)]
+struct FlatIn<Spec> {
+    metadata: ObjectMeta,
+    #[serde(flatten)]
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+struct FlatWithStatusIn<Spec, Status> {
+    metadata: ObjectMeta,
+    #[serde(flatten)]
+    spec: Spec,
+    status: Option<Status>,
+}
+
+#[derive(Deserialize)]
+struct NestedIn<Spec, Status> {
+    metadata: ObjectMeta,
+    spec: Spec,
+    status: Option<Status>,
+}
+
+/// Schema of the whole object without `apiVersion`, `kind` and `metadata`, which the server checks itself.
+pub fn root_schema<K: CustomKind>(generator: &mut SchemaGenerator) -> Schema
+where
+    K::Spec: JsonSchema,
+    K::Status: JsonSchema,
+{
+    let mut schema = match (K::INFO.flat, K::INFO.status) {
+        (false, true) => NestedWithStatus::<K::Spec, K::Status>::json_schema(generator),
+        (false, false) => Nested::<K::Spec>::json_schema(generator),
+        (true, true) => FlatWithStatus::<K::Spec, K::Status>::json_schema(generator),
+        (true, false) => Flat::<K::Spec>::json_schema(generator),
+    };
+    if !K::INFO.description.is_empty() {
+        schema.insert("description".to_owned(), K::INFO.description.into());
+    }
+    schema
+}
+
+/// Adds a CEL rule to the root of a schema.
+pub fn add_rule(schema: &mut Schema, rule: impl Into<kube::core::Rule>) {
+    let rule = serde_json::to_value(rule.into()).expect("a rule is strings and a flag");
+    let rules = schema
+        .ensure_object()
+        .entry("x-kubernetes-validations")
+        .or_insert_with(|| serde_json::Value::Array(Vec::new()));
+    if let serde_json::Value::Array(rules) = rules {
+        rules.push(rule);
+    }
+}
+
+// The shapes that kube-derive would hand to schemars' derive, once here instead of once per kind. They are
+// never made; only their schema is asked for.
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct NestedWithStatus<Spec, Status> {
+    spec: Spec,
+    status: Option<Status>,
+}
+
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct Nested<Spec> {
+    spec: Spec,
+}
+
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct FlatWithStatus<Spec, Status> {
+    #[serde(flatten)]
+    spec: Spec,
+    status: Option<Status>,
+}
+
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct Flat<Spec> {
+    #[serde(flatten)]
+    spec: Spec,
+}
