@@ -1,3 +1,5 @@
 //! Integration tests of the crate, in one binary.
+#![allow(unreachable_pub)]
+
 #[path = "it/derive.rs"]
 mod derive;

@@ -218,7 +218,11 @@ fn pair(item: &Item, errors: &mut Errors) -> Option<(LitStr, LitStr)> {
     None
 }
 
-const SCALE_KEYS: &[&str] = &["spec_replicas_path", "status_replicas_path", "label_selector_path"];
+const SCALE_KEYS: &[&str] = &[
+    "spec_replicas_path",
+    "status_replicas_path",
+    "label_selector_path",
+];
 
 fn scale(item: &Item, errors: &mut Errors) -> Option<Scale> {
     let mut scale = Scale {
@@ -320,7 +324,10 @@ fn json(item: &Item, key: &str, errors: &mut Errors) -> Option<(Map<String, Json
         _ => None,
     };
     let Some(text) = literal else {
-        errors.at(item.span(), format!("write `{key}(...)` with keys in the parentheses"));
+        errors.at(
+            item.span(),
+            format!("write `{key}(...)` with keys in the parentheses"),
+        );
         return None;
     };
     match serde_json::from_str(&text.value()) {

@@ -52,7 +52,10 @@ pub(crate) fn items_of(attrs: &[Attribute], name: &str, errors: &mut Errors) -> 
     for attr in attrs.iter().filter(|attr| attr.path().is_ident(name)) {
         match &attr.meta {
             Meta::List(list) => items.extend(split(list.tokens.clone(), errors)),
-            other => errors.at(other.span(), format!("write #[{name}(...)] with keys in the parentheses")),
+            other => errors.at(
+                other.span(),
+                format!("write #[{name}(...)] with keys in the parentheses"),
+            ),
         }
     }
     items
@@ -110,7 +113,10 @@ impl Item {
             return Some(text.clone());
         }
         let key = &self.key;
-        errors.at(self.span(), format!("`{key}` takes a string: write `{key} = \"...\"`"));
+        errors.at(
+            self.span(),
+            format!("`{key}` takes a string: write `{key} = \"...\"`"),
+        );
         None
     }
 
@@ -130,7 +136,10 @@ impl Item {
             }
         }
         let key = &self.key;
-        errors.at(self.span(), format!("`{key}` is a flag: write `{key}` or `{key} = false`"));
+        errors.at(
+            self.span(),
+            format!("`{key}` is a flag: write `{key}` or `{key} = false`"),
+        );
         None
     }
 
@@ -152,7 +161,10 @@ impl Item {
             }
         }
         let key = &self.key;
-        errors.at(self.span(), format!("`{key}` takes a 32-bit integer: write `{key} = 1`"));
+        errors.at(
+            self.span(),
+            format!("`{key}` takes a 32-bit integer: write `{key} = 1`"),
+        );
         None
     }
 

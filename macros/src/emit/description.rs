@@ -61,7 +61,11 @@ fn custom_kind(model: &Model, paths: &Paths) -> TokenStream {
         Schema::Disabled => quote!(__k::Option::None),
     };
     let (status, of_self, from_parts) = match &model.status {
-        Some(status) => (quote!(#status), quote!(self.status.as_ref()), quote!(status: __status,)),
+        Some(status) => (
+            quote!(#status),
+            quote!(self.status.as_ref()),
+            quote!(status: __status,),
+        ),
         None => (quote!(__k::NoStatus), quote!(__k::Option::None), quote!()),
     };
     quote! {
@@ -130,7 +134,10 @@ fn info(model: &Model) -> TokenStream {
 
 fn column(column: &Column) -> TokenStream {
     let (name, type_, json_path) = (&column.name, &column.type_, &column.json_path);
-    let description = column.description.as_ref().map(|text| quote!(.description(#text)));
+    let description = column
+        .description
+        .as_ref()
+        .map(|text| quote!(.description(#text)));
     let format = column.format.as_ref().map(|text| quote!(.format(#text)));
     let priority = column.priority.map(|priority| quote!(.priority(#priority)));
     quote!(__k::Column::new(#name, #type_, #json_path) #description #format #priority)
@@ -154,7 +161,10 @@ fn has(model: &Model, paths: &Paths) -> TokenStream {
             impl __k::StatusSubresource for #root {}
         }
     });
-    let scale = model.scale.as_ref().map(|_| quote!(impl __k::ScaleSubresource for #root {}));
+    let scale = model
+        .scale
+        .as_ref()
+        .map(|_| quote!(impl __k::ScaleSubresource for #root {}));
     quote! {
         impl #kube_core::object::HasSpec for #root {
             type Spec = #spec;

@@ -18,7 +18,9 @@ pub(super) fn emit(model: &Model, paths: &Paths) -> TokenStream {
         ..
     } = model;
     let (k, object_meta, option) = (paths.root(), paths.object_meta(), paths.option());
-    let status = status.as_ref().map(|status| quote!(#vis status: #option<#status>,));
+    let status = status
+        .as_ref()
+        .map(|status| quote!(#vis status: #option<#status>,));
     let status_none = model.status.as_ref().map(|_| quote!(status: #option::None,));
     let default = model.default.then(|| {
         quote! {

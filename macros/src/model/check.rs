@@ -51,7 +51,9 @@ fn names(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
         if ident_of(root).is_none() {
             errors.at(
                 root.span(),
-                format!("`{name}` cannot name the generated type; write a Rust identifier, as `{key} = \"Foo\"`"),
+                format!(
+                    "`{name}` cannot name the generated type; write a Rust identifier, as `{key} = \"Foo\"`"
+                ),
             );
         } else if input.ident == name {
             errors.at(
@@ -66,7 +68,10 @@ fn names(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
     if let Some(group) = &attrs.group
         && group.value().is_empty()
     {
-        errors.at(group.span(), "the core group takes no custom kinds; write `group = \"example.com\"`");
+        errors.at(
+            group.span(),
+            "the core group takes no custom kinds; write `group = \"example.com\"`",
+        );
     }
     // A kind without a schema is somebody else's, or built in: nobody installs a definition of it from here.
     if schema(attrs) == Schema::Disabled {
@@ -77,7 +82,9 @@ fn names(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
         if !is_subdomain(&value) {
             errors.at(
                 group.span(),
-                format!("`{value}` is not a DNS name; write lower-case labels joined by dots, as `example.com`"),
+                format!(
+                    "`{value}` is not a DNS name; write lower-case labels joined by dots, as `example.com`"
+                ),
             );
         } else if !value.contains('.') {
             errors.at(
@@ -102,7 +109,10 @@ fn names(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
         for (index, word) in words.iter().enumerate() {
             label(key, word, &word.value(), errors);
             if words[..index].iter().any(|before| before.value() == word.value()) {
-                errors.at(word.span(), format!("{key} `{}` is given twice; keep one", word.value()));
+                errors.at(
+                    word.span(),
+                    format!("{key} `{}` is given twice; keep one", word.value()),
+                );
             }
         }
     }
@@ -176,7 +186,10 @@ fn schema_mode(attrs: &KubeAttrs, errors: &mut Errors) {
         return;
     }
     if let Some((true, span)) = attrs.cel {
-        errors.at(span, "`cel` reads its rules from a derived schema; remove `schema = ...` or `cel`");
+        errors.at(
+            span,
+            "`cel` reads its rules from a derived schema; remove `schema = ...` or `cel`",
+        );
     }
     for validation in &attrs.validations {
         errors.at(
@@ -209,7 +222,9 @@ fn flat(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
         if ROOT_FIELDS.iter().any(|taken| name == taken) {
             errors.at(
                 name.span(),
-                format!("with `no_spec` this field stands at the root of the object, where `{name}` is taken"),
+                format!(
+                    "with `no_spec` this field stands at the root of the object, where `{name}` is taken"
+                ),
             );
         }
     }
@@ -217,7 +232,14 @@ fn flat(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
 
 const COLUMN_TYPES: &[&str] = &["integer", "number", "string", "boolean", "date"];
 const COLUMN_FORMATS: &[&str] = &[
-    "int32", "int64", "float", "double", "byte", "date", "date-time", "password",
+    "int32",
+    "int64",
+    "float",
+    "double",
+    "byte",
+    "date",
+    "date-time",
+    "password",
 ];
 
 fn columns(attrs: &KubeAttrs, errors: &mut Errors) {
@@ -244,7 +266,9 @@ fn columns(attrs: &KubeAttrs, errors: &mut Errors) {
 }
 
 fn one_of(what: &str, value: Option<&LitStr>, known: &[&str], errors: &mut Errors) {
-    let Some(value) = value.filter(|value| !value.value().is_empty()) else { return };
+    let Some(value) = value.filter(|value| !value.value().is_empty()) else {
+        return;
+    };
     let text = value.value();
     if known.contains(&text.as_str()) {
         return;
@@ -261,7 +285,10 @@ fn json_path(path: &LitStr, errors: &mut Errors) {
     if !text.is_empty() && !text.starts_with('.') {
         errors.at(
             path.span(),
-            format!("the server takes a path that begins with a dot; write `.{}`", text.trim_start_matches('$')),
+            format!(
+                "the server takes a path that begins with a dot; write `.{}`",
+                text.trim_start_matches('$')
+            ),
         );
     }
 }
@@ -307,20 +334,32 @@ fn selectable(attrs: &KubeAttrs, errors: &mut Errors) {
         let bare = |path: &LitStr| path.value().trim_start_matches('.').to_owned();
         let text = bare(path);
         if text.is_empty() {
-            errors.at(path.span(), "write the path of a field, as `selectable = \".spec.colour\"`");
+            errors.at(
+                path.span(),
+                "write the path of a field, as `selectable = \".spec.colour\"`",
+            );
         } else if text.contains('[') {
-            errors.at(path.span(), "field selectors reach no lists; name a field outside of one");
+            errors.at(
+                path.span(),
+                "field selectors reach no lists; name a field outside of one",
+            );
         } else if text == "metadata" || text.starts_with("metadata.") {
             errors.at(
                 path.span(),
                 "`metadata.name` and `metadata.namespace` are always selectable, and no other metadata can be",
             );
         }
-        if attrs.selectable[..index].iter().any(|before| bare(before) == text) {
+        if attrs.selectable[..index]
+            .iter()
+            .any(|before| bare(before) == text)
+        {
             errors.at(path.span(), format!("`.{text}` is selectable already; keep one"));
         }
         if index == SELECTABLE_MAX {
-            errors.at(path.span(), format!("the server takes at most {SELECTABLE_MAX} selectable fields"));
+            errors.at(
+                path.span(),
+                format!("the server takes at most {SELECTABLE_MAX} selectable fields"),
+            );
         }
     }
 }
@@ -337,7 +376,10 @@ fn derives(attrs: &KubeAttrs, errors: &mut Errors) {
             _ => false,
         };
         if generated {
-            errors.at(*span, format!("the root has `{last}` already; remove this `derive`"));
+            errors.at(
+                *span,
+                format!("the root has `{last}` already; remove this `derive`"),
+            );
         }
         let text = path.to_token_stream().to_string();
         let same = |(before, _): &(Path, Span)| before.to_token_stream().to_string() == text;
@@ -349,7 +391,9 @@ fn derives(attrs: &KubeAttrs, errors: &mut Errors) {
 
 fn attributes(attrs: &KubeAttrs, errors: &mut Errors) {
     for meta in &attrs.attributes {
-        let Some(name) = meta.path().get_ident() else { continue };
+        let Some(name) = meta.path().get_ident() else {
+            continue;
+        };
         if name == "derive" {
             errors.at(
                 meta.span(),
@@ -365,17 +409,28 @@ fn attributes(attrs: &KubeAttrs, errors: &mut Errors) {
 }
 
 fn deprecated(attrs: &KubeAttrs, errors: &mut Errors) {
-    let Some(Deprecated::Warning(warning)) = &attrs.deprecated else { return };
+    let Some(Deprecated::Warning(warning)) = &attrs.deprecated else {
+        return;
+    };
     let text = warning.value();
     if text.is_empty() {
-        errors.at(warning.span(), "the warning is empty; write `deprecated` alone for the server's own words");
+        errors.at(
+            warning.span(),
+            "the warning is empty; write `deprecated` alone for the server's own words",
+        );
     } else if text.len() > 256 {
         errors.at(
             warning.span(),
-            format!("the server takes a warning of at most 256 bytes; this one has {}", text.len()),
+            format!(
+                "the server takes a warning of at most 256 bytes; this one has {}",
+                text.len()
+            ),
         );
     } else if text.chars().any(char::is_control) {
-        errors.at(warning.span(), "the server takes a warning of one line, without control characters");
+        errors.at(
+            warning.span(),
+            "the server takes a warning of one line, without control characters",
+        );
     }
 }
 
@@ -399,8 +454,14 @@ fn metadata(attrs: &KubeAttrs, errors: &mut Errors) {
                      at both ends",
                 );
             }
-            if pairs[..index].iter().any(|(before, _)| before.value() == key.value()) {
-                errors.at(key.span(), format!("{what} `{}` is given twice; keep one", key.value()));
+            if pairs[..index]
+                .iter()
+                .any(|(before, _)| before.value() == key.value())
+            {
+                errors.at(
+                    key.span(),
+                    format!("{what} `{}` is given twice; keep one", key.value()),
+                );
             }
         }
     }

@@ -102,7 +102,10 @@ pub(crate) fn build(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors)
     let singular = value_or(&attrs.singular, || kind.to_ascii_lowercase());
     let plural = value_or(&attrs.plural, || pluralize(&singular));
     let doc = value_or(&attrs.doc, || {
-        format!(" Auto-generated derived type for {} via `CustomResource`", input.ident)
+        format!(
+            " Auto-generated derived type for {} via `CustomResource`",
+            input.ident
+        )
     });
     Some(Model {
         spec: input.ident.clone(),
@@ -180,7 +183,11 @@ fn columns(attrs: &KubeAttrs) -> Vec<Column> {
 /// The server demands a leading dot, which kube-derive's users often leave out.
 fn dotted(path: &LitStr) -> String {
     let path = path.value();
-    if path.starts_with('.') { path } else { format!(".{path}") }
+    if path.starts_with('.') {
+        path
+    } else {
+        format!(".{path}")
+    }
 }
 
 fn value_or(value: &Option<LitStr>, default: impl FnOnce() -> String) -> String {
@@ -192,7 +199,10 @@ fn values(texts: &[LitStr]) -> Vec<String> {
 }
 
 fn pairs(pairs: &[(LitStr, LitStr)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(key, value)| (key.value(), value.value())).collect()
+    pairs
+        .iter()
+        .map(|(key, value)| (key.value(), value.value()))
+        .collect()
 }
 
 /// The plural as kube-derive infers it; a different guess would name a different resource.
@@ -201,7 +211,10 @@ fn pluralize(word: &str) -> String {
         return format!("{word}es");
     }
     if let Some(stem) = word.strip_suffix('y')
-        && stem.chars().last().is_some_and(|before| !"aeiou".contains(before))
+        && stem
+            .chars()
+            .last()
+            .is_some_and(|before| !"aeiou".contains(before))
     {
         return format!("{stem}ies");
     }

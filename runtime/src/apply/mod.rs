@@ -33,7 +33,10 @@ impl<K: Kind> ApplyConfiguration for K {
 
     fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
         let mut value = serde_json::to_value(self)?;
-        if let Some(metadata) = value.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+        if let Some(metadata) = value
+            .get_mut("metadata")
+            .and_then(serde_json::Value::as_object_mut)
+        {
             // The server refuses managed fields in an apply, and reads a resource version as a precondition.
             metadata.remove("managedFields");
         }

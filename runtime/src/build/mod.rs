@@ -114,7 +114,11 @@ impl Crds {
                     .to_string();
             }
         }
-        if diff.is_empty() { Ok(()) } else { Err(BuildError::Stale { diff }) }
+        if diff.is_empty() {
+            Ok(())
+        } else {
+            Err(BuildError::Stale { diff })
+        }
     }
 
     /// File names and their bytes, in the order of the names.
@@ -179,7 +183,9 @@ fn rerun_if_changed(path: &Path) {
 /// Cargo runs a script again when a watched file is newer than the start of its last run, so a file written
 /// during the run would cause one more. Where the date cannot be set, that one run is all that happens.
 fn set_back(path: &Path) {
-    let Some(out_dir) = env::var_os("OUT_DIR") else { return };
+    let Some(out_dir) = env::var_os("OUT_DIR") else {
+        return;
+    };
     let start = Path::new(&out_dir)
         .parent()
         .map(|run| run.join("invoked.timestamp"))

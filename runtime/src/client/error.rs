@@ -105,7 +105,8 @@ impl ClientError {
     /// Whether the resource version asked for is too old to go on from: list again. Reason `Expired` or `Gone`.
     pub fn is_expired(&self) -> bool {
         self.status().is_some_and(|status| {
-            matches!(status.reason.as_str(), "Expired" | "Gone") || (status.reason.is_empty() && status.code == 410)
+            matches!(status.reason.as_str(), "Expired" | "Gone")
+                || (status.reason.is_empty() && status.code == 410)
         })
     }
 

@@ -3,10 +3,10 @@
 use k8s_openapi::api::autoscaling::v1::Scale;
 use serde::Serialize;
 
+use super::Client;
 use super::error::{ClientError, Operation};
 use super::options::FieldManager;
 use super::place::HoldsObjects;
-use super::Client;
 use crate::apply::ApplyConfiguration;
 use crate::kind::{Kind, ScaleSubresource, StatusSubresource};
 
@@ -80,7 +80,11 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> StatusClient<'_, K, P> {
     ///
     /// # Errors
     /// [`ClientError`]; [`is_conflict`](ClientError::is_conflict) where another manager owns one of the fields.
-    pub async fn apply<A>(&self, configuration: &A, manager: impl Into<FieldManager>) -> Result<K, ClientError>
+    pub async fn apply<A>(
+        &self,
+        configuration: &A,
+        manager: impl Into<FieldManager>,
+    ) -> Result<K, ClientError>
     where
         A: ApplyConfiguration<Kind = K> + Sync,
     {

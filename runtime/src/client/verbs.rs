@@ -78,7 +78,9 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
     /// [`ClientError`]; [`is_conflict`](ClientError::is_conflict) where it changed since it was read:
     /// `metadata.resourceVersion` says what was read.
     pub async fn update(&self, object: &K) -> Result<K, ClientError> {
-        self.call_for(Operation::Update, object, None)?.replace(object).await
+        self.call_for(Operation::Update, object, None)?
+            .replace(object)
+            .await
     }
 
     /// Changes an object by JSON patch (RFC 6902).
@@ -117,7 +119,11 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
     /// # Errors
     /// [`ClientError`]; [`is_conflict`](ClientError::is_conflict) where another manager owns one of the fields
     /// and `manager` does not [`force`](FieldManager::force).
-    pub async fn apply<A>(&self, configuration: &A, manager: impl Into<FieldManager>) -> Result<K, ClientError>
+    pub async fn apply<A>(
+        &self,
+        configuration: &A,
+        manager: impl Into<FieldManager>,
+    ) -> Result<K, ClientError>
     where
         A: ApplyConfiguration<Kind = K> + Sync,
     {
@@ -139,7 +145,8 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
     /// As [`delete`](Self::delete); [`is_conflict`](ClientError::is_conflict) where a precondition fails.
     pub async fn delete_with(&self, name: &str, params: &DeleteParams) -> Result<Deleted<K>, ClientError> {
         let call = self.call(Operation::Delete, name, None);
-        call.deleted(call.builder().delete(name, &self.deletion(params))).await
+        call.deleted(call.builder().delete(name, &self.deletion(params)))
+            .await
     }
 
     /// Deletes the objects that `list` selects.
@@ -317,7 +324,11 @@ impl<K: Kind> Call<'_, K> {
         self.answer(request).await
     }
 
-    pub(super) async fn apply<T, A>(&self, configuration: &A, manager: &FieldManager) -> Result<T, ClientError>
+    pub(super) async fn apply<T, A>(
+        &self,
+        configuration: &A,
+        manager: &FieldManager,
+    ) -> Result<T, ClientError>
     where
         T: DeserializeOwned,
         A: ApplyConfiguration<Kind = K>,
@@ -347,7 +358,8 @@ impl<K: Kind> Call<'_, K> {
                 Operation::Create | Operation::Update | Operation::Patch | Operation::Apply
             )
         {
-            add_query(request.uri_mut(), "fieldValidation", mode.as_str()).map_err(|error| self.unmade(error))?;
+            add_query(request.uri_mut(), "fieldValidation", mode.as_str())
+                .map_err(|error| self.unmade(error))?;
         }
         Ok(request)
     }

@@ -21,7 +21,12 @@ pub fn merge(
         agree(&merged, &other)?;
         metadata(&mut merged, &other)?;
         for version in other.spec.versions {
-            if merged.spec.versions.iter().any(|known| known.name == version.name) {
+            if merged
+                .spec
+                .versions
+                .iter()
+                .any(|known| known.name == version.name)
+            {
                 return Err(MergeError::SameVersion {
                     kind: merged.spec.names.kind,
                     version: version.name,
@@ -51,7 +56,11 @@ fn agree(
         ("scope", a.scope.clone(), b.scope.clone()),
         ("plural", a.names.plural.clone(), b.names.plural.clone()),
         ("singular", text(&a.names.singular), text(&b.names.singular)),
-        ("short names", list(&a.names.short_names), list(&b.names.short_names)),
+        (
+            "short names",
+            list(&a.names.short_names),
+            list(&b.names.short_names),
+        ),
         ("categories", list(&a.names.categories), list(&b.names.categories)),
     ];
     for (what, first, second) in pairs {
@@ -68,7 +77,12 @@ fn agree(
 }
 
 fn names(definition: &apiext::CustomResourceDefinition) -> String {
-    let names: Vec<_> = definition.spec.versions.iter().map(|version| version.name.as_str()).collect();
+    let names: Vec<_> = definition
+        .spec
+        .versions
+        .iter()
+        .map(|version| version.name.as_str())
+        .collect();
     names.join(", ")
 }
 
@@ -81,7 +95,11 @@ fn metadata(
     let kind = into.spec.names.kind.clone();
     for (what, into, from) in [
         ("label", &mut into.metadata.labels, &from.metadata.labels),
-        ("annotation", &mut into.metadata.annotations, &from.metadata.annotations),
+        (
+            "annotation",
+            &mut into.metadata.annotations,
+            &from.metadata.annotations,
+        ),
     ] {
         for (key, value) in from.iter().flatten() {
             let into = into.get_or_insert_default();
@@ -111,7 +129,11 @@ fn stored_once(definition: &apiext::CustomResourceDefinition) -> Result<(), Merg
         }),
         several => Err(MergeError::StoredTwice {
             kind,
-            versions: several.iter().map(|version| version.name.as_str()).collect::<Vec<_>>().join(", "),
+            versions: several
+                .iter()
+                .map(|version| version.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
         }),
     }
 }

@@ -39,28 +39,25 @@ pub struct DefinitionError {
 }
 
 /// Why not.
-pub type SchemaError = serde_json::Error;
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SchemaError {
+    /// The type has no structural schema.
+    #[error(transparent)]
+    Structure(#[from] kubewright_schema::build::BuildError),
+    /// A keyword that was written by hand has a value of the wrong type.
+    #[error("a keyword has a value that the server would not read")]
+    Keyword(#[from] serde_json::Error),
+}
 
 /// A type's schema in the form that a CustomResourceDefinition takes.
 pub(crate) fn schema_of<T: JsonSchema>() -> Result<apiext::JSONSchemaProps, SchemaError> {
-    let settings = schemars::generate::SchemaSettings::openapi3().with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
-    let generator = settings
-        .with_transform(schemars::transform::AddNullable::default())
-        .with_transform(kube_core::schema::StructuralSchemaRewriter)
-        .with_transform(kube_core::schema::OptionalEnum)
-        .with_transform(kube_core::schema::OptionalIntOrString)
-        .into_generator();
-    serde_json::from_value(generator.into_root_schema_for::<T>().to_value())
+    let schema = kubewright_schema::build::structural_schema::<T>()?;
+    Ok(serde_json::from_value(schema)?)
 }
 
 /// The definition that `info` describes, with `schema` where there is one.
-fn definition(
-    info: &KindInfo,
-    schema: Option<apiext::JSONSchemaProps>,
-) -> apiext::CustomResourceDefinition {
+fn definition(info: &KindInfo, schema: Option<apiext::JSONSchemaProps>) -> apiext::CustomResourceDefinition {
     let version = apiext::CustomResourceDefinitionVersion {
         name: info.version.to_owned(),
         served: info.served,

@@ -27,7 +27,13 @@ pub struct FooStatus {
 
 #[test]
 fn an_object_and_its_definition() {
-    let foo = Foo::new("a", FooSpec { deployment_name: "d".into(), replicas: None });
+    let foo = Foo::new(
+        "a",
+        FooSpec {
+            deployment_name: "d".into(),
+            replicas: None,
+        },
+    );
     let json = serde_json::to_value(&foo).unwrap();
     println!("{json}");
     let back: Foo = serde_json::from_value(json.clone()).unwrap();
