@@ -4,7 +4,8 @@
 //! cargo run -p kubewright-apiserver --example record -- KUBECONFIG
 //! ```
 //!
-//! `SERVED` says which groups and resources are kept. To serve more built-in kinds, add them there and record
+//! A CRD is created on the server for the time of the recording, whose documents become the template for those of
+//! other custom resources. `SERVED` says which groups and resources are kept. To serve more built-in kinds, add them there and record
 //! again: nothing else in the crate lists them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,6 +72,8 @@ const COMMON: &[&str] = &[
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
+const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
 type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
 
 #[tokio::main(flavor = "current_thread")]
@@ -86,7 +89,7 @@ async fn main() -> Result {
     std::fs::write(data.join("version.json"), pretty(&version)?)?;
     std::fs::write(data.join("resources.json"), pretty(&resources(&client).await?)?)?;
 
-    let mut index = Map::new();
+    let mut index = String::from("&[\n");
     let mut common = Map::new();
     for (group_version, kept) in SERVED {
         let url = if group_version.contains('/') {
@@ -118,17 +121,82 @@ async fn main() -> Result {
             .iter()
             .map(|b| format!("{b:02X}"))
             .collect::<String>();
-        index.insert(url, json!({"file": file, "sha512": sha512}));
+        index += &format!("    Recorded {{\n        path: \"{url}\",\n        sha512: \"{sha512}\",\n");
+        index += &format!("        json_gz: include_bytes!(\"{file}\"),\n    }},\n");
     }
     write_gz(
         &data.join("openapi/common.json.gz"),
         &serde_json::to_vec(&common)?,
     )?;
-    std::fs::write(data.join("openapi/index.json"), pretty(&Value::Object(index))?)?;
+    std::fs::write(data.join("openapi/index.rs"), index + "]\n")?;
+
+    let crd = json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "zzplurals.zzgroup.example"},
+        "spec": {
+            "group": "zzgroup.example",
+            "names": {"plural": "zzplurals", "kind": "Zzkind", "listKind": "Zzlist"},
+            "scope": "Namespaced",
+            "versions": [{
+                "name": "v0zz",
+                "served": true,
+                "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {"zzembedded": {
+                    "type": "object",
+                    "x-kubernetes-embedded-resource": true,
+                    "properties": {"zz": {"type": "string"}},
+                }}}},
+                "subresources": {
+                    "status": {},
+                    "scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"},
+                },
+            }],
+        },
+    });
+    let request = http::Request::post(CRDS)
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(serde_json::to_vec(&crd)?)?;
+    client.request_text(request).await?;
+    let recorded = template(&client).await;
+    let request = http::Request::delete(format!("{CRDS}/zzplurals.zzgroup.example")).body(Vec::new())?;
+    client.request_text(request).await?;
+    let (v3, v2) = recorded?;
+    write_gz(
+        &data.join("openapi/template.json.gz"),
+        &serde_json::to_vec(&json!({"v2": v2, "v3": v3}))?,
+    )?;
 
     let mut v2 = get(&client, "/openapi/v2", "application/json").await?;
     trim_v2(&mut v2);
     write_gz(&data.join("openapi/v2.json.gz"), &serde_json::to_vec(&v2)?)
+}
+
+/// Paths of the template CRD in both forms, and its two schemas; waits until the server publishes them.
+async fn template(client: &Client) -> Result<(Value, Value)> {
+    for _ in 0..150 {
+        if let Ok(v3) = get(
+            client,
+            "/openapi/v3/apis/zzgroup.example/v0zz",
+            "application/json",
+        )
+        .await
+        {
+            let v2 = get(client, "/openapi/v2", "application/json").await?;
+            let is_template = |name: &str| name.contains("zzgroup");
+            let pick = |all: &Value| -> Map<String, Value> {
+                let all = all.as_object().cloned().unwrap_or_default();
+                all.into_iter().filter(|(name, _)| is_template(name)).collect()
+            };
+            let (paths, schemas) = (pick(&v3["paths"]), pick(&v3["components"]["schemas"]));
+            let v2 = json!({"paths": pick(&v2["paths"]), "schemas": pick(&v2["definitions"])});
+            if v2["paths"].as_object().is_some_and(|paths| !paths.is_empty()) {
+                return Ok((json!({"paths": paths, "schemas": schemas}), v2));
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    Err("the server did not publish the template CRD within 30 s".into())
 }
 
 async fn get(client: &Client, path: &str, accept: &str) -> Result<Value> {

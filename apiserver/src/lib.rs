@@ -1,5 +1,10 @@
 //! A Kubernetes API server as a library.
 
+pub mod discovery;
 pub mod engine;
+pub mod health;
+pub mod negotiate;
+pub mod openapi;
 pub mod registry;
 pub mod status;
+pub mod version;

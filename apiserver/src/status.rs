@@ -5,11 +5,13 @@
 
 use std::fmt;
 
-use http::StatusCode;
+use http::{HeaderValue, Response, StatusCode, header};
 use kube::core::Status;
 use kube::core::response::{StatusCause, StatusDetails, StatusSummary, reason};
 use kubewright_schema::FieldError;
 use serde_json::{Value, json};
+
+use crate::engine::{Body, body};
 
 /// Result of anything that can fail towards the client.
 pub type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -293,6 +295,20 @@ impl ApiError {
     /// The document: kind, apiVersion and metadata, then what it says.
     pub fn to_value(&self) -> Value {
         status_document(&self.0)
+    }
+}
+
+impl ApiError {
+    /// The answer in JSON, the form for failures of paths that are no resource.
+    pub fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(body::full(self.to_value().to_string()));
+        *response.status_mut() = self.code();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 
