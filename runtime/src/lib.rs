@@ -12,11 +12,14 @@ pub mod __private0;
 #[cfg(feature = "client")]
 pub mod client;
 
+pub use apply::Apply;
 #[cfg(feature = "client")]
 pub use client::{AsClient, Client};
 pub use crd::KindInfo;
 pub use kube::core::crd::v1::CustomResourceExt;
-pub use kubewright_macros::CustomResource;
+#[cfg(feature = "client")]
+pub use kubewright_macros::Clientset;
+pub use kubewright_macros::{Apply, CustomResource};
 
 pub use k8s_openapi;
 pub use kube;

@@ -7,9 +7,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext
 use schemars::generate::SchemaGenerator;
 use serde::ser::SerializeStruct;
 
+pub use crate::apply::{Apply, ObjectApply};
+#[cfg(feature = "client")]
+pub use crate::client::{AsClient, ClientError, FromClient, connect};
 pub use crate::crd::{Column, KindInfo};
 pub use crate::kind::{Cluster, CustomKind, Namespaced, ScaleSubresource, StatusSubresource};
 pub use core::clone::Clone;
+pub use core::convert::Into;
 pub use core::default::Default;
 pub use core::fmt::Debug;
 pub use core::option::Option;
@@ -17,11 +21,14 @@ pub use core::result::Result;
 pub use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 pub use k8s_openapi::{Metadata, Resource};
+pub use kube;
 pub use kube::core as kube_core;
 pub use kube::core::ApiResource;
 pub use schemars::{JsonSchema, Schema, generate::SchemaGenerator as Generator};
+pub use serde;
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::borrow::Cow;
+pub use std::string::String;
 
 /// Stands for the status of a kind that has none. Reads anything, as an unknown field would be ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]

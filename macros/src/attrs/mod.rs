@@ -1,5 +1,7 @@
 //! Attributes as written: spanned, optional, no defaults, no judgement.
 
+pub(crate) mod apply;
+pub(crate) mod clientset;
 pub(crate) mod crates;
 pub(crate) mod custom_resource;
 pub(crate) mod item;

@@ -3,7 +3,9 @@
 //! **Invariant:** emitted code is data and one-line calls; what it does stands in the runtime, in
 //! `kubewright::__privateN`.
 
+mod apply;
 mod cel;
+mod clientset;
 mod definition;
 mod description;
 mod root;
@@ -14,6 +16,9 @@ use quote::quote;
 
 use crate::model::custom_resource::Model;
 use crate::paths::Paths;
+
+pub(crate) use apply::apply;
+pub(crate) use clientset::clientset;
 
 /// Everything that `#[derive(CustomResource)]` makes.
 pub(crate) fn custom_resource(model: &Model) -> TokenStream {

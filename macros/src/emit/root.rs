@@ -1,7 +1,7 @@
 //! The root type and its constructor.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote};
 
 use crate::model::custom_resource::Model;
 use crate::paths::Paths;
@@ -35,6 +35,15 @@ pub(super) fn emit(model: &Model, paths: &Paths) -> TokenStream {
             }
         }
     });
+    let apply = model.apply.as_ref().map(|spec| {
+        let (name, spec) = (format_ident!("{root}Apply"), super::apply(spec));
+        let doc = format!("What a field manager wants of a [`{root}`].");
+        quote! {
+            #spec
+            #[doc = #doc]
+            #vis type #name = #k::ObjectApply<#root>;
+        }
+    });
     quote! {
         #[doc = #doc]
         #[derive(#k::Clone, #k::Debug #(, #derives)*)]
@@ -52,5 +61,6 @@ pub(super) fn emit(model: &Model, paths: &Paths) -> TokenStream {
             }
         }
         #default
+        #apply
     }
 }

@@ -5,7 +5,9 @@
 
 use syn::{Data, DeriveInput, Expr, Ident, LitStr, Meta, Path, Visibility};
 
+use super::apply::{self, Apply};
 use super::check;
+use crate::attrs::apply::{ApplyAttrs, container};
 use crate::attrs::crates::Crates;
 use crate::attrs::custom_resource::{Deprecated, KubeAttrs, ident_of};
 use crate::errors::Errors;
@@ -45,6 +47,8 @@ pub(crate) struct Model {
     pub(crate) storage: bool,
     pub(crate) served: bool,
     pub(crate) deprecated: Option<Option<String>>,
+    /// The spec's apply configuration, where asked for.
+    pub(crate) apply: Option<Apply>,
     pub(crate) crates: Crates,
 }
 
@@ -140,6 +144,7 @@ pub(crate) fn build(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors)
             Deprecated::Flag => None,
             Deprecated::Warning(text) => Some(text.value()),
         }),
+        apply: apply_of(input, attrs, errors),
         crates: attrs.crates.clone().unwrap_or_default(),
         group,
         version,
@@ -156,6 +161,18 @@ pub(super) fn schema(attrs: &KubeAttrs) -> Schema {
         Some("disabled") => Schema::Disabled,
         _ => Schema::Derived,
     }
+}
+
+/// `#[kube(apply)]`: what `#[derive(Apply)]` on the spec would say, with the paths of `#[kube(crates(...))]`.
+fn apply_of(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) -> Option<Apply> {
+    if attrs.apply != Some(true) {
+        return None;
+    }
+    let apply_attrs = ApplyAttrs {
+        crates: attrs.crates.clone(),
+        serde: container(&input.attrs),
+    };
+    apply::build(input, &apply_attrs, errors)
 }
 
 fn scale(attrs: &KubeAttrs) -> Option<Scale> {

@@ -1,4 +1,6 @@
 //! What attributes mean: every default resolved, cross-attribute rules in `check`.
 
-pub(crate) mod check;
+pub(crate) mod apply;
+mod check;
+pub(crate) mod clientset;
 pub(crate) mod custom_resource;

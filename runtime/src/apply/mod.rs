@@ -1,13 +1,21 @@
 //! Apply configurations: what a field manager wants of an object, and nothing else.
 //!
+//! `#[kube(apply)]` beside `#[derive(CustomResource)]` makes `FooApply` and `FooSpecApply`; types inside a spec
+//! or status get theirs by `#[derive(Apply)]`. Built-in kinds are their own configurations.
+//!
 //! **Invariant:** what was not set is not written, so a manager owns exactly the fields that it set.
+
+mod object;
+mod types;
+
+use serde::Serialize;
+use std::fmt::Debug;
 
 use crate::kind::Kind;
 
+pub use object::ObjectApply;
+
 /// An object's apply configuration: an all-optional form of a kind.
-///
-/// `#[kube(apply)]` makes one of a derived kind. Built-in kinds are their own, since k8s-openapi's types write
-/// only what is set.
 pub trait ApplyConfiguration {
     /// The kind that is applied.
     type Kind: Kind;
@@ -22,8 +30,8 @@ pub trait ApplyConfiguration {
     fn to_json(&self) -> Result<serde_json::Value, serde_json::Error>;
 }
 
-/// A whole object is a configuration that owns all that it sets: the form for built-in kinds. What the server
-/// fills in (`managedFields`, `resourceVersion`, `uid`) stays out of it.
+/// A whole object is a configuration that owns all that it sets: the form for built-in kinds, whose types write
+/// only what is set.
 impl<K: Kind> ApplyConfiguration for K {
     type Kind = K;
 
@@ -37,9 +45,21 @@ impl<K: Kind> ApplyConfiguration for K {
             .get_mut("metadata")
             .and_then(serde_json::Value::as_object_mut)
         {
-            // The server refuses managed fields in an apply, and reads a resource version as a precondition.
+            // An object that was read carries them, and the server refuses an apply that has any.
             metadata.remove("managedFields");
         }
         Ok(value)
     }
+}
+
+/// A type that may stand in a spec or status that has an apply configuration.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no apply configuration",
+    label = "no apply configuration",
+    note = "derive it: #[derive(kubewright::Apply)]",
+    note = "or set the field as a whole: #[apply(value)]"
+)]
+pub trait Apply {
+    /// The all-optional form: the type itself for what is set as a whole.
+    type Configuration: Clone + Debug + Serialize;
 }

@@ -15,6 +15,7 @@
 //! subresource does not compile.
 
 mod builtin;
+mod clientset;
 mod error;
 mod options;
 mod place;
@@ -28,7 +29,11 @@ use std::marker::PhantomData;
 use crate::kind::Kind;
 use options::WriteOptions;
 
+pub use clientset::FromClient;
+#[doc(hidden)]
+pub use clientset::connect;
 pub use error::{ClientError, ObjectRef, Operation};
+pub use json_patch;
 pub use kube::api::{DeleteParams, GetParams, ListParams, Preconditions, PropagationPolicy, WatchParams};
 pub use kube::core::{ObjectList, WatchEvent};
 pub use options::{FieldManager, FieldValidation};
@@ -90,12 +95,7 @@ impl<K: Kind> Client<K> {
     /// # Errors
     /// [`ClientError::Connect`] where there is no usable configuration.
     pub async fn try_default() -> Result<Self, ClientError> {
-        match kube::Client::try_default().await {
-            Ok(connection) => Ok(Self::new(connection)),
-            Err(source) => Err(ClientError::Connect {
-                source: Box::new(source),
-            }),
-        }
+        connect().await
     }
 
     /// The verbs in one namespace.

@@ -1,5 +1,6 @@
 //! What `#[derive(CustomResource)]` makes.
-use kubewright::{CustomResource, CustomResourceExt};
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Node};
+use kubewright::{Apply, Client, Clientset, CustomResource, CustomResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
     kind = "Foo",
     namespaced,
     status = "FooStatus",
+    apply,
     printcolumn(name = "Replicas", type_ = "integer", json_path = ".spec.replicas")
 )]
 #[serde(rename_all = "camelCase")]
@@ -19,7 +21,7 @@ pub struct FooSpec {
     pub replicas: Option<i32>,
 }
 
-#[derive(Serialize, Deserialize, Clone, Debug, JsonSchema)]
+#[derive(Apply, Serialize, Deserialize, Clone, Debug, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FooStatus {
     pub available_replicas: i32,
@@ -39,4 +41,51 @@ fn an_object_and_its_definition() {
     let back: Foo = serde_json::from_value(json.clone()).unwrap();
     assert_eq!(json, serde_json::to_value(&back).unwrap());
     println!("{}", serde_json::to_string_pretty(&Foo::crd()).unwrap());
+}
+
+#[derive(Clientset, Clone)]
+struct Clients {
+    foos: Client<Foo>,
+    deployments: Client<Deployment>,
+    nodes: Client<Node>,
+}
+
+#[test]
+fn an_apply_configuration_writes_what_is_set() {
+    let foo = FooApply::new("a")
+        .namespace("default")
+        .spec(FooSpecApply::default().replicas(3));
+    assert_eq!(
+        serde_json::to_value(&foo).unwrap(),
+        serde_json::json!({
+            "apiVersion": "samplecontroller.k8s.io/v1alpha1",
+            "kind": "Foo",
+            "metadata": {"name": "a", "namespace": "default"},
+            "spec": {"replicas": 3},
+        })
+    );
+}
+
+#[allow(dead_code)]
+async fn compiles(clients: Clients) -> Result<(), kubewright::client::ClientError> {
+    let foo = clients.foos().namespace("a").get("x").await?;
+    clients.foos().namespace("a").status().update(&foo).await?;
+    clients
+        .foos()
+        .namespace("a")
+        .apply(&FooApply::new("a"), "me")
+        .await?;
+    clients.foos().all_namespaces().list(&Default::default()).await?;
+    clients
+        .deployments()
+        .namespace("a")
+        .scale()
+        .set_replicas("d", 3)
+        .await?;
+    clients.nodes().list(&Default::default()).await?;
+    clients
+        .nodes()
+        .strategic_patch("x", &serde_json::json!({}))
+        .await?;
+    Ok(())
 }
