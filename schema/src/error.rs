@@ -86,6 +86,8 @@ pub struct FieldError {
     pub bad_value: Option<Value>,
     /// What is wrong with it; may be empty.
     pub detail: String,
+    /// The value as the message shows it, where the server prints its own internal form.
+    shown: Option<String>,
 }
 
 impl FieldError {
@@ -101,7 +103,14 @@ impl FieldError {
             field: field.into(),
             bad_value: bad_value.into(),
             detail: detail.into(),
+            shown: None,
         }
+    }
+
+    /// Shows this text as the value.
+    pub(crate) fn showing(mut self, text: String) -> Self {
+        self.shown = Some(text);
+        self
     }
 
     pub(crate) fn required(field: impl Into<String>, detail: impl Into<String>) -> Self {
@@ -179,6 +188,7 @@ impl FieldError {
         {
             text.push_str(": ");
             text.push_str(&match value {
+                _ if self.shown.is_some() => self.shown.clone().unwrap_or_default(),
                 Value::String(s) => gotext::quote(s),
                 Value::Number(n) => gotext::number(n),
                 other => gotext::json(other),

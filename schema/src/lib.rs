@@ -1,12 +1,26 @@
 //! Structural schemas for Kubernetes: build, check, prune, default, validate. No I/O, no async.
+//!
+//! A server's way with a custom resource is [`prepare`] (numbers, nulls, defaults, pruning), then [`validate`]. The
+//! schema comes from a CRD version through [`Structural::from_json`]; CRDs themselves are checked by [`crd`].
+//! `build` makes schemas from Rust types.
+//!
+//! Messages and paths are those of kube-apiserver 1.36.3.
 
 #[cfg(feature = "schemars")]
 pub mod build;
+pub mod crd;
 mod error;
+mod format;
 mod gotext;
+mod meta;
+mod names;
+mod path;
+mod prune;
+mod regexp;
+mod structural;
+mod validate;
 
 pub use error::{ErrorKind, FieldError, message_of};
-
-/// A structural schema, decoded and ready to walk.
-#[derive(Clone, Debug)]
-pub struct Structural {}
+pub use prune::{default, drop_nulls, normalize_numbers, prepare, prune};
+pub use structural::{Rule, Structural};
+pub use validate::{blocks_rules, validate, validate_status};

@@ -35,11 +35,11 @@ pub(super) fn rewrite(schema: &mut Value, problems: &mut Problems) {
             map.insert("oneOf".to_owned(), Value::Array(variants));
         }
     }
-    if let Some(mut variants) = take_array(map, "anyOf") {
-        if !int_or_string(map, &mut variants) {
-            hoist_properties(map, &mut variants, Descriptions::Drop, problems);
-            map.insert("anyOf".to_owned(), Value::Array(variants));
-        }
+    if let Some(mut variants) = take_array(map, "anyOf")
+        && !int_or_string(map, &mut variants)
+    {
+        hoist_properties(map, &mut variants, Descriptions::Drop, problems);
+        map.insert("anyOf".to_owned(), Value::Array(variants));
     }
     // kube-core leaves `allOf` alone. schemars writes it for two flattened enums in one struct, whose properties are
     // then declared nowhere outside of it.
@@ -88,7 +88,7 @@ pub(super) fn join_optional(schema: &mut Value) {
 pub(super) fn nullable_int_or_string(schema: &mut Value) {
     let Value::Object(map) = schema else { return };
     each_subschema(map, &mut Problems::default(), |sub, _| {
-        nullable_int_or_string(sub)
+        nullable_int_or_string(sub);
     });
     let required = map.get("required").cloned().unwrap_or_default();
     let Some(Value::Object(properties)) = map.get_mut("properties") else {

@@ -1,0 +1,124 @@
+//! CustomResourceDefinitions (`apiextensions.k8s.io/v1`): decoding, defaults, and every rule that a server applies.
+//!
+//! All functions work on the JSON form, so that a server and a linter use the same code. Expressions in CEL are
+//! carried and checked as text; they are not compiled, type-checked or costed.
+//!
+//! **Invariant:** a CRD for which [`validate`] finds nothing yields a [`Structural`](crate::Structural) for each of
+//! its versions.
+
+mod defaults;
+mod fieldpath;
+mod schema;
+mod shape;
+mod spec;
+
+use serde_json::{Map, Value, json};
+
+use crate::error::FieldError;
+
+pub use spec::{validate, validate_update};
+
+/// Decodes a CRD as the server's types do, in place: removes unknown fields and empty values that are not stored.
+/// Returns the paths of the unknown fields, sorted, for the warnings `unknown field "…"` and for strict decoding.
+///
+/// # Errors
+/// The text for a value of a wrong JSON type, such as `json: cannot unmarshal array into Go struct field …` (SCH-1 to
+/// SCH-3). The server answers 400 with `CustomResourceDefinition in version "v1" cannot be handled as a
+/// CustomResourceDefinition: ` before it, and puts `strict decoding error: ` before unknown fields.
+///
+/// ```
+/// # use kubewright_schema::crd;
+/// # use serde_json::json;
+/// let mut crd = json!({"spec": {"versions": [{"subresources": {"log": {}}}]}});
+/// assert_eq!(crd::decode(&mut crd).unwrap(), ["spec.versions[0].subresources.log"]);
+/// ```
+pub fn decode(crd: &mut Value) -> Result<Vec<String>, String> {
+    shape::decode_crd(crd)
+}
+
+/// Fills in what the server does: singular and list kind, conversion None, port 443 of a conversion webhook's
+/// service, `served` and `storage` of versions, `status.storedVersions` (SCH-61, SCH-65).
+pub fn default(crd: &mut Value) {
+    let Some(spec) = crd.get_mut("spec").and_then(Value::as_object_mut) else {
+        return;
+    };
+    if let Some(names) = spec.get_mut("names").and_then(Value::as_object_mut) {
+        let kind = schema::text(names, "kind").to_owned();
+        if schema::text(names, "singular").is_empty() && !kind.is_empty() {
+            names.insert("singular".to_owned(), kind.to_lowercase().into());
+        }
+        if schema::text(names, "listKind").is_empty() && !kind.is_empty() {
+            names.insert("listKind".to_owned(), format!("{kind}List").into());
+        }
+    }
+    if spec.get("conversion").is_none_or(Value::is_null) {
+        spec.insert("conversion".to_owned(), json!({"strategy": "None"}));
+    }
+    if let Some(service) = spec
+        .get_mut("conversion")
+        .and_then(|conversion| conversion.pointer_mut("/webhook/clientConfig/service"))
+        .and_then(Value::as_object_mut)
+        && service.get("port").is_none_or(Value::is_null)
+    {
+        service.insert("port".to_owned(), 443.into());
+    }
+    let mut storage = None;
+    for version in spec
+        .get_mut("versions")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+    {
+        for key in ["served", "storage"] {
+            version.entry(key).or_insert(Value::Bool(false));
+        }
+        if storage.is_none() && schema::flag(version, "storage") {
+            storage = version.get("name").cloned();
+        }
+    }
+    let has_stored = crd
+        .pointer("/status/storedVersions")
+        .and_then(Value::as_array)
+        .is_some_and(|stored| !stored.is_empty());
+    if let (Some(storage), false, Some(crd)) = (storage, has_stored, crd.as_object_mut())
+        && let Some(status) = crd
+            .entry("status")
+            .or_insert_with(|| Value::Object(Map::new()))
+            .as_object_mut()
+    {
+        status.insert("storedVersions".to_owned(), json!([storage]));
+    }
+}
+
+/// Formats in the schemas that the server stores and never checks, for the warning `unrecognized format "…"`
+/// (SCH-25). With the stored CRD, those that it has already are left out.
+pub fn unrecognized_formats(crd: &Value, old: Option<&Value>) -> Vec<String> {
+    let known = old.map(|old| unrecognized_formats(old, None)).unwrap_or_default();
+    let mut found = Vec::new();
+    let view = spec::View::new(crd);
+    for schema in view.schemas() {
+        schema::unrecognized_formats(schema, &mut found);
+    }
+    found.retain(|format| !known.contains(format));
+    found
+}
+
+/// Errors in the JSON types of a schema.
+pub(crate) fn schema_shape(schema: &Value) -> Vec<FieldError> {
+    match shape::decode_schema(&mut schema.clone()) {
+        Ok(_) => Vec::new(),
+        Err(text) => vec![FieldError::invalid("openAPIV3Schema", "", text)],
+    }
+}
+
+/// Errors in the structural form of a schema.
+pub(crate) fn check_schema(schema: &Value, path: &str) -> Vec<FieldError> {
+    let mut schema = schema.clone();
+    // Empty values mean nothing once decoded; a failure has been told before.
+    let _ = shape::decode_schema(&mut schema);
+    schema::check(&schema, path, false, schema::Strictness::FULL)
+}
+
+#[cfg(test)]
+mod tests;

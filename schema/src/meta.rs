@@ -1,0 +1,320 @@
+//! Object metadata: its known fields, and the rules for that of embedded resources.
+
+use serde_json::{Map, Value};
+
+use crate::error::FieldError;
+use crate::names;
+use crate::path::Path;
+use crate::structural::Node;
+
+/// Fields of `ObjectMeta`.
+const FIELDS: [&str; 15] = [
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+const OWNER_FIELDS: [&str; 6] = [
+    "apiVersion",
+    "blockOwnerDeletion",
+    "controller",
+    "kind",
+    "name",
+    "uid",
+];
+const MANAGED_FIELDS: [&str; 7] = [
+    "apiVersion",
+    "fieldsType",
+    "fieldsV1",
+    "manager",
+    "operation",
+    "subresource",
+    "time",
+];
+
+/// Removes fields that no metadata has, and nulls; notes the paths of the former.
+pub(crate) fn prune(metadata: &mut Value, path: &Path<'_>, unknown: &mut Vec<String>) {
+    let Value::Object(map) = metadata else { return };
+    keep_known(map, &FIELDS, path, unknown);
+    for (list, fields) in [
+        ("ownerReferences", OWNER_FIELDS.as_slice()),
+        ("managedFields", MANAGED_FIELDS.as_slice()),
+    ] {
+        if let Some(Value::Array(items)) = map.get_mut(list) {
+            let path = Path::Key(path, list);
+            for (index, item) in items.iter_mut().enumerate() {
+                if let Value::Object(item) = item {
+                    keep_known(item, fields, &Path::Index(&path, index), unknown);
+                }
+            }
+        }
+    }
+}
+
+fn keep_known(map: &mut Map<String, Value>, fields: &[&str], path: &Path<'_>, unknown: &mut Vec<String>) {
+    map.retain(|key, value| {
+        let known = fields.contains(&key.as_str());
+        if !known {
+            unknown.push(Path::Key(path, key).render());
+        }
+        known && !value.is_null()
+    });
+}
+
+/// Checks the type and object metadata of every embedded resource below; the object's own is the server's matter.
+pub(crate) fn validate_embedded(value: &Value, node: &Node, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+    if !node.embedded_below {
+        return;
+    }
+    match value {
+        Value::Object(map) => {
+            if node.embedded {
+                validate_resource(map, path, errors);
+            }
+            for (key, value) in map {
+                if let Some(property) = node.property(key) {
+                    validate_embedded(value, property, &Path::Key(path, key), errors);
+                } else if let Some(values) = node.field(key) {
+                    validate_embedded(value, values, &Path::Bracket(path, key), errors);
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(node) = &node.items {
+                for (index, item) in items.iter().enumerate() {
+                    validate_embedded(item, node, &Path::Index(path, index), errors);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Checks `apiVersion`, `kind` and `metadata` of one resource.
+pub(crate) fn validate_resource(map: &Map<String, Value>, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+    for key in ["apiVersion", "kind"] {
+        let field = || Path::Key(path, key).render();
+        match map.get(key) {
+            None => errors.push(FieldError::required(field(), "")),
+            Some(Value::String(text)) if text.is_empty() => {
+                errors.push(FieldError::invalid(field(), "", "must not be empty"));
+            }
+            Some(Value::String(text)) if key == "kind" => {
+                let wrong = names::dns1035_label(&text.to_lowercase());
+                if !wrong.is_empty() {
+                    errors.push(FieldError::invalid(
+                        field(),
+                        text.as_str(),
+                        format!(
+                            "may have mixed case, but should otherwise match: {}",
+                            wrong.join(",")
+                        ),
+                    ));
+                }
+            }
+            Some(Value::String(text)) => {
+                if text.matches('/').count() > 1 {
+                    errors.push(FieldError::invalid(
+                        field(),
+                        text.as_str(),
+                        format!("unexpected GroupVersion string: {text}"),
+                    ));
+                }
+            }
+            Some(other) => errors.push(FieldError::invalid(field(), other.clone(), "must be a string")),
+        }
+    }
+    if let Some(metadata) = map.get("metadata") {
+        validate_metadata(metadata, &Path::Key(path, "metadata"), errors);
+    }
+}
+
+fn validate_metadata(metadata: &Value, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+    let Value::Object(map) = metadata else {
+        errors.push(FieldError::invalid(
+            path.render(),
+            metadata.clone(),
+            "must be an object",
+        ));
+        return;
+    };
+    let before = errors.len();
+    check_types(metadata, map, path, errors);
+    if errors.len() > before {
+        return;
+    }
+    let text = |key: &str| {
+        map.get(key)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
+    let mut named = |key: &str, wrong: fn(&str) -> Vec<String>| {
+        if let Some(value) = text(key) {
+            for message in wrong(value) {
+                errors.push(FieldError::invalid(Path::Key(path, key).render(), value, message));
+            }
+        }
+    };
+    named("generateName", names::path_segment_prefix);
+    named("name", names::path_segment);
+    named("namespace", names::dns1123_label);
+    if let Some(generation) = map.get("generation").and_then(Value::as_i64)
+        && generation < 0
+    {
+        errors.push(FieldError::invalid(
+            Path::Key(path, "generation").render(),
+            generation,
+            "must be greater than or equal to 0",
+        ));
+    }
+    validate_labels(map.get("labels"), &Path::Key(path, "labels"), errors);
+    validate_annotations(map.get("annotations"), &Path::Key(path, "annotations"), errors);
+    validate_owners(map, &Path::Key(path, "ownerReferences"), errors);
+    for finalizer in strings(map.get("finalizers")) {
+        for message in names::qualified_name(finalizer) {
+            errors.push(FieldError::invalid(
+                Path::Key(path, "finalizers").render(),
+                finalizer,
+                message,
+            ));
+        }
+    }
+}
+
+/// What Go cannot decode into `ObjectMeta`.
+fn check_types(metadata: &Value, map: &Map<String, Value>, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+    let mut wrong = |key: &str, value: &Value, go_type: &str| {
+        errors.push(FieldError::invalid(
+            path.render(),
+            metadata.clone(),
+            format!(
+                "json: cannot unmarshal {} into Go struct field ObjectMeta.{key} of type {go_type}",
+                json_kind(value)
+            ),
+        ));
+    };
+    for (key, value) in map {
+        match key.as_str() {
+            "name" | "generateName" | "namespace" | "selfLink" | "uid" | "resourceVersion"
+                if !value.is_string() && !value.is_null() =>
+            {
+                wrong(key, value, if key == "uid" { "types.UID" } else { "string" });
+            }
+            "labels" | "annotations" => match value {
+                Value::Object(entries) => {
+                    if let Some(value) = entries
+                        .values()
+                        .find(|value| !value.is_string() && !value.is_null())
+                    {
+                        wrong(key, value, "string");
+                    }
+                }
+                Value::Null => {}
+                _ => wrong(key, value, "map[string]string"),
+            },
+            "finalizers" => match value {
+                Value::Array(items) => {
+                    if let Some(value) = items.iter().find(|value| !value.is_string() && !value.is_null()) {
+                        wrong(key, value, "string");
+                    }
+                }
+                Value::Null => {}
+                _ => wrong(key, value, "[]string"),
+            },
+            "generation" | "deletionGracePeriodSeconds" if value.as_i64().is_none() && !value.is_null() => {
+                wrong(key, value, "int64");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A JSON value's kind as Go's decoder names it.
+pub(crate) fn json_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
+    value
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+}
+
+/// Labels: keys are qualified names, values short texts.
+pub(crate) fn validate_labels(labels: Option<&Value>, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+    for (key, value) in labels.and_then(Value::as_object).into_iter().flatten() {
+        for message in names::qualified_name(key) {
+            errors.push(FieldError::invalid(path.render(), key.as_str(), message));
+        }
+        let value = value.as_str().unwrap_or_default();
+        for message in names::label_value(value) {
+            errors.push(FieldError::invalid(path.render(), value, message));
+        }
+    }
+}
+
+/// Annotations: keys are qualified names in any case, and all of them together have at most 256 KiB (SCH-70).
+pub(crate) fn validate_annotations(
+    annotations: Option<&Value>,
+    path: &Path<'_>,
+    errors: &mut Vec<FieldError>,
+) {
+    const LIMIT: usize = 256 * 1024;
+    let mut size = 0;
+    for (key, value) in annotations.and_then(Value::as_object).into_iter().flatten() {
+        for message in names::qualified_name(&key.to_lowercase()) {
+            errors.push(FieldError::invalid(path.render(), key.as_str(), message));
+        }
+        size += key.len() + value.as_str().unwrap_or_default().len();
+    }
+    if size > LIMIT {
+        errors.push(FieldError::too_long(path.render(), 262_144));
+    }
+}
+
+fn validate_owners(map: &Map<String, Value>, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+    let owners = map.get("ownerReferences").and_then(Value::as_array);
+    for owner in owners.into_iter().flatten() {
+        let text = |key: &str| owner.get(key).and_then(Value::as_str).unwrap_or_default();
+        let mut empty = |key: &str, message: &str| {
+            errors.push(FieldError::invalid(
+                Path::Key(path, key).render(),
+                text(key),
+                message,
+            ));
+        };
+        if text("apiVersion")
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .is_empty()
+        {
+            empty("apiVersion", "version must not be empty");
+        }
+        for key in ["kind", "name", "uid"] {
+            if text(key).is_empty() {
+                empty(key, "must not be empty");
+            }
+        }
+    }
+}

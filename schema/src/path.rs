@@ -1,0 +1,47 @@
+//! The path to a value, kept on the stack while walking and written out only for an error.
+
+use std::fmt::Write as _;
+
+/// One step of a path, linked to the steps before it.
+#[derive(Clone, Copy)]
+pub(crate) enum Path<'a> {
+    Root,
+    Key(&'a Path<'a>, &'a str),
+    Index(&'a Path<'a>, usize),
+    /// A key in brackets, as upstream's `field.Path` writes map keys in some places.
+    Bracket(&'a Path<'a>, &'a str),
+}
+
+impl Path<'_> {
+    /// `spec.ports[0].name`.
+    pub(crate) fn render(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out);
+        out
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        matches!(self, Self::Root)
+    }
+
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Root => {}
+            Self::Key(parent, key) => {
+                parent.write(out);
+                if !out.is_empty() {
+                    out.push('.');
+                }
+                out.push_str(key);
+            }
+            Self::Index(parent, index) => {
+                parent.write(out);
+                let _ = write!(out, "[{index}]");
+            }
+            Self::Bracket(parent, key) => {
+                parent.write(out);
+                let _ = write!(out, "[{key}]");
+            }
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! The model of a structural schema: decoded once, shared, walked by pruning, defaulting and validation.
+//!
+//! **Invariant:** a [`Structural`] never changes after it is built; patterns are compiled, properties are sorted by
+//! name, and keywords that mean nothing (`format: uint32`) are gone.
+
+use std::fmt;
+use std::sync::Arc;
+
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use crate::error::{FieldError, join};
+use crate::format::Format;
+use crate::regexp;
+
+/// A structural schema, ready to walk. Cloning shares it.
+#[derive(Clone)]
+pub struct Structural {
+    pub(crate) root: Arc<Node>,
+}
+
+impl Structural {
+    /// Reads an `openAPIV3Schema`.
+    ///
+    /// # Errors
+    /// Everything for which an API server refuses the schema in a CRD, with the server's texts and paths that begin
+    /// with `openAPIV3Schema`. Rules in CEL are carried, not compiled.
+    pub fn from_json(schema: &Value) -> Result<Self, Vec<FieldError>> {
+        let mut errors = crate::crd::schema_shape(schema);
+        if errors.is_empty() {
+            errors = crate::crd::check_schema(schema, "openAPIV3Schema");
+        }
+        if errors.is_empty() {
+            Ok(Self::decode(schema))
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// Reads a schema that is known to be structural, or whose mistakes are reported elsewhere; keywords with values
+    /// of a wrong type count as absent.
+    pub(crate) fn decode(schema: &Value) -> Self {
+        Self {
+            root: Arc::new(Node::decode(schema)),
+        }
+    }
+
+    /// The rules in CEL (`x-kubernetes-validations`) of this schema, each with the path of its schema node.
+    ///
+    /// [`validate`](crate::validate) does not evaluate them; whoever does finds them here. Paths are those of the
+    /// schema: `spec`, `spec.ports[]` for items, `spec.labels[*]` for map values.
+    pub fn rules(&self) -> Vec<(String, &Rule)> {
+        let mut found = Vec::new();
+        self.root.collect_rules("", &mut found);
+        found
+    }
+}
+
+impl fmt::Debug for Structural {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The tree of a large CRD would fill a log; the top tells which schema it is.
+        let properties: Vec<&str> = self.root.properties.iter().map(|(name, _)| &**name).collect();
+        f.debug_struct("Structural")
+            .field("properties", &properties)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A validation rule in CEL, as the schema carries it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rule {
+    /// The expression.
+    pub rule: String,
+    /// Message for a violation; may be empty.
+    pub message: String,
+    /// Expression that yields the message; may be empty.
+    pub message_expression: String,
+    /// Reason of the cause, such as `FieldValueForbidden`.
+    pub reason: Option<String>,
+    /// Path of the field to blame, below the schema node; may be empty.
+    pub field_path: String,
+    /// Whether the rule also runs without an old value.
+    pub optional_old_self: bool,
+}
+
+/// JSON types that a schema allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Type {
+    Any,
+    Array,
+    Boolean,
+    Integer,
+    IntOrString,
+    Number,
+    Object,
+    String,
+    /// None that exists; nothing but an allowed null fits.
+    Unknown,
+}
+
+impl Type {
+    /// As error messages name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Any => "",
+            Self::Array => "array",
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::IntOrString => "integer,string",
+            Self::Number => "number",
+            Self::Object => "object",
+            Self::String => "string",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How the entries of a list are told apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ListType {
+    Atomic,
+    Set,
+    Map(Box<[Box<str>]>),
+}
+
+/// What keys besides the declared properties may hold.
+#[derive(Clone, Debug)]
+pub(crate) enum Additional {
+    /// Nothing is said: pruned, unless preserved.
+    Undeclared,
+    /// `true`: keys are kept, their values are of an unknown form.
+    Any,
+    /// `false`: they are errors.
+    Forbidden,
+    /// Values of this form.
+    Schema(Box<Node>),
+}
+
+/// One schema.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) kind: Type,
+    pub(crate) nullable: bool,
+    pub(crate) preserve: bool,
+    pub(crate) embedded: bool,
+    pub(crate) default: Option<Value>,
+    pub(crate) properties: Box<[(Box<str>, Node)]>,
+    pub(crate) additional: Additional,
+    pub(crate) items: Option<Box<Node>>,
+    pub(crate) list_type: ListType,
+    pub(crate) rules: Box<[Rule]>,
+    pub(crate) checks: Option<Box<Checks>>,
+    /// Whether this node or one below has a default.
+    pub(crate) defaults_below: bool,
+    /// Whether this node or one below is an embedded resource.
+    pub(crate) embedded_below: bool,
+    /// Whether this node or one below is a set or a map in list form.
+    pub(crate) lists_below: bool,
+}
+
+/// Value validation; most nodes have none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Checks {
+    pub(crate) format: Option<(Format, Box<str>)>,
+    pub(crate) maximum: Option<Bound>,
+    pub(crate) minimum: Option<Bound>,
+    pub(crate) multiple_of: Option<f64>,
+    pub(crate) max_length: Option<i64>,
+    pub(crate) min_length: Option<i64>,
+    pub(crate) pattern: Option<Pattern>,
+    pub(crate) max_items: Option<i64>,
+    pub(crate) min_items: Option<i64>,
+    pub(crate) max_properties: Option<i64>,
+    pub(crate) min_properties: Option<i64>,
+    pub(crate) required: Box<[Box<str>]>,
+    pub(crate) values: Box<[Value]>,
+    pub(crate) all_of: Box<[Node]>,
+    pub(crate) any_of: Box<[Node]>,
+    pub(crate) one_of: Box<[Node]>,
+    pub(crate) not: Option<Box<Node>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    pub(crate) limit: f64,
+    pub(crate) exclusive: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    pub(crate) source: Box<str>,
+    /// `None` for a pattern that does not compile; the CRD check refuses those.
+    pub(crate) regex: Option<Regex>,
+}
+
+impl Checks {
+    fn is_empty(&self) -> bool {
+        self.format.is_none()
+            && self.maximum.is_none()
+            && self.minimum.is_none()
+            && self.multiple_of.is_none()
+            && self.max_length.is_none()
+            && self.min_length.is_none()
+            && self.pattern.is_none()
+            && self.max_items.is_none()
+            && self.min_items.is_none()
+            && self.max_properties.is_none()
+            && self.min_properties.is_none()
+            && self.required.is_empty()
+            && self.values.is_empty()
+            && self.all_of.is_empty()
+            && self.any_of.is_empty()
+            && self.one_of.is_empty()
+            && self.not.is_none()
+    }
+}
+
+impl Node {
+    /// The schema of a declared property.
+    pub(crate) fn property(&self, name: &str) -> Option<&Node> {
+        self.properties
+            .binary_search_by(|(key, _)| (**key).cmp(name))
+            .ok()
+            .map(|index| &self.properties[index].1)
+    }
+
+    /// The schema of a key: the property's, else that of additional ones.
+    pub(crate) fn field(&self, name: &str) -> Option<&Node> {
+        self.property(name).or(match &self.additional {
+            Additional::Schema(node) => Some(node),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn decode(schema: &Value) -> Self {
+        let empty = Map::new();
+        let map = schema.as_object().unwrap_or(&empty);
+        let int_or_string = flag(map, "x-kubernetes-int-or-string");
+        let type_name = map
+            .get("type")
+            .and_then(Value::as_str)
+            .filter(|name| !name.is_empty());
+        let kind = match type_name {
+            _ if int_or_string => Type::IntOrString,
+            None => Type::Any,
+            Some("array") => Type::Array,
+            Some("boolean") => Type::Boolean,
+            Some("integer") => Type::Integer,
+            Some("number") => Type::Number,
+            Some("object") => Type::Object,
+            Some("string") => Type::String,
+            Some(_) => Type::Unknown,
+        };
+        let mut properties: Vec<(Box<str>, Node)> = map
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(name, schema)| (name.as_str().into(), Node::decode(schema)))
+            .collect();
+        properties.sort_by(|a, b| a.0.cmp(&b.0));
+        let additional = match map.get("additionalProperties") {
+            Some(Value::Bool(true)) => Additional::Any,
+            Some(Value::Bool(false)) => Additional::Forbidden,
+            Some(schema @ Value::Object(_)) => Additional::Schema(Box::new(Node::decode(schema))),
+            _ => Additional::Undeclared,
+        };
+        let items = map
+            .get("items")
+            .filter(|items| items.is_object())
+            .map(|items| Box::new(Node::decode(items)));
+        let list_type = match map.get("x-kubernetes-list-type").and_then(Value::as_str) {
+            Some("set") => ListType::Set,
+            Some("map") => ListType::Map(strings(map, "x-kubernetes-list-map-keys")),
+            _ => ListType::Atomic,
+        };
+        let default = map.get("default").filter(|value| !value.is_null()).cloned();
+        let checks = Checks::decode(map, if int_or_string { None } else { type_name });
+        let mut node = Self {
+            kind,
+            nullable: flag(map, "nullable"),
+            preserve: flag(map, "x-kubernetes-preserve-unknown-fields"),
+            embedded: flag(map, "x-kubernetes-embedded-resource"),
+            default,
+            properties: properties.into(),
+            additional,
+            items,
+            list_type,
+            rules: decode_rules(map),
+            checks: (!checks.is_empty()).then(|| Box::new(checks)),
+            defaults_below: false,
+            embedded_below: false,
+            lists_below: false,
+        };
+        node.defaults_below = node.default.is_some() || node.children().any(|child| child.defaults_below);
+        node.embedded_below = node.embedded || node.children().any(|child| child.embedded_below);
+        node.lists_below =
+            node.list_type != ListType::Atomic || node.children().any(|child| child.lists_below);
+        node
+    }
+
+    /// The structural children: properties, additional properties, items.
+    pub(crate) fn children(&self) -> impl Iterator<Item = &Node> {
+        let additional = match &self.additional {
+            Additional::Schema(node) => Some(&**node),
+            _ => None,
+        };
+        self.properties
+            .iter()
+            .map(|(_, node)| node)
+            .chain(additional)
+            .chain(self.items.as_deref())
+    }
+
+    fn collect_rules<'a>(&'a self, path: &str, found: &mut Vec<(String, &'a Rule)>) {
+        found.extend(self.rules.iter().map(|rule| (path.to_owned(), rule)));
+        for (name, node) in &self.properties {
+            node.collect_rules(&join(path, name), found);
+        }
+        if let Additional::Schema(node) = &self.additional {
+            node.collect_rules(&format!("{path}[*]"), found);
+        }
+        if let Some(node) = &self.items {
+            node.collect_rules(&format!("{path}[]"), found);
+        }
+    }
+}
+
+impl Checks {
+    fn decode(map: &Map<String, Value>, type_name: Option<&str>) -> Self {
+        let text = |key: &str| {
+            map.get(key)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+        };
+        let whole = |key: &str| map.get(key).and_then(integral);
+        let float = |key: &str| map.get(key).and_then(Value::as_f64);
+        let nodes = |key: &str| -> Box<[Node]> {
+            map.get(key)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .map(Node::decode)
+                .collect()
+        };
+        let bound = |key: &str, exclusive: &str| {
+            float(key).map(|limit| Bound {
+                limit,
+                exclusive: flag(map, exclusive),
+            })
+        };
+        Self {
+            format: text("format")
+                .and_then(|name| Format::recognize(type_name, name).map(|format| (format, name.into()))),
+            maximum: bound("maximum", "exclusiveMaximum"),
+            minimum: bound("minimum", "exclusiveMinimum"),
+            multiple_of: float("multipleOf"),
+            max_length: whole("maxLength"),
+            min_length: whole("minLength"),
+            pattern: text("pattern").map(|source| Pattern {
+                source: source.into(),
+                regex: regexp::compile(source).ok(),
+            }),
+            max_items: whole("maxItems"),
+            min_items: whole("minItems"),
+            max_properties: whole("maxProperties"),
+            min_properties: whole("minProperties"),
+            required: strings(map, "required"),
+            values: map
+                .get("enum")
+                .and_then(Value::as_array)
+                .map(|values| values.clone().into())
+                .unwrap_or_default(),
+            all_of: nodes("allOf"),
+            any_of: nodes("anyOf"),
+            one_of: nodes("oneOf"),
+            not: map
+                .get("not")
+                .filter(|not| not.is_object())
+                .map(|not| Box::new(Node::decode(not))),
+        }
+    }
+}
+
+fn flag(map: &Map<String, Value>, key: &str) -> bool {
+    map.get(key) == Some(&Value::Bool(true))
+}
+
+fn integral(value: &Value) -> Option<i64> {
+    #[allow(clippy::cast_possible_truncation)]
+    value
+        .as_i64()
+        .or_else(|| value.as_f64().filter(|f| f.fract() == 0.0).map(|f| f as i64))
+}
+
+fn strings(map: &Map<String, Value>, key: &str) -> Box<[Box<str>]> {
+    map.get(key)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(Into::into)
+        .collect()
+}
+
+fn decode_rules(map: &Map<String, Value>) -> Box<[Rule]> {
+    let text = |rule: &Value, key: &str| {
+        rule.get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    map.get("x-kubernetes-validations")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|rule| Rule {
+            rule: text(rule, "rule"),
+            message: text(rule, "message"),
+            message_expression: text(rule, "messageExpression"),
+            reason: rule.get("reason").and_then(Value::as_str).map(str::to_owned),
+            field_path: text(rule, "fieldPath"),
+            optional_old_self: rule.get("optionalOldSelf") == Some(&Value::Bool(true)),
+        })
+        .collect()
+}

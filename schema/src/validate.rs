@@ -1,0 +1,898 @@
+//! Validation of objects against a structural schema.
+//!
+//! One walk serves both questions: whether a value fits (no allocation, stops at the first mistake) and what is
+//! wrong with it (all mistakes, with paths).
+//!
+//! **Invariant:** a value for which the quick walk finds nothing has no errors in the full one, and the reverse.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Number, Value};
+
+use crate::error::{ErrorKind, FieldError, NO_FIELD, join};
+use crate::format::Format;
+use crate::gotext;
+use crate::meta;
+use crate::path::Path;
+use crate::structural::{Additional, Bound, Checks, ListType, Node, Structural, Type};
+
+/// Everything that is wrong with an object, in the server's words and order: value validation, then embedded
+/// resources, then duplicates in sets and maps in list form.
+///
+/// With `old`, errors in values that are as they were are left out (ratcheting, SCH-58): an object that a later CRD
+/// forbids can still be changed elsewhere.
+///
+/// Rules in CEL (`x-kubernetes-validations`) are **not** evaluated; [`Structural::rules`] hands them out. A caller that
+/// evaluates them does so only if [`blocks_rules`] is false for the errors found here (SCH-58).
+///
+/// ```
+/// use kubewright_schema::{Structural, message_of, validate};
+/// use serde_json::json;
+/// let schema = Structural::from_json(&json!({
+///     "type": "object",
+///     "properties": {"spec": {"type": "object", "properties": {"replicas": {"type": "integer", "maximum": 10}}}},
+/// }))
+/// .unwrap();
+/// let errors = validate(&json!({"spec": {"replicas": 11}}), None, &schema);
+/// assert_eq!(
+///     message_of(&errors),
+///     "spec.replicas: Invalid value: 11: spec.replicas in body should be less than or equal to 10"
+/// );
+/// ```
+pub fn validate(object: &Value, old: Option<&Value>, schema: &Structural) -> Vec<FieldError> {
+    let node = &schema.root;
+    let mut errors = validate_value(object, old, node, "");
+    validate_children_as_resources(object, node, &mut errors);
+    let lists = |value| {
+        let mut errors = Vec::new();
+        validate_lists(value, node, &Path::Root, &mut errors);
+        errors
+    };
+    // Duplicates that were there before are not held against the update.
+    if node.lists_below && old.is_none_or(|old| lists(old).is_empty()) {
+        errors.extend(lists(object));
+    }
+    errors
+}
+
+/// Like [`validate`], for a write to the status subresource: looks at `status` alone.
+pub fn validate_status(object: &Value, old: Option<&Value>, schema: &Structural) -> Vec<FieldError> {
+    let (Some(status), Some(node)) = (object.get("status"), schema.root.property("status")) else {
+        return Vec::new();
+    };
+    let mut errors = validate_value(status, old.and_then(|old| old.get("status")), node, "status");
+    let root = Path::Root;
+    let path = Path::Key(&root, "status");
+    meta::validate_embedded(status, node, &path, &mut errors);
+    let lists = |value: &Value| {
+        let mut errors = Vec::new();
+        validate_lists(value, node, &path, &mut errors);
+        errors
+    };
+    let old_status = old.and_then(|old| old.get("status"));
+    if node.lists_below && old_status.is_none_or(|old| lists(old).is_empty()) {
+        errors.extend(lists(status));
+    }
+    errors
+}
+
+/// Whether rules in CEL are skipped for these errors: they need values of the declared types.
+pub fn blocks_rules(errors: &[FieldError]) -> bool {
+    errors.iter().any(|error| {
+        matches!(
+            error.kind,
+            ErrorKind::NotSupported
+                | ErrorKind::Required
+                | ErrorKind::TooLong
+                | ErrorKind::TooMany
+                | ErrorKind::TypeInvalid
+        )
+    })
+}
+
+/// The object itself counts as no embedded resource: its metadata is checked by the server for every kind.
+fn validate_children_as_resources(object: &Value, node: &Node, errors: &mut Vec<FieldError>) {
+    if let (Value::Object(map), true) = (object, node.embedded_below) {
+        for (key, value) in map {
+            if let Some(property) = node.field(key) {
+                meta::validate_embedded(value, property, &Path::Key(&Path::Root, key), errors);
+            }
+        }
+    }
+}
+
+/// Value validation of any value. `prefix` goes before the fields, not into the messages.
+pub(crate) fn validate_value(
+    value: &Value,
+    old: Option<&Value>,
+    node: &Node,
+    prefix: &str,
+) -> Vec<FieldError> {
+    let mut quick = Quick { failed: false };
+    walk(value, None, node, &Path::Root, &mut quick);
+    if !quick.failed {
+        return Vec::new();
+    }
+    let mut full = Full { errors: Vec::new() };
+    walk(value, old, node, &Path::Root, &mut full);
+    let place = |mut error: FieldError| {
+        if error.field == NO_FIELD {
+            if !prefix.is_empty() {
+                prefix.clone_into(&mut error.field);
+            }
+        } else if error.field.starts_with('[') && !prefix.is_empty() {
+            // Upstream joins with a dot here, whatever follows.
+            error.field = format!("{prefix}.{}", error.field);
+        } else {
+            error.field = join(prefix, &error.field);
+        }
+        error
+    };
+    full.errors.into_iter().map(place).collect()
+}
+
+/// Where mistakes go.
+trait Sink {
+    /// Whether the first mistake ends the walk.
+    const QUICK: bool;
+    fn fail(&mut self, error: impl FnOnce() -> FieldError);
+    fn done(&self) -> bool;
+    /// A mark for [`Sink::forgive`].
+    fn mark(&self) -> usize;
+    /// Forgets the mistakes since a mark.
+    fn forgive(&mut self, mark: usize);
+    /// Judges a junctor's member apart; returns whether it fits, its mistakes, and how much of it fits.
+    fn branch(value: &Value, node: &Node, path: &Path<'_>) -> Judged;
+    fn adopt(&mut self, judged: Judged);
+}
+
+struct Judged {
+    errors: Vec<FieldError>,
+    fits: bool,
+    matches: usize,
+}
+
+struct Quick {
+    failed: bool,
+}
+
+impl Sink for Quick {
+    const QUICK: bool = true;
+
+    fn fail(&mut self, _: impl FnOnce() -> FieldError) {
+        self.failed = true;
+    }
+
+    fn done(&self) -> bool {
+        self.failed
+    }
+
+    fn mark(&self) -> usize {
+        0
+    }
+
+    fn forgive(&mut self, _: usize) {}
+
+    fn branch(value: &Value, node: &Node, path: &Path<'_>) -> Judged {
+        let mut quick = Quick { failed: false };
+        walk(value, None, node, path, &mut quick);
+        Judged {
+            errors: Vec::new(),
+            fits: !quick.failed,
+            matches: 0,
+        }
+    }
+
+    fn adopt(&mut self, judged: Judged) {
+        self.failed |= !judged.fits;
+    }
+}
+
+struct Full {
+    errors: Vec<FieldError>,
+}
+
+impl Sink for Full {
+    const QUICK: bool = false;
+
+    fn fail(&mut self, error: impl FnOnce() -> FieldError) {
+        self.errors.push(error());
+    }
+
+    fn done(&self) -> bool {
+        false
+    }
+
+    fn mark(&self) -> usize {
+        self.errors.len()
+    }
+
+    fn forgive(&mut self, mark: usize) {
+        self.errors.truncate(mark);
+    }
+
+    fn branch(value: &Value, node: &Node, path: &Path<'_>) -> Judged {
+        let mut full = Full { errors: Vec::new() };
+        // Upstream does not correlate with the old value inside junctors.
+        let matches = walk(value, None, node, path, &mut full);
+        Judged {
+            fits: full.errors.is_empty(),
+            errors: full.errors,
+            matches,
+        }
+    }
+
+    fn adopt(&mut self, judged: Judged) {
+        // The same check may be passed several times through junctors; it is told once.
+        for error in judged.errors {
+            if !self.errors.contains(&error) {
+                self.errors.push(error);
+            }
+        }
+    }
+}
+
+/// Validates one value. Returns how many checks were passed, by which upstream picks the best member of a junctor.
+fn walk<S: Sink>(value: &Value, old: Option<&Value>, node: &Node, path: &Path<'_>, sink: &mut S) -> usize {
+    let mark = sink.mark();
+    let matches = walk_all(value, old, node, path, sink);
+    if !S::QUICK && sink.mark() > mark && old == Some(value) {
+        sink.forgive(mark);
+    }
+    matches
+}
+
+fn walk_all<S: Sink>(
+    value: &Value,
+    old: Option<&Value>,
+    node: &Node,
+    path: &Path<'_>,
+    sink: &mut S,
+) -> usize {
+    let checks = node.checks.as_deref();
+    let format = checks.and_then(|checks| checks.format.as_ref());
+    let mut matches = 0;
+    if value.is_null() {
+        matches += check_type(value, node, None, path, sink);
+        if let Some(checks) = checks {
+            check_enum(value, checks, path, sink);
+        }
+        return matches;
+    }
+    if node.kind != Type::Any || format.is_some() {
+        matches += 1 + check_type(value, node, format, path, sink);
+        if sink.done() {
+            return matches;
+        }
+    }
+    // Each kind of check counts as passed once, if it applies at all; upstream counts failed ones alike.
+    matches += 2;
+    if let Some(checks) = checks {
+        matches += check_junctors(value, checks, path, sink);
+        if sink.done() {
+            return matches;
+        }
+    }
+    match value {
+        Value::String(text) => {
+            matches += 1 + usize::from(format.is_some());
+            if let Some(checks) = checks {
+                check_string(text, checks, path, sink);
+            }
+        }
+        Value::Number(number) => {
+            matches += 2;
+            check_number(number, node.kind, checks, path, sink);
+        }
+        Value::Array(items) => {
+            matches += 2 + check_items(items, old, node, checks, path, sink);
+        }
+        _ => {}
+    }
+    if sink.done() {
+        return matches;
+    }
+    matches += 1;
+    if let Some(checks) = checks {
+        check_enum(value, checks, path, sink);
+    }
+    if let Value::Object(map) = value {
+        matches += 1 + check_object(map, old, node, checks, path, sink);
+    }
+    matches + 1
+}
+
+/// The field of an error about this value; the server names the object itself not at all.
+fn field_of(path: &Path<'_>) -> String {
+    if path.is_root() {
+        NO_FIELD.to_owned()
+    } else {
+        path.render()
+    }
+}
+
+/// Type and format names of a value, as upstream infers them.
+fn kind_of(value: &Value) -> (&'static str, &'static str) {
+    match value {
+        Value::Null => ("null", ""),
+        Value::Bool(_) => ("boolean", ""),
+        Value::Number(number) if number.as_i64().is_some() => ("integer", "int64"),
+        Value::Number(_) => ("number", "float64"),
+        Value::String(_) => ("string", ""),
+        Value::Array(_) => ("array", ""),
+        Value::Object(_) => ("object", ""),
+    }
+}
+
+fn check_type<S: Sink>(
+    value: &Value,
+    node: &Node,
+    format: Option<&(Format, Box<str>)>,
+    path: &Path<'_>,
+    sink: &mut S,
+) -> usize {
+    let fits = match (node.kind, value) {
+        (Type::Any, _) => true,
+        (_, Value::Null) => node.nullable,
+        (Type::Array, Value::Array(_))
+        | (Type::Boolean, Value::Bool(_))
+        | (Type::Number, Value::Number(_))
+        | (Type::Object, Value::Object(_))
+        | (Type::String | Type::IntOrString, Value::String(_)) => true,
+        (Type::Integer | Type::IntOrString, Value::Number(number)) => is_integer(number),
+        _ => false,
+    };
+    let (kind, kind_format) = kind_of(value);
+    if let Some((_, format)) = format
+        && !matches!(value, Value::String(_) | Value::Array(_) | Value::Null)
+        && !(fits && node.kind != Type::Any)
+    {
+        sink.fail(|| type_error(path, format, kind_format));
+        return 0;
+    }
+    // A string format speaks for the type where the value is a string or a list.
+    if format.is_some()
+        && matches!(value, Value::String(_) | Value::Array(_))
+        && !matches!(node.kind, Type::Integer | Type::Number | Type::IntOrString)
+    {
+        return 1;
+    }
+    if fits {
+        return 1;
+    }
+    sink.fail(|| type_error(path, node.kind.name(), kind));
+    0
+}
+
+fn type_error(path: &Path<'_>, wanted: &str, found: &str) -> FieldError {
+    let detail = format!(
+        "{} in body must be of type {wanted}: {}",
+        path.render(),
+        gotext::quote(found)
+    );
+    FieldError::type_invalid(field_of(path), found, detail)
+}
+
+/// Whole numbers count as integers up to 2^63, however they are written.
+fn is_integer(number: &Number) -> bool {
+    if number.as_i64().is_some() {
+        return true;
+    }
+    // A whole float beyond 2^53 has no exact form that a client could have meant.
+    number
+        .as_f64()
+        .is_some_and(|float| float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_991.0)
+}
+
+fn check_enum<S: Sink>(value: &Value, checks: &Checks, path: &Path<'_>, sink: &mut S) {
+    if checks.values.is_empty() || checks.values.iter().any(|allowed| is_member(value, allowed)) {
+        return;
+    }
+    sink.fail(|| {
+        let supported: Vec<String> = checks
+            .values
+            .iter()
+            .map(|allowed| match allowed {
+                Value::String(text) => text.clone(),
+                other => gotext::json(other),
+            })
+            .collect();
+        FieldError::not_supported(field_of(path), value.clone(), &supported)
+    });
+}
+
+/// A null never is one of the values, not even of one that lists null (SCH-31). Numbers compare by value, and a
+/// fraction is cut off before it is compared with an integer, as upstream converts to the type of the enum's value.
+fn is_member(value: &Value, allowed: &Value) -> bool {
+    match (value, allowed) {
+        (Value::Null, _) => false,
+        (Value::Number(value), Value::Number(allowed)) => match (value.as_i64(), allowed.as_i64()) {
+            (Some(value), Some(allowed)) => value == allowed,
+            (None, Some(allowed)) =>
+            {
+                #[allow(clippy::cast_possible_truncation)]
+                value.as_f64().is_some_and(|float| float as i64 == allowed)
+            }
+            _ => value.as_f64() == allowed.as_f64(),
+        },
+        _ => value == allowed,
+    }
+}
+
+fn check_junctors<S: Sink>(value: &Value, checks: &Checks, path: &Path<'_>, sink: &mut S) -> usize {
+    let mut matches = 0;
+    let unplaced = |text: String| FieldError::invalid(NO_FIELD, "", text);
+    if !checks.any_of.is_empty() {
+        let mut best: Option<Judged> = None;
+        let mut found = false;
+        for member in &checks.any_of {
+            let judged = S::branch(value, member, path);
+            if judged.fits {
+                matches += judged.matches;
+                found = true;
+                break;
+            }
+            if best.as_ref().is_none_or(|best| judged.matches > best.matches) {
+                best = Some(judged);
+            }
+        }
+        if !found {
+            sink.fail(|| {
+                unplaced(format!(
+                    "{} must validate at least one schema (anyOf)",
+                    gotext::quote(&path.render())
+                ))
+            });
+            if let Some(best) = best {
+                matches += best.matches;
+                sink.adopt(best);
+            }
+        }
+    }
+    if !checks.one_of.is_empty() {
+        let mut best: Option<Judged> = None;
+        let mut valid = 0;
+        let mut first_matches = 0;
+        for member in &checks.one_of {
+            let judged = S::branch(value, member, path);
+            if judged.fits {
+                if valid == 0 {
+                    first_matches = judged.matches;
+                }
+                valid += 1;
+                best = None;
+            } else if valid == 0 && best.as_ref().is_none_or(|best| judged.matches > best.matches) {
+                best = Some(judged);
+            }
+        }
+        if valid == 1 {
+            matches += first_matches;
+        } else {
+            sink.fail(|| {
+                let found = match valid {
+                    0 => "Found none valid".to_owned(),
+                    n => format!("Found {n} valid alternatives"),
+                };
+                unplaced(format!(
+                    "{} must validate one and only one schema (oneOf). {found}",
+                    gotext::quote(&path.render())
+                ))
+            });
+            if let Some(best) = best {
+                matches += best.matches;
+                sink.adopt(best);
+            }
+        }
+    }
+    if !checks.all_of.is_empty() {
+        let mut valid = 0;
+        for member in &checks.all_of {
+            let judged = S::branch(value, member, path);
+            valid += usize::from(judged.fits);
+            matches += judged.matches;
+            sink.adopt(judged);
+        }
+        if valid != checks.all_of.len() {
+            sink.fail(|| {
+                let none = if valid == 0 { ". None validated" } else { "" };
+                unplaced(format!(
+                    "{} must validate all the schemas (allOf){none}",
+                    gotext::quote(&path.render())
+                ))
+            });
+        }
+    }
+    if let Some(not) = &checks.not
+        && S::branch(value, not, path).fits
+    {
+        sink.fail(|| {
+            unplaced(format!(
+                "{} must not validate the schema (not)",
+                gotext::quote(&path.render())
+            ))
+        });
+    }
+    matches
+}
+
+fn check_string<S: Sink>(text: &str, checks: &Checks, path: &Path<'_>, sink: &mut S) {
+    // Only the first of the three is told.
+    check_length(text, checks, path, sink);
+    if let Some((format, name)) = &checks.format
+        && !format.matches(text)
+    {
+        sink.fail(|| type_error(path, name, text));
+    }
+}
+
+fn check_length<S: Sink>(text: &str, checks: &Checks, path: &Path<'_>, sink: &mut S) {
+    if checks.max_length.is_some() || checks.min_length.is_some() {
+        let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+        if let Some(max) = checks.max_length
+            && length > max
+        {
+            sink.fail(|| FieldError::too_long(field_of(path), max));
+            return;
+        }
+        if let Some(min) = checks.min_length
+            && length < min
+        {
+            sink.fail(|| {
+                let detail = format!("{} in body should be at least {min} chars long", path.render());
+                FieldError::invalid(field_of(path), text, detail)
+            });
+            return;
+        }
+    }
+    if let Some(pattern) = &checks.pattern
+        && !pattern.regex.as_ref().is_some_and(|regex| regex.is_match(text))
+    {
+        sink.fail(|| {
+            let detail = format!("{} in body should match '{}'", path.render(), pattern.source);
+            FieldError::invalid(field_of(path), text, detail)
+        });
+    }
+}
+
+fn check_number<S: Sink>(
+    number: &Number,
+    kind: Type,
+    checks: Option<&Checks>,
+    path: &Path<'_>,
+    sink: &mut S,
+) {
+    let format = checks
+        .and_then(|checks| checks.format.as_ref())
+        .map(|(format, _)| *format);
+    let value = Value::Number(number.clone());
+    if !in_range(number, kind, format) {
+        sink.fail(|| range_error("Checked", kind, format, path));
+    }
+    let Some(checks) = checks else { return };
+    if let Some(factor) = checks.multiple_of {
+        check_multiple(number, &value, factor, path, sink);
+    }
+    let describe = |bound: Bound, inclusive: &str, exclusive: &str| {
+        let limit = match number.as_i64() {
+            #[allow(clippy::cast_possible_truncation)]
+            Some(_) => (bound.limit as i64).to_string(),
+            None => gotext::float(bound.limit),
+        };
+        let relation = if bound.exclusive { exclusive } else { inclusive };
+        format!("{} in body should be {relation} {limit}", path.render())
+    };
+    if let Some(max) = checks.maximum
+        && !below(number, max)
+    {
+        sink.fail(|| {
+            let detail = describe(max, "less than or equal to", "less than");
+            FieldError::invalid(field_of(path), value.clone(), detail)
+        });
+    }
+    if let Some(min) = checks.minimum
+        && !above(number, min)
+    {
+        sink.fail(|| {
+            let detail = describe(min, "greater than or equal to", "greater than");
+            FieldError::invalid(field_of(path), value.clone(), detail)
+        });
+    }
+}
+
+/// Integers are compared as integers with the bound cut to one, as upstream does.
+#[allow(clippy::cast_possible_truncation)]
+fn below(number: &Number, max: Bound) -> bool {
+    match number.as_i64() {
+        Some(value) if max.exclusive => value < max.limit as i64,
+        Some(value) => value <= max.limit as i64,
+        None => number
+            .as_f64()
+            .is_none_or(|value| value < max.limit || (value == max.limit && !max.exclusive)),
+    }
+}
+
+#[allow(clippy::cast_possible_truncation)]
+fn above(number: &Number, min: Bound) -> bool {
+    match number.as_i64() {
+        Some(value) if min.exclusive => value > min.limit as i64,
+        Some(value) => value >= min.limit as i64,
+        None => number
+            .as_f64()
+            .is_none_or(|value| value > min.limit || (value == min.limit && !min.exclusive)),
+    }
+}
+
+fn check_multiple<S: Sink>(number: &Number, value: &Value, factor: f64, path: &Path<'_>, sink: &mut S) {
+    #[allow(clippy::cast_possible_truncation)]
+    let whole = factor as i64;
+    let (positive, multiple) = match number.as_i64() {
+        Some(value) => (whole > 0, whole > 0 && value % whole == 0),
+        None => {
+            let value = number.as_f64().unwrap_or_default();
+            let quotient = if factor < 1.0 {
+                1.0 / factor * value
+            } else {
+                value / factor
+            };
+            (factor > 0.0, (quotient - quotient.round()).abs() < 1e-9)
+        }
+    };
+    if !positive {
+        sink.fail(|| {
+            let detail = format!(
+                "factor MultipleOf declared for {} must be positive: {}",
+                path.render(),
+                gotext::float(factor)
+            );
+            FieldError::invalid(field_of(path), value.clone(), detail)
+        });
+    } else if !multiple {
+        sink.fail(|| {
+            let detail = format!(
+                "{} in body should be a multiple of {}",
+                path.render(),
+                gotext::float(factor)
+            );
+            FieldError::invalid(field_of(path), value.clone(), detail)
+        });
+    }
+}
+
+/// Whether a number fits the machine type that its format names (SCH-26).
+#[allow(clippy::cast_possible_truncation)]
+fn in_range(number: &Number, kind: Type, format: Option<Format>) -> bool {
+    match (kind, format) {
+        (Type::Integer, Some(Format::Int32)) => match number.as_i64() {
+            Some(value) => i32::try_from(value).is_ok(),
+            None => number
+                .as_f64()
+                .is_some_and(|value| value.fract() == 0.0 && value.abs() < 2_147_483_648.0),
+        },
+        (Type::Integer, _) => {
+            number.as_i64().is_some()
+                || number
+                    .as_f64()
+                    .is_some_and(|value| value.fract() == 0.0 && value.abs() < 9_223_372_036_854_775_808.0)
+        }
+        (Type::Number, Some(Format::Float)) => number.as_f64().is_none_or(|value| (value as f32).is_finite()),
+        _ => true,
+    }
+}
+
+fn range_error(what: &str, kind: Type, format: Option<Format>, path: &Path<'_>) -> FieldError {
+    let format = match format {
+        Some(Format::Int32) => " with format int32",
+        Some(Format::Int64) => " with format int64",
+        Some(Format::Float) => " with format float",
+        Some(Format::Double) => " with format double",
+        _ => " (default format)",
+    };
+    let detail = format!(
+        "{what} value must be of type {}{format} in {}",
+        kind.name(),
+        path.render()
+    );
+    FieldError::invalid(NO_FIELD, "", detail)
+}
+
+fn check_items<S: Sink>(
+    items: &[Value],
+    old: Option<&Value>,
+    node: &Node,
+    checks: Option<&Checks>,
+    path: &Path<'_>,
+    sink: &mut S,
+) -> usize {
+    let mut matches = 0;
+    if let Some(item_node) = &node.items {
+        let old = old
+            .and_then(Value::as_array)
+            .filter(|_| !S::QUICK)
+            .and_then(|old| OldItems::new(old, &node.list_type));
+        for (index, item) in items.iter().enumerate() {
+            let old = old.as_ref().and_then(|old| old.find(item));
+            matches += walk(item, old, item_node, &Path::Index(path, index), sink);
+            if sink.done() {
+                return matches;
+            }
+        }
+    }
+    if let Some(checks) = checks {
+        let size = i64::try_from(items.len()).unwrap_or(i64::MAX);
+        if let Some(min) = checks.min_items
+            && size < min
+        {
+            sink.fail(|| {
+                let detail = format!("{} in body should have at least {min} items", path.render());
+                FieldError::invalid(field_of(path), size, detail)
+            });
+        }
+        if let Some(max) = checks.max_items
+            && size > max
+        {
+            sink.fail(|| FieldError::too_many(field_of(path), items.len(), max));
+        }
+    }
+    matches
+}
+
+/// The items of the old list by their keys; only maps in list form can be correlated.
+struct OldItems<'a> {
+    keys: &'a [Box<str>],
+    by_key: HashMap<String, &'a Value>,
+}
+
+impl<'a> OldItems<'a> {
+    fn new(old: &'a [Value], list_type: &'a ListType) -> Option<Self> {
+        let ListType::Map(keys) = list_type else {
+            return None;
+        };
+        let mut by_key = HashMap::with_capacity(old.len());
+        for item in old {
+            by_key.entry(key_of(item, keys)).or_insert(item);
+        }
+        Some(Self { keys, by_key })
+    }
+
+    fn find(&self, item: &Value) -> Option<&'a Value> {
+        self.by_key.get(&key_of(item, self.keys)).copied()
+    }
+}
+
+fn key_of(item: &Value, keys: &[Box<str>]) -> String {
+    let mut text = String::new();
+    for key in keys {
+        text.push_str(&item.get(&**key).map(gotext::json).unwrap_or_default());
+        text.push('\u{0}');
+    }
+    text
+}
+
+fn check_object<S: Sink>(
+    map: &Map<String, Value>,
+    old: Option<&Value>,
+    node: &Node,
+    checks: Option<&Checks>,
+    path: &Path<'_>,
+    sink: &mut S,
+) -> usize {
+    let mut matches = 0;
+    if let Some(checks) = checks {
+        let size = i64::try_from(map.len()).unwrap_or(i64::MAX);
+        if let Some(min) = checks.min_properties
+            && size < min
+        {
+            sink.fail(|| {
+                let detail = format!("{} in body should have at least {min} properties", path.render());
+                FieldError::invalid(field_of(path), size, detail)
+            });
+        }
+        if let Some(max) = checks.max_properties
+            && size > max
+        {
+            sink.fail(|| FieldError::too_many(field_of(path), map.len(), max));
+        }
+    }
+    for (key, value) in map {
+        // The type of an object is set by the server in both versions, so a change of it cannot be seen.
+        let correlated = |key: &str| match old {
+            Some(Value::Object(old)) if !(path.is_root() && matches!(key, "kind" | "apiVersion")) => {
+                old.get(key)
+            }
+            _ => None,
+        };
+        let here = Path::Key(path, key);
+        if let Some(property) = node.property(key) {
+            matches += walk(value, correlated(key), property, &here, sink);
+        } else {
+            match &node.additional {
+                Additional::Schema(values) => matches += walk(value, correlated(key), values, &here, sink),
+                Additional::Forbidden => sink.fail(|| {
+                    let detail = format!("{}.{key} in body is a forbidden property", path.render());
+                    FieldError::invalid(field_of(path), key.as_str(), detail)
+                }),
+                Additional::Any | Additional::Undeclared => {}
+            }
+        }
+        if sink.done() {
+            return matches;
+        }
+    }
+    for name in checks.map(|checks| &*checks.required).unwrap_or_default() {
+        if !map.contains_key(&**name) {
+            sink.fail(|| FieldError::required(Path::Key(path, name).render(), ""));
+        }
+    }
+    matches
+}
+
+/// Sets and maps in list form have no entry twice (SCH-44).
+pub(crate) fn validate_lists(value: &Value, node: &Node, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+    if !node.lists_below {
+        return;
+    }
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                if let Some(property) = node.property(key) {
+                    validate_lists(value, property, &Path::Key(path, key), errors);
+                } else if let Some(values) = node.field(key) {
+                    validate_lists(value, values, &Path::Bracket(path, key), errors);
+                }
+            }
+        }
+        Value::Array(items) => {
+            match &node.list_type {
+                ListType::Atomic => {}
+                ListType::Set => duplicates(items.iter().cloned(), path, errors),
+                ListType::Map(keys) => validate_list_map(items, keys, path, errors),
+            }
+            if let Some(node) = &node.items {
+                for (index, item) in items.iter().enumerate() {
+                    validate_lists(item, node, &Path::Index(path, index), errors);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn validate_list_map(items: &[Value], keys: &[Box<str>], path: &Path<'_>, errors: &mut Vec<FieldError>) {
+    let odd = items
+        .iter()
+        .enumerate()
+        .find(|(_, item)| !item.is_object() && !item.is_null());
+    if let Some((index, item)) = odd {
+        errors.push(FieldError::invalid(
+            Path::Index(path, index).render(),
+            item.clone(),
+            "must be an object for an array of list-type map",
+        ));
+        return;
+    }
+    let key_objects = items.iter().map(|item| {
+        let mut key = Map::new();
+        for name in keys {
+            if let Some(value) = item.get(&**name) {
+                key.insert(name.to_string(), value.clone());
+            }
+        }
+        Value::Object(key)
+    });
+    duplicates(key_objects, path, errors);
+}
+
+/// Reports the second appearance of each entry.
+fn duplicates(entries: impl Iterator<Item = Value>, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for (index, entry) in entries.enumerate() {
+        let times = seen.entry(gotext::json(&entry)).or_default();
+        *times += 1;
+        if *times == 2 {
+            errors.push(FieldError::duplicate(Path::Index(path, index).render(), entry));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,319 @@
+//! The recorded answers of a real server (kube-apiserver 1.36.3), case by case.
+//!
+//! The records stand outside of the repository; without them the tests say so and pass.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests are tests"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kubewright_schema::{FieldError, Structural, crd, message_of, prepare, validate};
+use serde_json::{Value, json};
+
+/// Folder of the records, if they are there.
+fn goldens(name: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../shared/goldens")
+        .join(name);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("skipped: no {}", folder.display());
+    None
+}
+
+fn yaml(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap();
+    // A plain `n` is text, as in Kubernetes' YAML.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options(&text, options)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Rules in CEL are not compiled, type-checked, costed or run by this crate.
+const NEED_CEL: [&str; 8] = [
+    "cel-cost-list",
+    "cel-mismatch",
+    "cel-msgexpr",
+    "cel-oldself-atomic",
+    "cel-optoldself-unused",
+    "cel-root-labels",
+    "cel-undeclared",
+    "def-cel-bad",
+];
+
+/// What was sent and is not stored, as the records list it.
+fn dropped(sent: &Value, stored: &Value, path: &str, found: &mut Vec<String>) {
+    match (sent, stored) {
+        (Value::Object(sent), Value::Object(stored)) => {
+            for (key, value) in sent {
+                let path = format!("{path}.{key}");
+                match stored.get(key) {
+                    Some(stored) => dropped(value, stored, &path, found),
+                    None => found.push(path),
+                }
+            }
+        }
+        (Value::Array(sent), Value::Array(stored)) if sent.len() == stored.len() => {
+            for (index, (sent, stored)) in sent.iter().zip(stored).enumerate() {
+                dropped(sent, stored, &format!("{path}[{index}]"), found);
+            }
+        }
+        (Value::Number(sent), Value::Number(stored)) if sent.as_f64() == stored.as_f64() => {}
+        (sent, stored) if sent != stored => found.push(path.to_owned()),
+        _ => {}
+    }
+}
+
+fn causes(errors: &[FieldError]) -> Value {
+    let mut causes: Vec<Value> = errors
+        .iter()
+        .map(|error| json!({"field": error.field, "message": error.message(), "reason": error.reason()}))
+        .collect();
+    causes.dedup();
+    Value::Array(causes)
+}
+
+#[track_caller]
+fn report(differences: &[String], passed: usize, skipped: usize, what: &str) {
+    println!(
+        "{what}: {passed} passed, {} failed, {skipped} skipped",
+        differences.len()
+    );
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn crd_verdicts() {
+    let Some(folder) = goldens("crd-verdicts") else {
+        return;
+    };
+    let verdicts: Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("verdicts.json")).unwrap()).unwrap();
+    let mut differences = Vec::new();
+    let (mut passed, mut skipped) = (0, 0);
+    for (name, want) in verdicts.as_object().unwrap() {
+        if NEED_CEL.contains(&name.as_str()) {
+            skipped += 1;
+            continue;
+        }
+        let sent = yaml(&folder.join(format!("{name}.yaml")));
+        let found = crd_verdict(&sent);
+        let mut wanted = json!({
+            "verdict": want["verdict"],
+            "code": want["code"],
+            "strict": want["strict"]["code"],
+            "message": want.get("message").cloned().unwrap_or("".into()),
+            "causes": want.get("causes").cloned().unwrap_or(json!([])),
+            "warnings": want["warnings"],
+            "dropped": want.get("dropped").cloned().unwrap_or(json!([])),
+        });
+        // The records leave the message of an accepted CRD out, and show values behind the path.
+        for path in wanted["dropped"].as_array_mut().unwrap() {
+            *path = path.as_str().unwrap().split('=').next().unwrap().into();
+        }
+        if found == wanted {
+            passed += 1;
+        } else {
+            differences.push(format!("{name}:\n  found {found}\n  want  {wanted}"));
+        }
+    }
+    report(&differences, passed, skipped, "crd-verdicts");
+}
+
+fn crd_verdict(sent: &Value) -> Value {
+    let mut stored = sent.clone();
+    let prefix =
+        "CustomResourceDefinition in version \"v1\" cannot be handled as a CustomResourceDefinition: ";
+    let unknown = match crd::decode(&mut stored) {
+        Ok(unknown) => unknown,
+        Err(text) => {
+            return json!({"verdict": "reject", "code": 400, "strict": 400, "message": format!("{prefix}{text}"),
+                "causes": [], "warnings": [], "dropped": []});
+        }
+    };
+    crd::default(&mut stored);
+    let errors = crd::validate(&stored);
+    if !errors.is_empty() {
+        let name = sent["metadata"]["name"].as_str().unwrap();
+        let message = format!(
+            "CustomResourceDefinition.apiextensions.k8s.io \"{name}\" is invalid: {}",
+            message_of(&errors)
+        );
+        return json!({"verdict": "reject", "code": 422, "strict": 422, "message": message,
+            "causes": causes(&errors), "warnings": [], "dropped": []});
+    }
+    let mut gone = Vec::new();
+    dropped(&sent["spec"], &stored["spec"], "spec", &mut gone);
+    gone.sort();
+    let mut warnings: Vec<String> = unknown
+        .iter()
+        .map(|path| format!("unknown field \"{path}\""))
+        .collect();
+    warnings.extend(
+        crd::unrecognized_formats(&stored, None)
+            .iter()
+            .map(|format| format!("unrecognized format \"{format}\"")),
+    );
+    for version in stored["spec"]["versions"].as_array().unwrap() {
+        Structural::from_json(&version["schema"]["openAPIV3Schema"])
+            .expect("an accepted CRD has a structural schema");
+    }
+    json!({
+        "verdict": if gone.is_empty() { "accept" } else { "altered" },
+        "code": 201,
+        "strict": if unknown.is_empty() { 201 } else { 400 },
+        "message": "",
+        "causes": [],
+        "warnings": warnings,
+        "dropped": gone,
+    })
+}
+
+/// Cases that need more than this crate: CEL, server-side apply, the rules for the metadata of every kind, the scale
+/// subresource.
+fn needs_more(name: &str, case: &Value) -> bool {
+    let steps = case["steps"].as_array().unwrap();
+    name.starts_with("cel-")
+        || name == "metadata-badlabel"
+        || steps
+            .iter()
+            .any(|step| step["op"] == "apply" || step.get("sub").is_some())
+}
+
+#[test]
+fn cr_verdicts() {
+    let Some(folder) = goldens("cr-verdicts") else {
+        return;
+    };
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .filter_map(|entry| {
+            Some(
+                entry
+                    .unwrap()
+                    .file_name()
+                    .to_str()?
+                    .strip_suffix(".json")?
+                    .to_owned(),
+            )
+        })
+        .collect();
+    names.sort();
+    let mut differences = Vec::new();
+    let (mut passed, mut skipped) = (0, 0);
+    for name in names {
+        let text = fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
+        let case: Value = serde_json::from_str(&text).unwrap();
+        if needs_more(&name, &case) {
+            skipped += 1;
+            continue;
+        }
+        let crd = yaml(&folder.join(format!("schemas/{}.yaml", case["schema"].as_str().unwrap())));
+        match Server::new(crd).run(&case) {
+            Ok(()) => passed += 1,
+            Err(difference) => differences.push(format!("{name}: {difference}")),
+        }
+    }
+    report(&differences, passed, skipped, "cr-verdicts");
+}
+
+/// As much of a server as the cases need: one object, of one version.
+struct Server {
+    crd: Value,
+    object: Option<Value>,
+}
+
+impl Server {
+    fn new(mut crd: Value) -> Self {
+        crd::decode(&mut crd).unwrap();
+        crd::default(&mut crd);
+        let errors = crd::validate(&crd);
+        assert!(errors.is_empty(), "{}", message_of(&errors));
+        Self { crd, object: None }
+    }
+
+    fn version(&self) -> &Value {
+        &self.crd["spec"]["versions"][0]
+    }
+
+    fn run(&mut self, case: &Value) -> Result<(), String> {
+        for (index, step) in case["steps"].as_array().unwrap().iter().enumerate() {
+            let found = match step["op"].as_str().unwrap() {
+                "crd-patch" => {
+                    let patch = &step["body"][0];
+                    let (parent, key) = patch["path"].as_str().unwrap().rsplit_once('/').unwrap();
+                    self.crd.pointer_mut(parent).unwrap()[key] = patch["value"].clone();
+                    continue;
+                }
+                _ => self.write(step),
+            };
+            let expect = &step["expect"];
+            let want = json!({
+                "code": expect["code"],
+                "warnings": expect["warnings"],
+                "message": expect["status"]["message"],
+                "causes": expect["status"]["details"].get("causes").cloned().unwrap_or(json!([])),
+                "object": expect["object"],
+            });
+            if found != want {
+                return Err(format!("step {index}:\n  found {found}\n  want  {want}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, step: &Value) -> Value {
+        let mut object: Value = match step.get("raw") {
+            Some(raw) => serde_json::from_str(raw.as_str().unwrap()).unwrap(),
+            None => step["body"].clone(),
+        };
+        let schema = Structural::from_json(&self.version()["schema"]["openAPIV3Schema"]).unwrap();
+        let kind = self.crd["spec"]["names"]["kind"].as_str().unwrap();
+        let group = self.crd["spec"]["group"].as_str().unwrap();
+        let unknown = prepare(&mut object, &schema);
+        let names: Vec<String> = unknown
+            .iter()
+            .map(|path| format!("unknown field \"{path}\""))
+            .collect();
+        let (strict, warn) = (
+            step["fieldValidation"] == "Strict",
+            step["fieldValidation"] == "Warn",
+        );
+        if strict && !names.is_empty() {
+            let message = format!(
+                "{kind} in version \"v1\" cannot be handled as a {kind}: strict decoding error: {}",
+                names.join(", ")
+            );
+            return json!({"code": 400, "warnings": [], "message": message, "causes": [], "object": null});
+        }
+        let warnings = if warn { names } else { Vec::new() };
+        let old = self.object.clone();
+        if let Some(map) = object.as_object_mut()
+            && !self.version()["subresources"]["status"].is_null()
+        {
+            map.remove("status");
+            map.extend(
+                old.iter()
+                    .filter_map(|old| Some(("status".to_owned(), old.get("status")?.clone()))),
+            );
+        }
+        let generation = old.as_ref().map_or(1, |old| {
+            let before = old["metadata"]["generation"].as_i64().unwrap();
+            before + i64::from(old["spec"] != object["spec"])
+        });
+        object["metadata"] = json!({"name": "t", "namespace": "default", "generation": generation});
+        let errors = validate(&object, old.as_ref(), &schema);
+        if !errors.is_empty() {
+            let message = format!("{kind}.{group} \"t\" is invalid: {}", message_of(&errors));
+            return json!({"code": 422, "warnings": warnings, "message": message, "causes": causes(&errors), "object": null});
+        }
+        self.object = Some(object.clone());
+        let code = if old.is_some() { 200 } else { 201 };
+        json!({"code": code, "warnings": warnings, "message": null, "causes": [], "object": object})
+    }
+}
