@@ -74,3 +74,6 @@ fn apply(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
         None => TokenStream::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

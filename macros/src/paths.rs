@@ -11,8 +11,7 @@ use crate::attrs::crates::Crates;
 
 /// Paths as one derive's output names them.
 ///
-/// `item` is for what stands in the user's module; the other paths are for the inside of [`Paths::block`],
-/// where [`ALIAS`](Paths::block) is in scope.
+/// Inside of [`Paths::block`] the runtime is called `__k`, so that the output stays readable.
 pub(crate) struct Paths {
     root: TokenStream,
     crates: Crates,
@@ -56,6 +55,14 @@ impl Paths {
         match &self.crates.k8s_openapi {
             Some(path) => quote!(#path::apimachinery::pkg::apis::meta::v1::ObjectMeta),
             None => quote!(#root::ObjectMeta),
+        }
+    }
+
+    /// `ObjectMeta`, inside of [`Paths::block`].
+    pub(crate) fn object_meta_in_block(&self) -> TokenStream {
+        match &self.crates.k8s_openapi {
+            Some(_) => self.object_meta(),
+            None => quote!(__k::ObjectMeta),
         }
     }
 

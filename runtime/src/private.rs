@@ -30,21 +30,9 @@ pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::borrow::Cow;
 pub use std::string::String;
 
-/// Stands for the status of a kind that has none. Reads anything, as an unknown field would be ignored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+/// Stands for the status of a kind that has none; no value of it is ever read or written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct NoStatus;
-
-impl Serialize for NoStatus {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_unit()
-    }
-}
-
-impl<'de> Deserialize<'de> for NoStatus {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self)
-    }
-}
 
 /// Metadata of a new object named `name`.
 pub fn named<K: CustomKind>(name: &str) -> ObjectMeta {
@@ -135,16 +123,21 @@ where
     K::Status: Deserialize<'de>,
     D: Deserializer<'de>,
 {
+    // Without a status in the kind, `status` is an unknown field like any other, which a flattened spec may
+    // gather.
     Ok(match (K::INFO.flat, K::INFO.status) {
-        (false, _) => {
-            let object = NestedIn::deserialize(deserializer)?;
+        (false, true) => {
+            let object = NestedWithStatusIn::deserialize(deserializer)?;
             K::from_parts(object.metadata, object.spec, object.status)
+        }
+        (false, false) => {
+            let object = NestedIn::deserialize(deserializer)?;
+            K::from_parts(object.metadata, object.spec, None)
         }
         (true, true) => {
             let object = FlatWithStatusIn::deserialize(deserializer)?;
             K::from_parts(object.metadata, object.spec, object.status)
         }
-        // A spec that gathers unknown fields gathers `status` too where the kind has none.
         (true, false) => {
             let object = FlatIn::deserialize(deserializer)?;
             K::from_parts(object.metadata, object.spec, None)
@@ -153,9 +146,15 @@ where
 }
 
 #[derive(Deserialize)]
-struct FlatIn<Spec> {
+struct NestedWithStatusIn<Spec, Status> {
     metadata: ObjectMeta,
-    #[serde(flatten)]
+    spec: Spec,
+    status: Option<Status>,
+}
+
+#[derive(Deserialize)]
+struct NestedIn<Spec> {
+    metadata: ObjectMeta,
     spec: Spec,
 }
 
@@ -168,10 +167,10 @@ struct FlatWithStatusIn<Spec, Status> {
 }
 
 #[derive(Deserialize)]
-struct NestedIn<Spec, Status> {
+struct FlatIn<Spec> {
     metadata: ObjectMeta,
+    #[serde(flatten)]
     spec: Spec,
-    status: Option<Status>,
 }
 
 /// Schema of the whole object without `apiVersion`, `kind` and `metadata`, which the server checks itself.

@@ -1,5 +1,12 @@
 //! Integration tests of the crate, in one binary.
 #![allow(unreachable_pub)]
 
+#[path = "it/build.rs"]
+mod build;
+#[path = "it/client.rs"]
+mod client;
 #[path = "it/derive.rs"]
 mod derive;
+
+#[path = "it/differential.rs"]
+mod differential;

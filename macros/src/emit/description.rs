@@ -24,7 +24,7 @@ fn resource(model: &Model, paths: &Paths) -> TokenStream {
         ..
     } = model;
     let k8s_openapi = paths.k8s_openapi();
-    let object_meta = paths.object_meta();
+    let object_meta = paths.object_meta_in_block();
     let api_version = format!("{group}/{version}");
     let scope = if model.namespaced {
         quote!(__k::Namespaced)
@@ -54,7 +54,7 @@ fn resource(model: &Model, paths: &Paths) -> TokenStream {
 
 fn custom_kind(model: &Model, paths: &Paths) -> TokenStream {
     let Model { spec, root, .. } = model;
-    let object_meta = paths.object_meta();
+    let object_meta = paths.object_meta_in_block();
     let info = info(model);
     let schema = match model.schema {
         Schema::Derived | Schema::Manual => quote!(__k::Option::Some(__k::schema_of::<Self>)),

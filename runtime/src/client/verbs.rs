@@ -131,7 +131,7 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
         call.apply(configuration, &manager.into()).await
     }
 
-    /// Deletes an object; its dependents go in the background.
+    /// Deletes an object, with its dependents as the kind has it: in the background for most, not at all for jobs.
     ///
     /// # Errors
     /// [`ClientError`]; [`is_not_found`](ClientError::is_not_found) where it does not exist.
