@@ -4,6 +4,7 @@
 //! cargo run -p kubewright-apiserver --example record -- KUBECONFIG
 //! ```
 //!
+//! The server should be a fresh one: samples are created on it, whose tables the tests compare with.
 //! A CRD is created on the server for the time of the recording, whose documents become the template for those of
 //! other custom resources. `SERVED` says which groups and resources are kept. To serve more built-in kinds, add them there and record
 //! again: nothing else in the crate lists them.
@@ -167,6 +168,11 @@ async fn main() -> Result {
         &serde_json::to_vec(&json!({"v2": v2, "v3": v3}))?,
     )?;
 
+    let (columns, tables) = tables(&client).await?;
+    std::fs::write(data.join("columns.json"), pretty(&columns)?)?;
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/data/tables.json");
+    std::fs::write(golden, pretty(&tables)?)?;
+
     let mut v2 = get(&client, "/openapi/v2", "application/json").await?;
     trim_v2(&mut v2);
     write_gz(&data.join("openapi/v2.json.gz"), &serde_json::to_vec(&v2)?)
@@ -197,6 +203,120 @@ async fn template(client: &Client) -> Result<(Value, Value)> {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
     Err("the server did not publish the template CRD within 30 s".into())
+}
+
+/// Creates the samples, each with its status, and returns the table columns of every resource and, for the tests, the
+/// samples as the server lists and as it tabulates them.
+async fn tables(client: &Client) -> Result<(Value, Value)> {
+    let samples: Value = serde_json::from_str(include_str!("../tests/it/data/samples.json"))
+        .map_err(|e| format!("samples.json: {e}"))?;
+    send(client, "POST", CRDS, &samples["crd"]).await?;
+    send(
+        client,
+        "POST",
+        "/api/v1/namespaces",
+        &json!({"metadata": {"name": "tables"}}),
+    )
+    .await?;
+    let resources = resources(client).await?;
+    let plural = |api_version: &str, kind: &str| {
+        resources.as_array().into_iter().flatten().find_map(|r| {
+            let group = r["group"].as_str()?;
+            let version = r["version"].as_str()?;
+            let own = if group.is_empty() {
+                version.to_owned()
+            } else {
+                format!("{group}/{version}")
+            };
+            (own == api_version && r["kind"] == kind).then(|| {
+                (
+                    r["resource"].as_str().unwrap_or_default().to_owned(),
+                    r["scope"] == "Namespaced",
+                )
+            })
+        })
+    };
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    for sample in samples["objects"].as_array().into_iter().flatten() {
+        let api_version = sample["apiVersion"].as_str().ok_or("apiVersion")?;
+        let kind = sample["kind"].as_str().ok_or("kind")?;
+        let (plural, namespaced) = plural(api_version, kind).unwrap_or(("widgets".to_owned(), true));
+        let root = if api_version.contains('/') {
+            "/apis"
+        } else {
+            "/api"
+        };
+        let place = if namespaced { "/namespaces/tables" } else { "" };
+        let url = format!("{root}/{api_version}{place}/{plural}");
+        let mut stored = send(client, "POST", &url, sample).await?;
+        if let Some(status) = sample.get("status") {
+            stored["status"] = status.clone();
+            let name = sample["metadata"]["name"].as_str().ok_or("name")?;
+            send(client, "PUT", &format!("{url}/{name}/status"), &stored).await?;
+        }
+    }
+    let deleting = "/api/v1/namespaces/tables/pods/deleting?gracePeriodSeconds=0";
+    client
+        .request_text(http::Request::delete(deleting).body(Vec::new())?)
+        .await?;
+
+    let (mut columns, mut golden) = (Map::new(), Map::new());
+    let mut urls: Vec<(String, bool)> = Vec::new();
+    for r in resources.as_array().into_iter().flatten() {
+        let (group, version) = (
+            r["group"].as_str().unwrap_or(""),
+            r["version"].as_str().unwrap_or(""),
+        );
+        let root = if group.is_empty() {
+            format!("/api/{version}")
+        } else {
+            format!("/apis/{group}/{version}")
+        };
+        urls.push((format!("{root}/{}", r["resource"].as_str().unwrap_or("")), true));
+    }
+    urls.push((CRDS.to_owned(), false));
+    urls.push(("/apis/tables.example/v1/widgets".to_owned(), false));
+    for (url, built_in) in urls {
+        let mut table = get(client, &url, "application/json;as=Table;v=v1;g=meta.k8s.io").await?;
+        if built_in {
+            columns.insert(url.clone(), table["columnDefinitions"].clone());
+        }
+        let mut list = get(client, &url, "application/json").await?;
+        for item in list["items"].as_array_mut().into_iter().flatten() {
+            item["metadata"]
+                .as_object_mut()
+                .map(|metadata| metadata.remove("managedFields"));
+        }
+        for row in table["rows"].as_array_mut().into_iter().flatten() {
+            row.as_object_mut().map(|row| row.remove("object"));
+        }
+        let now = jiff::Timestamp::now().to_string();
+        golden.insert(url, json!({"now": now, "items": list["items"], "table": table}));
+    }
+    for url in [CRDS, "/api/v1/namespaces"] {
+        let name = if url == CRDS {
+            "widgets.tables.example"
+        } else {
+            "tables"
+        };
+        client
+            .request_text(http::Request::delete(format!("{url}/{name}")).body(Vec::new())?)
+            .await?;
+    }
+    Ok((Value::Object(columns), Value::Object(golden)))
+}
+
+async fn send(client: &Client, method: &str, url: &str, body: &Value) -> Result<Value> {
+    let request = http::Request::builder()
+        .method(method)
+        .uri(url)
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(serde_json::to_vec(body)?)?;
+    let text = client
+        .request_text(request)
+        .await
+        .map_err(|error| format!("{method} {url}: {error}"))?;
+    Ok(serde_json::from_str(&text)?)
 }
 
 async fn get(client: &Client, path: &str, accept: &str) -> Result<Value> {

@@ -7,4 +7,5 @@ pub mod negotiate;
 pub mod openapi;
 pub mod registry;
 pub mod status;
+pub mod table;
 pub mod version;

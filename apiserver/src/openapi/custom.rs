@@ -97,7 +97,7 @@ fn renamed(template: &Value, info: &ResourceInfo) -> Map<String, Value> {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Case {
     Upper,
     Lower,
@@ -157,9 +157,9 @@ fn published(mut item: Value, schema: &Value, form: Form) -> Value {
     }
     let mut out = match schema {
         // v2 cannot say "anything" of an object with properties, so the server says nothing of it.
-        Value::Object(root) if form == Form::V2 && preserves(root) => return bare(gvk),
+        Value::Object(root) if form == Form::V2 && preserves(root) => return bare(&gvk),
         Value::Object(root) => convert(root, form, &embedded),
-        _ => return bare(gvk),
+        _ => return bare(&gvk),
     };
     match out.entry("properties").or_insert_with(|| json!({})) {
         Value::Object(properties) => {
@@ -173,7 +173,7 @@ fn published(mut item: Value, schema: &Value, form: Form) -> Value {
     Value::Object(out)
 }
 
-fn bare(gvk: Value) -> Value {
+fn bare(gvk: &Value) -> Value {
     json!({"type": "object", "x-kubernetes-group-version-kind": gvk})
 }
 

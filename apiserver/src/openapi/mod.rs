@@ -35,7 +35,13 @@ const V2_PROTOBUF_AT: &str = "application/com.github.proto-openapi.spec.v2@v1.0+
 #[derive(Debug, Default)]
 pub struct OpenApi {
     v3: Mutex<BTreeMap<String, Cached>>,
-    v2: Mutex<Option<(Vec<Arc<ResourceInfo>>, Arc<V2>)>>,
+    v2: Mutex<Option<CachedV2>>,
+}
+
+#[derive(Debug)]
+struct CachedV2 {
+    infos: Vec<Arc<ResourceInfo>>,
+    document: Arc<V2>,
 }
 
 #[derive(Debug)]
@@ -91,10 +97,10 @@ impl OpenApi {
     pub fn v2(&self, snapshot: &Snapshot) -> Arc<V2> {
         let infos: Vec<_> = snapshot.iter().cloned().collect();
         let mut kept = self.v2.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, document)) = &*kept
-            && same(of, &infos)
+        if let Some(cached) = &*kept
+            && same(&cached.infos, &infos)
         {
-            return Arc::clone(document);
+            return Arc::clone(&cached.document);
         }
         let mut value = data::v2();
         let built_in: BTreeSet<String> = infos
@@ -121,7 +127,10 @@ impl OpenApi {
             value,
             protobuf: OnceLock::new(),
         });
-        *kept = Some((infos, Arc::clone(&made)));
+        *kept = Some(CachedV2 {
+            infos,
+            document: Arc::clone(&made),
+        });
         made
     }
 
