@@ -38,6 +38,117 @@ fn smallest_kind() {
     // What users read under `cargo expand`, besides serde's and schemars' derives on their own type. kube-derive 5
     // prints about four times as much, of which two thirds are serde's and schemars' derives on the root.
     // A change that raises this says why.
-    assert_eq!(text.lines().count(), 106);
+    assert_eq!(text.lines().count(), 107);
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn every_key() {
+    let text = expand(
+        crate::custom_resource,
+        quote! {
+            #[kube(
+                group = "example.com", version = "v1", kind = "Foo", root = "FooRoot", singular = "foot",
+                plural = "feet", namespaced, scope = "Namespaced", status = "FooStatus", schema = "derived",
+                doc = "A foo.", derive = "PartialEq", derive = "Default", attr = "allow(dead_code)",
+                scale(
+                    spec_replicas_path = ".spec.replicas", status_replicas_path = ".status.replicas",
+                    label_selector_path = ".status.selector"
+                ),
+                printcolumn(
+                    name = "A", type_ = "string", json_path = ".spec.a", description = "d", format = "date",
+                    priority = -1
+                ),
+                selectable = "spec.a", shortnames("f", "fo"), category = "all", annotation("a", "b"),
+                label("c", "d"), validation = Rule::new("true").message("m"), cel, storage = false,
+                served = false, deprecated = "gone", apply,
+                crates(kubewright = "my::kubewright", kube = "my::kube", serde_json = "my::serde_json")
+            )]
+            #[serde(rename_all = "camelCase")]
+            pub(crate) struct FooSpec {
+                pub some_name: Option<String>,
+                #[serde(rename = "kind")]
+                #[apply(value)]
+                kind_of: Option<Foreign>,
+                #[apply(skip)]
+                secret: String,
+                #[serde(flatten)]
+                inner: Inner,
+            }
+        },
+    );
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn no_spec_and_no_schema() {
+    let text = expand(
+        crate::custom_resource,
+        quote! {
+            #[kube(group = "apps", version = "v1", kind = "Deployment", no_spec, schema = "disabled")]
+            struct Fields {
+                name: String,
+            }
+        },
+    );
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn clientset() {
+    let text = expand(
+        crate::clientset,
+        quote! {
+            pub struct Clients {
+                foos: Client<Foo>,
+                pods: Client<Pod>,
+            }
+        },
+    );
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn mistakes_do_not_hide_one_another() {
+    let found = mistakes(
+        crate::custom_resource,
+        quote! {
+            #[kube(group = "Example", version = 1, kind = "Foo", kind = "Bar", owner, = "x")]
+            #[kube(printcolumn(name = "A", type_ = "int", priority = "x"), scale(specReplicasPath = ".a"))]
+            union FooSpec { a: u32 }
+        },
+    );
+    insta::assert_debug_snapshot!(found);
+}
+
+/// kube-derive's spellings of values, which keep their meaning.
+#[test]
+fn values_in_every_spelling() {
+    let base = quote!(group = "a.b", version = "v1", kind = "Foo");
+    let read = |extra: TokenStream| {
+        let input: DeriveInput = syn::parse2(quote! { #[kube(#base, #extra)] struct FooSpec { a: u8 } }).unwrap();
+        let mut errors = Errors::default();
+        let attrs = crate::attrs::custom_resource::read(&input, &mut errors);
+        let model = crate::model::custom_resource::build(&input, &attrs, &mut errors).unwrap();
+        assert_eq!(errors.messages(), Vec::<String>::new());
+        model
+    };
+    assert!(read(quote!(namespaced)).namespaced);
+    assert!(read(quote!(namespaced = true)).namespaced);
+    assert!(read(quote!(namespaced = "true")).namespaced);
+    assert!(!read(quote!(namespaced = false)).namespaced);
+    assert!(!read(quote!(storage = false)).storage);
+    assert!(read(quote!(served)).served);
+    assert!(read(quote!(status = "a::B")).status.is_some());
+    assert!(read(quote!(status = a::B)).status.is_some());
+    assert_eq!(read(quote!(deprecated)).deprecated, Some(None));
+    assert_eq!(read(quote!(deprecated = "x")).deprecated, Some(Some("x".into())));
+    assert_eq!(read(quote!(selectable = "spec.a")).selectable, [".spec.a"]);
+    assert_eq!(read(quote!(selectable = ".spec.a")).selectable, [".spec.a"]);
+    assert_eq!(read(quote!(shortname = "a", shortname = "b")).short_names, ["a", "b"]);
+    assert_eq!(read(quote!(categories("a", "b"))).categories, ["a", "b"]);
+    let column = r#"{"name":"A","type":"date","jsonPath":".a","priority":3}"#;
+    assert_eq!(read(quote!(printcolumn = #column)).columns[0].priority, Some(3));
+    let column = quote!(printcolumn(name = "A", type_ = "date", json_path = ".a", priority = "3"));
+    assert_eq!(read(column).columns[0].priority, Some(3));
 }

@@ -13,6 +13,8 @@ use crate::errors::Errors;
 /// Everything that may stand in `#[kube(...)]` on a spec.
 #[derive(Default)]
 pub(crate) struct KubeAttrs {
+    /// Keys that were given, whether or not their value could be read.
+    pub(crate) given: Vec<String>,
     pub(crate) group: Option<LitStr>,
     pub(crate) version: Option<LitStr>,
     pub(crate) kind: Option<LitStr>,
@@ -115,6 +117,7 @@ impl KubeAttrs {
     fn take(&mut self, item: &Item, errors: &mut Errors) {
         let key = &item.key;
         let name = key.to_string();
+        self.given.push(name.clone());
         match name.as_str() {
             "group" => text(&mut self.group, item, errors),
             "version" => text(&mut self.version, item, errors),

@@ -26,11 +26,17 @@ pub(crate) enum Value {
 impl Parse for Item {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         use syn::ext::IdentExt;
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error("expected a key, as `namespaced` or `plural = \"...\"`"));
+        }
         let key = Ident::parse_any(input)?;
         let value = if input.is_empty() {
             Value::Flag
         } else if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
+            if input.is_empty() {
+                return Err(syn::Error::new(key.span(), format!("`{key}` has no value; write `{key} = ...`")));
+            }
             Value::Expr(input.parse()?)
         } else if input.peek(syn::token::Paren) {
             let content;

@@ -1,7 +1,8 @@
 //! Apply configurations.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 
 use crate::model::apply::{Apply, Form, TwinField};
 use crate::paths::Paths;
@@ -78,6 +79,7 @@ fn configuration(field: &TwinField, k: &TokenStream) -> TokenStream {
     if field.value {
         quote!(#ty)
     } else {
-        quote!(<#ty as #k::Apply>::Configuration)
+        // At the field's type, where the compiler says so if there is none.
+        quote_spanned!(ty.span()=> <#ty as #k::Apply>::Configuration)
     }
 }

@@ -3,10 +3,9 @@
 //! The server's rules are those of `apiextensions-apiserver/pkg/apis/apiextensions/validation`; a definition
 //! that breaks one compiles with kube-derive and is refused when it is installed.
 
-use proc_macro2::Span;
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Fields, LitStr, Path};
+use syn::{Data, DeriveInput, Fields, LitStr, Meta, Path};
 
 use super::custom_resource::{Schema, schema};
 use crate::attrs::custom_resource::{Deprecated, KubeAttrs, ident_of};
@@ -56,12 +55,13 @@ fn names(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
                 ),
             );
         } else if input.ident == name {
+            let advice = match name.strip_suffix("Spec") {
+                Some(short) if !short.is_empty() => format!("write `{key} = \"{short}\"`"),
+                _ => format!("rename the spec to `{name}Spec`"),
+            };
             errors.at(
                 root.span(),
-                format!(
-                    "`{name}` is the generated type and must differ from the spec's; rename the spec to \
-                     `{name}Spec`, or give the root another name with `root = \"...\"`"
-                ),
+                format!("`{name}` is the generated type and must differ from the spec's; {advice}"),
             );
         }
     }
@@ -365,47 +365,66 @@ fn selectable(attrs: &KubeAttrs, errors: &mut Errors) {
 }
 
 fn derives(attrs: &KubeAttrs, errors: &mut Errors) {
-    let derived = schema(attrs) == Schema::Derived;
     for (index, (path, span)) in attrs.derives.iter().enumerate() {
-        let Some(last) = path.segments.last().map(|segment| segment.ident.to_string()) else {
-            continue;
-        };
-        let generated = match last.as_str() {
-            "Clone" | "Debug" | "Serialize" | "Deserialize" => true,
-            "JsonSchema" | "KubeSchema" => derived,
-            _ => false,
-        };
-        if generated {
-            errors.at(
-                *span,
-                format!("the root has `{last}` already; remove this `derive`"),
-            );
-        }
-        let text = path.to_token_stream().to_string();
-        let same = |(before, _): &(Path, Span)| before.to_token_stream().to_string() == text;
-        if attrs.derives[..index].iter().any(same) {
-            errors.at(*span, format!("`{last}` is derived twice; keep one"));
+        let name = path.to_token_stream().to_string();
+        if is_generated(path, attrs) {
+            errors.at(*span, format!("the root has `{name}` already; remove this `derive`"));
+        } else if attrs.derives[..index].iter().any(|(before, _)| same(before, path)) {
+            errors.at(*span, format!("`{name}` is derived twice; keep one"));
         }
     }
 }
 
+/// Whether every root has this trait, so that deriving it too would clash.
+fn is_generated(path: &Path, attrs: &KubeAttrs) -> bool {
+    let Some(last) = path.segments.last() else { return false };
+    match last.ident.to_string().as_str() {
+        "Clone" | "Debug" | "Serialize" | "Deserialize" => true,
+        "JsonSchema" | "KubeSchema" => schema(attrs) == Schema::Derived,
+        _ => false,
+    }
+}
+
+/// Token for token: syn compares only with a feature that costs every user compile time.
+fn same(left: &Path, right: &Path) -> bool {
+    left.to_token_stream().to_string() == right.to_token_stream().to_string()
+}
+
+/// The derives that can stand on the root: without those that were reported.
+pub(super) fn usable_derives(attrs: &KubeAttrs) -> Vec<Path> {
+    let mut usable: Vec<Path> = Vec::new();
+    for (path, _) in &attrs.derives {
+        if !is_generated(path, attrs) && !usable.iter().any(|known| same(known, path)) {
+            usable.push(path.clone());
+        }
+    }
+    usable
+}
+
 fn attributes(attrs: &KubeAttrs, errors: &mut Errors) {
     for meta in &attrs.attributes {
-        let Some(name) = meta.path().get_ident() else {
-            continue;
-        };
-        if name == "derive" {
+        if meta.path().is_ident("derive") {
             errors.at(
                 meta.span(),
                 "derives of the root are written `derive = \"Trait\"`, once for each",
             );
-        } else if name == "serde" || name == "schemars" {
+        } else if is_reserved(meta) {
+            let name = meta.path().to_token_stream();
             errors.at(
                 meta.span(),
                 format!("`{name}` on the root would change the form that the server expects; remove it"),
             );
         }
     }
+}
+
+fn is_reserved(meta: &Meta) -> bool {
+    ["derive", "serde", "schemars"].iter().any(|name| meta.path().is_ident(name))
+}
+
+/// The attributes that can stand on the root: without those that were reported.
+pub(super) fn usable_attributes(attrs: &KubeAttrs) -> Vec<Meta> {
+    attrs.attributes.iter().filter(|meta| !is_reserved(meta)).cloned().collect()
 }
 
 fn deprecated(attrs: &KubeAttrs, errors: &mut Errors) {

@@ -86,13 +86,13 @@ pub(crate) fn build(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors)
     // The names that everything needs. They are missing in no narrower place than the type's own name.
     let here = input.ident.span();
     let mut require = |value: &Option<LitStr>, key: &str, example: &str| {
-        value.as_ref().map(LitStr::value).unwrap_or_else(|| {
+        if !attrs.given.iter().any(|given| given == key) {
             errors.at(
                 here,
                 format!("`{key}` is missing; add `{key} = \"{example}\"` to #[kube(...)]"),
             );
-            String::new()
-        })
+        }
+        value.as_ref().map(LitStr::value).unwrap_or_default()
     };
     let group = require(&attrs.group, "group", "example.com");
     let version = require(&attrs.version, "version", "v1");
@@ -125,14 +125,12 @@ pub(crate) fn build(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors)
         selectable: attrs.selectable.iter().map(dotted).collect(),
         short_names: values(&attrs.short_names),
         categories: values(&attrs.categories),
-        derives: attrs
-            .derives
-            .iter()
-            .filter(|(path, _)| !path.is_ident("Default"))
-            .map(|(path, _)| path.clone())
+        derives: check::usable_derives(attrs)
+            .into_iter()
+            .filter(|path| !path.is_ident("Default"))
             .collect(),
         default: attrs.derives.iter().any(|(path, _)| path.is_ident("Default")),
-        attributes: attrs.attributes.clone(),
+        attributes: check::usable_attributes(attrs),
         schema: schema(attrs),
         annotations: pairs(&attrs.annotations),
         labels: pairs(&attrs.labels),

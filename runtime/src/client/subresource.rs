@@ -6,18 +6,19 @@ use serde::Serialize;
 use super::Client;
 use super::error::{ClientError, Operation};
 use super::options::FieldManager;
-use super::place::HoldsObjects;
+use super::place::{HoldsObjects, Place};
 use crate::apply::ApplyConfiguration;
 use crate::kind::{Kind, ScaleSubresource, StatusSubresource};
 
 const STATUS: Option<&str> = Some("status");
 const SCALE: Option<&str> = Some("scale");
 
-impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
+impl<K: Kind, P: Place> Client<K, P> {
     /// The verbs of `status`, which leave everything else in the object as it stands.
     pub fn status(&self) -> StatusClient<'_, K, P>
     where
         K: StatusSubresource,
+        P: HoldsObjects<K::Scope>,
     {
         StatusClient { client: self }
     }
@@ -26,6 +27,7 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
     pub fn scale(&self) -> ScaleClient<'_, K, P>
     where
         K: ScaleSubresource,
+        P: HoldsObjects<K::Scope>,
     {
         ScaleClient { client: self }
     }

@@ -29,13 +29,19 @@ impl<T> Deleted<T> {
     }
 }
 
+// The bounds on places stand on the methods: there the compiler says in our words what is missing, while on the
+// block it would only say that the method does not exist.
+
 /// Verbs on single objects.
-impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
+impl<K: Kind, P: Place> Client<K, P> {
     /// Reads an object as it stands now.
     ///
     /// # Errors
     /// [`ClientError`]; [`is_not_found`](ClientError::is_not_found) where it does not exist.
-    pub async fn get(&self, name: &str) -> Result<K, ClientError> {
+    pub async fn get(&self, name: &str) -> Result<K, ClientError>
+    where
+        P: HoldsObjects<K::Scope>,
+    {
         self.get_with(name, &GetParams::default()).await
     }
 
@@ -43,7 +49,10 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub async fn get_with(&self, name: &str, params: &GetParams) -> Result<K, ClientError> {
+    pub async fn get_with(&self, name: &str, params: &GetParams) -> Result<K, ClientError>
+    where
+        P: HoldsObjects<K::Scope>,
+    {
         let call = self.call(Operation::Get, name, None);
         call.answer(call.builder().get(name, params)).await
     }
@@ -52,7 +61,10 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
     ///
     /// # Errors
     /// [`ClientError`], never [`is_not_found`](ClientError::is_not_found).
-    pub async fn get_opt(&self, name: &str) -> Result<Option<K>, ClientError> {
+    pub async fn get_opt(&self, name: &str) -> Result<Option<K>, ClientError>
+    where
+        P: HoldsObjects<K::Scope>,
+    {
         match self.get(name).await {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -64,7 +76,10 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
     ///
     /// # Errors
     /// [`ClientError`]; [`is_already_exists`](ClientError::is_already_exists) where the name is taken.
-    pub async fn create(&self, object: &K) -> Result<K, ClientError> {
+    pub async fn create(&self, object: &K) -> Result<K, ClientError>
+    where
+        P: HoldsObjects<K::Scope>,
+    {
         let name = object.meta().name.as_deref().unwrap_or_default();
         let call = self.call(Operation::Create, name, None);
         let body = call.json(object)?;
@@ -77,7 +92,10 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
     /// # Errors
     /// [`ClientError`]; [`is_conflict`](ClientError::is_conflict) where it changed since it was read:
     /// `metadata.resourceVersion` says what was read.
-    pub async fn update(&self, object: &K) -> Result<K, ClientError> {
+    pub async fn update(&self, object: &K) -> Result<K, ClientError>
+    where
+        P: HoldsObjects<K::Scope>,
+    {
         self.call_for(Operation::Update, object, None)?
             .replace(object)
             .await
@@ -87,7 +105,10 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
     ///
     /// # Errors
     /// [`ClientError`]; a failed `test` is [`is_invalid`](ClientError::is_invalid).
-    pub async fn json_patch(&self, name: &str, patch: json_patch::Patch) -> Result<K, ClientError> {
+    pub async fn json_patch(&self, name: &str, patch: json_patch::Patch) -> Result<K, ClientError>
+    where
+        P: HoldsObjects<K::Scope>,
+    {
         let call = self.call(Operation::Patch, name, None);
         call.patch::<K, ()>(kube::api::Patch::Json(patch), None).await
     }
@@ -96,7 +117,10 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn merge_patch(&self, name: &str, patch: &(impl Serialize + Sync)) -> Result<K, ClientError> {
+    pub async fn merge_patch(&self, name: &str, patch: &(impl Serialize + Sync)) -> Result<K, ClientError>
+    where
+        P: HoldsObjects<K::Scope>,
+    {
         let call = self.call(Operation::Patch, name, None);
         call.patch(kube::api::Patch::Merge(patch), None).await
     }
@@ -107,6 +131,7 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
     /// [`ClientError`].
     pub async fn strategic_patch(&self, name: &str, patch: &(impl Serialize + Sync)) -> Result<K, ClientError>
     where
+        P: HoldsObjects<K::Scope>,
         K: StrategicMerge,
     {
         let call = self.call(Operation::Patch, name, None);
@@ -125,6 +150,7 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
         manager: impl Into<FieldManager>,
     ) -> Result<K, ClientError>
     where
+        P: HoldsObjects<K::Scope>,
         A: ApplyConfiguration<Kind = K> + Sync,
     {
         let call = self.call(Operation::Apply, configuration.name().unwrap_or_default(), None);
@@ -135,7 +161,10 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
     ///
     /// # Errors
     /// [`ClientError`]; [`is_not_found`](ClientError::is_not_found) where it does not exist.
-    pub async fn delete(&self, name: &str) -> Result<Deleted<K>, ClientError> {
+    pub async fn delete(&self, name: &str) -> Result<Deleted<K>, ClientError>
+    where
+        P: HoldsObjects<K::Scope>,
+    {
         self.delete_with(name, &DeleteParams::default()).await
     }
 
@@ -143,7 +172,10 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
     ///
     /// # Errors
     /// As [`delete`](Self::delete); [`is_conflict`](ClientError::is_conflict) where a precondition fails.
-    pub async fn delete_with(&self, name: &str, params: &DeleteParams) -> Result<Deleted<K>, ClientError> {
+    pub async fn delete_with(&self, name: &str, params: &DeleteParams) -> Result<Deleted<K>, ClientError>
+    where
+        P: HoldsObjects<K::Scope>,
+    {
         let call = self.call(Operation::Delete, name, None);
         call.deleted(call.builder().delete(name, &self.deletion(params)))
             .await
@@ -157,7 +189,10 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
         &self,
         params: &DeleteParams,
         list: &ListParams,
-    ) -> Result<Deleted<ObjectList<K>>, ClientError> {
+    ) -> Result<Deleted<ObjectList<K>>, ClientError>
+    where
+        P: HoldsObjects<K::Scope>,
+    {
         let call = self.call(Operation::DeleteCollection, "", None);
         call.deleted(call.builder().delete_collection(&self.deletion(params), list))
             .await
@@ -172,12 +207,15 @@ impl<K: Kind, P: HoldsObjects<K::Scope>> Client<K, P> {
 }
 
 /// Verbs on many objects.
-impl<K: Kind, P: HoldsLists<K::Scope>> Client<K, P> {
+impl<K: Kind, P: Place> Client<K, P> {
     /// Reads the objects that `params` selects; one page of them where `params` has a limit.
     ///
     /// # Errors
     /// [`ClientError`]; [`is_expired`](ClientError::is_expired) where a continue token is too old.
-    pub async fn list(&self, params: &ListParams) -> Result<ObjectList<K>, ClientError> {
+    pub async fn list(&self, params: &ListParams) -> Result<ObjectList<K>, ClientError>
+    where
+        P: HoldsLists<K::Scope>,
+    {
         let call = self.call(Operation::List, "", None);
         call.answer(call.builder().list(params)).await
     }
@@ -194,7 +232,10 @@ impl<K: Kind, P: HoldsLists<K::Scope>> Client<K, P> {
         &self,
         params: &WatchParams,
         resource_version: &str,
-    ) -> Result<impl Stream<Item = Result<WatchEvent<K>, ClientError>> + Send + use<K, P>, ClientError> {
+    ) -> Result<impl Stream<Item = Result<WatchEvent<K>, ClientError>> + Send + use<K, P>, ClientError>
+    where
+        P: HoldsLists<K::Scope>,
+    {
         let call = self.call(Operation::Watch, "", None);
         let request = call.built(call.builder().watch(params, resource_version))?;
         let object = call.object();

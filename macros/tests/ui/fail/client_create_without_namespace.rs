@@ -1,0 +1,13 @@
+use kubewright::{Client, CustomResource};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+#[kube(group = "example.com", version = "v1", kind = "Foo", namespaced)]
+pub struct FooSpec {}
+
+async fn f(foos: Client<Foo>, foo: Foo) {
+    foos.create(&foo).await.unwrap();
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use kubewright::k8s_openapi::api::core::v1::ConfigMap as Foo;
+use kubewright::{Client, Clientset};
+
+#[derive(Clientset)]
+struct Clients {
+    foos: Client<Foo>,
+    name: String,
+}
+
+fn main() {}

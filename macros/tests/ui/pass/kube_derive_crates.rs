@@ -1,0 +1,23 @@
+use kubewright::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+#[kube(group = "example.com", version = "v1", kind = "Foo", status = "String")]
+#[kube(crates(
+    kube = "::kubewright::kube",
+    kube_core = "::kubewright::kube::core",
+    k8s_openapi = "::kubewright::k8s_openapi",
+    schemars = "::schemars",
+    serde = "::serde",
+    serde_json = "::serde",
+    std = "::std"
+))]
+struct FooSpec {
+    name: String,
+}
+
+fn main() {
+    use kubewright::kube::Resource;
+    assert_eq!(Foo::kind(&()), "Foo");
+}
