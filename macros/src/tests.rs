@@ -126,7 +126,8 @@ fn mistakes_do_not_hide_one_another() {
 fn values_in_every_spelling() {
     let base = quote!(group = "a.b", version = "v1", kind = "Foo");
     let read = |extra: TokenStream| {
-        let input: DeriveInput = syn::parse2(quote! { #[kube(#base, #extra)] struct FooSpec { a: u8 } }).unwrap();
+        let input: DeriveInput =
+            syn::parse2(quote! { #[kube(#base, #extra)] struct FooSpec { a: u8 } }).unwrap();
         let mut errors = Errors::default();
         let attrs = crate::attrs::custom_resource::read(&input, &mut errors);
         let model = crate::model::custom_resource::build(&input, &attrs, &mut errors).unwrap();
@@ -145,10 +146,18 @@ fn values_in_every_spelling() {
     assert_eq!(read(quote!(deprecated = "x")).deprecated, Some(Some("x".into())));
     assert_eq!(read(quote!(selectable = "spec.a")).selectable, [".spec.a"]);
     assert_eq!(read(quote!(selectable = ".spec.a")).selectable, [".spec.a"]);
-    assert_eq!(read(quote!(shortname = "a", shortname = "b")).short_names, ["a", "b"]);
+    assert_eq!(
+        read(quote!(shortname = "a", shortname = "b")).short_names,
+        ["a", "b"]
+    );
     assert_eq!(read(quote!(categories("a", "b"))).categories, ["a", "b"]);
     let column = r#"{"name":"A","type":"date","jsonPath":".a","priority":3}"#;
     assert_eq!(read(quote!(printcolumn = #column)).columns[0].priority, Some(3));
-    let column = quote!(printcolumn(name = "A", type_ = "date", json_path = ".a", priority = "3"));
+    let column = quote!(printcolumn(
+        name = "A",
+        type_ = "date",
+        json_path = ".a",
+        priority = "3"
+    ));
     assert_eq!(read(column).columns[0].priority, Some(3));
 }

@@ -35,7 +35,10 @@ impl Parse for Item {
         } else if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             if input.is_empty() {
-                return Err(syn::Error::new(key.span(), format!("`{key}` has no value; write `{key} = ...`")));
+                return Err(syn::Error::new(
+                    key.span(),
+                    format!("`{key}` has no value; write `{key} = ...`"),
+                ));
             }
             Value::Expr(input.parse()?)
         } else if input.peek(syn::token::Paren) {

@@ -368,8 +368,14 @@ fn derives(attrs: &KubeAttrs, errors: &mut Errors) {
     for (index, (path, span)) in attrs.derives.iter().enumerate() {
         let name = path.to_token_stream().to_string();
         if is_generated(path, attrs) {
-            errors.at(*span, format!("the root has `{name}` already; remove this `derive`"));
-        } else if attrs.derives[..index].iter().any(|(before, _)| same(before, path)) {
+            errors.at(
+                *span,
+                format!("the root has `{name}` already; remove this `derive`"),
+            );
+        } else if attrs.derives[..index]
+            .iter()
+            .any(|(before, _)| same(before, path))
+        {
             errors.at(*span, format!("`{name}` is derived twice; keep one"));
         }
     }
@@ -377,7 +383,9 @@ fn derives(attrs: &KubeAttrs, errors: &mut Errors) {
 
 /// Whether every root has this trait, so that deriving it too would clash.
 fn is_generated(path: &Path, attrs: &KubeAttrs) -> bool {
-    let Some(last) = path.segments.last() else { return false };
+    let Some(last) = path.segments.last() else {
+        return false;
+    };
     match last.ident.to_string().as_str() {
         "Clone" | "Debug" | "Serialize" | "Deserialize" => true,
         "JsonSchema" | "KubeSchema" => schema(attrs) == Schema::Derived,
@@ -419,12 +427,19 @@ fn attributes(attrs: &KubeAttrs, errors: &mut Errors) {
 }
 
 fn is_reserved(meta: &Meta) -> bool {
-    ["derive", "serde", "schemars"].iter().any(|name| meta.path().is_ident(name))
+    ["derive", "serde", "schemars"]
+        .iter()
+        .any(|name| meta.path().is_ident(name))
 }
 
 /// The attributes that can stand on the root: without those that were reported.
 pub(super) fn usable_attributes(attrs: &KubeAttrs) -> Vec<Meta> {
-    attrs.attributes.iter().filter(|meta| !is_reserved(meta)).cloned().collect()
+    attrs
+        .attributes
+        .iter()
+        .filter(|meta| !is_reserved(meta))
+        .cloned()
+        .collect()
 }
 
 fn deprecated(attrs: &KubeAttrs, errors: &mut Errors) {

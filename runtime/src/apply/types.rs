@@ -13,7 +13,7 @@ use super::Apply;
 /// Types that are set as a whole. k8s-openapi's are optional in most fields already and write only what is set.
 macro_rules! whole {
     ($($ty:ty),* $(,)?) => {
-        $(impl Apply for $ty { type Configuration = Self; })*
+        $(#[diagnostic::do_not_recommend] impl Apply for $ty { type Configuration = Self; })*
     };
 }
 

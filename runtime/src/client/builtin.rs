@@ -13,8 +13,9 @@ use crate::kind::{ScaleSubresource, StatusSubresource, StrategicMerge};
 macro_rules! kinds {
     ($($kind:ty => [$($subresource:ident)*];)*) => {
         $(
+            #[diagnostic::do_not_recommend]
             impl StrategicMerge for $kind {}
-            $(impl $subresource for $kind {})*
+            $(#[diagnostic::do_not_recommend] impl $subresource for $kind {})*
         )*
     };
 }

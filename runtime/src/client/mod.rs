@@ -39,7 +39,7 @@ pub use kube::core::{ObjectList, WatchEvent};
 pub use options::{FieldManager, FieldValidation};
 pub use place::{AllNamespaces, HasNamespaces, HoldsLists, HoldsObjects, InNamespace, Place, Unplaced};
 pub use subresource::{ScaleClient, StatusClient};
-pub use verbs::Deleted;
+pub use verbs::{Answer, Deleted, Events};
 
 /// Something that can lend a connection: `kube::Client` itself, or a derived clientset.
 ///

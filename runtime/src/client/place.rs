@@ -49,7 +49,9 @@ impl Place for AllNamespaces {
 )]
 pub trait HoldsObjects<S>: Place {}
 
+#[diagnostic::do_not_recommend]
 impl HoldsObjects<Cluster> for Unplaced {}
+#[diagnostic::do_not_recommend]
 impl HoldsObjects<Namespaced> for InNamespace {}
 
 /// A place whose objects of scope `S` can be listed and watched.
@@ -60,8 +62,11 @@ impl HoldsObjects<Namespaced> for InNamespace {}
 )]
 pub trait HoldsLists<S>: Place {}
 
+#[diagnostic::do_not_recommend]
 impl HoldsLists<Cluster> for Unplaced {}
+#[diagnostic::do_not_recommend]
 impl HoldsLists<Namespaced> for InNamespace {}
+#[diagnostic::do_not_recommend]
 impl HoldsLists<Namespaced> for AllNamespaces {}
 
 /// A scope with namespaces in it.
@@ -72,6 +77,7 @@ impl HoldsLists<Namespaced> for AllNamespaces {}
 )]
 pub trait HasNamespaces: sealed::Sealed {}
 
+#[diagnostic::do_not_recommend]
 impl HasNamespaces for Namespaced {}
 
 mod sealed {

@@ -1,6 +1,12 @@
 //! The verbs of whole objects.
 
-use futures::{Stream, StreamExt};
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use http::Request;
 use kube::core::{ObjectList, Status, WatchEvent};
 use serde::Serialize;
@@ -12,6 +18,37 @@ use super::place::{HoldsLists, HoldsObjects, Place};
 use super::{Client, DeleteParams, GetParams, ListParams, WatchParams};
 use crate::apply::ApplyConfiguration;
 use crate::kind::{Kind, StrategicMerge};
+
+/// The server's answer on its way: a future of `Result<T, ClientError>`. Nothing is sent before it is awaited.
+#[must_use = "nothing is sent unless it is awaited"]
+pub struct Answer<'a, T> {
+    future: BoxFuture<'a, Result<T, ClientError>>,
+}
+
+impl<'a, T> Answer<'a, T> {
+    pub(super) fn new(future: impl Future<Output = Result<T, ClientError>> + Send + 'a) -> Self {
+        Self {
+            future: Box::pin(future),
+        }
+    }
+}
+
+impl<T> Future for Answer<'_, T> {
+    type Output = Result<T, ClientError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.future.as_mut().poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for Answer<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
+}
+
+/// Events of a watch.
+pub type Events<K> = BoxStream<'static, Result<WatchEvent<K>, ClientError>>;
 
 /// What became of an object that was deleted.
 #[derive(Clone, Debug)]
@@ -30,7 +67,8 @@ impl<T> Deleted<T> {
 }
 
 // The bounds on places stand on the methods: there the compiler says in our words what is missing, while on the
-// block it would only say that the method does not exist.
+// block it would only say that the method does not exist. And the methods return a named future, since with
+// `async fn` the compiler would say it three times.
 
 /// Verbs on single objects.
 impl<K: Kind, P: Place> Client<K, P> {
@@ -38,52 +76,57 @@ impl<K: Kind, P: Place> Client<K, P> {
     ///
     /// # Errors
     /// [`ClientError`]; [`is_not_found`](ClientError::is_not_found) where it does not exist.
-    pub async fn get(&self, name: &str) -> Result<K, ClientError>
+    pub fn get<'a>(&'a self, name: &'a str) -> Answer<'a, K>
     where
         P: HoldsObjects<K::Scope>,
     {
-        self.get_with(name, &GetParams::default()).await
+        let call = self.call(Operation::Get, name, None);
+        Answer::new(async move { call.answer(call.builder().get(name, &GetParams::default())).await })
     }
 
     /// Reads an object, from the server's cache where `params` allows.
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub async fn get_with(&self, name: &str, params: &GetParams) -> Result<K, ClientError>
+    pub fn get_with<'a>(&'a self, name: &'a str, params: &'a GetParams) -> Answer<'a, K>
     where
         P: HoldsObjects<K::Scope>,
     {
         let call = self.call(Operation::Get, name, None);
-        call.answer(call.builder().get(name, params)).await
+        Answer::new(async move { call.answer(call.builder().get(name, params)).await })
     }
 
     /// Reads an object; absent where it does not exist.
     ///
     /// # Errors
     /// [`ClientError`], never [`is_not_found`](ClientError::is_not_found).
-    pub async fn get_opt(&self, name: &str) -> Result<Option<K>, ClientError>
+    pub fn get_opt<'a>(&'a self, name: &'a str) -> Answer<'a, Option<K>>
     where
         P: HoldsObjects<K::Scope>,
     {
-        match self.get(name).await {
-            Ok(object) => Ok(Some(object)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        Answer::new(async move {
+            match self.get(name).await {
+                Ok(object) => Ok(Some(object)),
+                Err(error) if error.is_not_found() => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
     }
 
     /// Makes an object; the answer is as the server stored it. `metadata.generateName` may stand for a name.
     ///
     /// # Errors
     /// [`ClientError`]; [`is_already_exists`](ClientError::is_already_exists) where the name is taken.
-    pub async fn create(&self, object: &K) -> Result<K, ClientError>
+    pub fn create<'a>(&'a self, object: &'a K) -> Answer<'a, K>
     where
         P: HoldsObjects<K::Scope>,
     {
         let name = object.meta().name.as_deref().unwrap_or_default();
         let call = self.call(Operation::Create, name, None);
-        let body = call.json(object)?;
-        call.answer(call.builder().create(&call.post(), body)).await
+        Answer::new(async move {
+            let body = call.json(object)?;
+            call.answer(call.builder().create(&call.post(), body)).await
+        })
     }
 
     /// Replaces an object; kube calls it `replace`. With the status subresource on, `status` is left as it
@@ -92,50 +135,51 @@ impl<K: Kind, P: Place> Client<K, P> {
     /// # Errors
     /// [`ClientError`]; [`is_conflict`](ClientError::is_conflict) where it changed since it was read:
     /// `metadata.resourceVersion` says what was read.
-    pub async fn update(&self, object: &K) -> Result<K, ClientError>
+    pub fn update<'a>(&'a self, object: &'a K) -> Answer<'a, K>
     where
         P: HoldsObjects<K::Scope>,
     {
-        self.call_for(Operation::Update, object, None)?
-            .replace(object)
-            .await
+        let call = self.call_for(Operation::Update, object, None);
+        Answer::new(async move { call?.replace(object).await })
     }
 
     /// Changes an object by JSON patch (RFC 6902).
     ///
     /// # Errors
     /// [`ClientError`]; a failed `test` is [`is_invalid`](ClientError::is_invalid).
-    pub async fn json_patch(&self, name: &str, patch: json_patch::Patch) -> Result<K, ClientError>
+    pub fn json_patch<'a>(&'a self, name: &'a str, patch: json_patch::Patch) -> Answer<'a, K>
     where
         P: HoldsObjects<K::Scope>,
     {
         let call = self.call(Operation::Patch, name, None);
-        call.patch::<K, ()>(kube::api::Patch::Json(patch), None).await
+        Answer::new(async move { call.json_patch(patch).await })
     }
 
     /// Changes an object by merge patch (RFC 7386): what `patch` has is set, `null` removes.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn merge_patch(&self, name: &str, patch: &(impl Serialize + Sync)) -> Result<K, ClientError>
+    pub fn merge_patch<'a>(&'a self, name: &'a str, patch: &impl Serialize) -> Answer<'a, K>
     where
         P: HoldsObjects<K::Scope>,
     {
         let call = self.call(Operation::Patch, name, None);
-        call.patch(kube::api::Patch::Merge(patch), None).await
+        let patch = call.value(patch);
+        Answer::new(async move { call.patch(kube::api::Patch::Merge(patch?), None).await })
     }
 
     /// Changes a built-in object by strategic merge patch, which merges lists by their keys.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn strategic_patch(&self, name: &str, patch: &(impl Serialize + Sync)) -> Result<K, ClientError>
+    pub fn strategic_patch<'a>(&'a self, name: &'a str, patch: &impl Serialize) -> Answer<'a, K>
     where
         P: HoldsObjects<K::Scope>,
         K: StrategicMerge,
     {
         let call = self.call(Operation::Patch, name, None);
-        call.patch(kube::api::Patch::Strategic(patch), None).await
+        let patch = call.value(patch);
+        Answer::new(async move { call.patch(kube::api::Patch::Strategic(patch?), None).await })
     }
 
     /// Makes or changes an object by server-side apply: the fields in `configuration`, and no others, are
@@ -144,58 +188,61 @@ impl<K: Kind, P: Place> Client<K, P> {
     /// # Errors
     /// [`ClientError`]; [`is_conflict`](ClientError::is_conflict) where another manager owns one of the fields
     /// and `manager` does not [`force`](FieldManager::force).
-    pub async fn apply<A>(
-        &self,
-        configuration: &A,
-        manager: impl Into<FieldManager>,
-    ) -> Result<K, ClientError>
+    pub fn apply<'a, A>(&'a self, configuration: &'a A, manager: impl Into<FieldManager>) -> Answer<'a, K>
     where
         P: HoldsObjects<K::Scope>,
-        A: ApplyConfiguration<Kind = K> + Sync,
+        A: ApplyConfiguration<Kind = K>,
     {
-        let call = self.call(Operation::Apply, configuration.name().unwrap_or_default(), None);
-        call.apply(configuration, &manager.into()).await
+        let name = configuration.name().unwrap_or_default();
+        self.call(Operation::Apply, name, None)
+            .apply(configuration, manager.into())
     }
 
-    /// Deletes an object, with its dependents as the kind has it: in the background for most, not at all for jobs.
+    /// Deletes an object, with its dependents as the kind has it: in the background for most, not at all for
+    /// jobs.
     ///
     /// # Errors
     /// [`ClientError`]; [`is_not_found`](ClientError::is_not_found) where it does not exist.
-    pub async fn delete(&self, name: &str) -> Result<Deleted<K>, ClientError>
+    pub fn delete<'a>(&'a self, name: &'a str) -> Answer<'a, Deleted<K>>
     where
         P: HoldsObjects<K::Scope>,
     {
-        self.delete_with(name, &DeleteParams::default()).await
+        let call = self.call(Operation::Delete, name, None);
+        let params = self.deletion(&DeleteParams::default());
+        Answer::new(async move { call.deleted(call.builder().delete(name, &params)).await })
     }
 
     /// Deletes an object, with preconditions, a grace period or another propagation policy.
     ///
     /// # Errors
     /// As [`delete`](Self::delete); [`is_conflict`](ClientError::is_conflict) where a precondition fails.
-    pub async fn delete_with(&self, name: &str, params: &DeleteParams) -> Result<Deleted<K>, ClientError>
+    pub fn delete_with<'a>(&'a self, name: &'a str, params: &DeleteParams) -> Answer<'a, Deleted<K>>
     where
         P: HoldsObjects<K::Scope>,
     {
         let call = self.call(Operation::Delete, name, None);
-        call.deleted(call.builder().delete(name, &self.deletion(params)))
-            .await
+        let params = self.deletion(params);
+        Answer::new(async move { call.deleted(call.builder().delete(name, &params)).await })
     }
 
     /// Deletes the objects that `list` selects.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn delete_collection(
-        &self,
+    pub fn delete_collection<'a>(
+        &'a self,
         params: &DeleteParams,
-        list: &ListParams,
-    ) -> Result<Deleted<ObjectList<K>>, ClientError>
+        list: &'a ListParams,
+    ) -> Answer<'a, Deleted<ObjectList<K>>>
     where
         P: HoldsObjects<K::Scope>,
     {
         let call = self.call(Operation::DeleteCollection, "", None);
-        call.deleted(call.builder().delete_collection(&self.deletion(params), list))
-            .await
+        let params = self.deletion(params);
+        Answer::new(async move {
+            call.deleted(call.builder().delete_collection(&params, list))
+                .await
+        })
     }
 
     fn deletion(&self, params: &DeleteParams) -> DeleteParams {
@@ -212,12 +259,12 @@ impl<K: Kind, P: Place> Client<K, P> {
     ///
     /// # Errors
     /// [`ClientError`]; [`is_expired`](ClientError::is_expired) where a continue token is too old.
-    pub async fn list(&self, params: &ListParams) -> Result<ObjectList<K>, ClientError>
+    pub fn list<'a>(&'a self, params: &'a ListParams) -> Answer<'a, ObjectList<K>>
     where
         P: HoldsLists<K::Scope>,
     {
         let call = self.call(Operation::List, "", None);
-        call.answer(call.builder().list(params)).await
+        Answer::new(async move { call.answer(call.builder().list(params)).await })
     }
 
     /// Follows the objects that `params` selects, from `resource_version` on.
@@ -228,27 +275,25 @@ impl<K: Kind, P: Place> Client<K, P> {
     ///
     /// # Errors
     /// [`ClientError`], from the call or from the stream.
-    pub async fn watch(
-        &self,
-        params: &WatchParams,
-        resource_version: &str,
-    ) -> Result<impl Stream<Item = Result<WatchEvent<K>, ClientError>> + Send + use<K, P>, ClientError>
+    pub fn watch<'a>(&'a self, params: &'a WatchParams, resource_version: &'a str) -> Answer<'a, Events<K>>
     where
         P: HoldsLists<K::Scope>,
     {
         let call = self.call(Operation::Watch, "", None);
-        let request = call.built(call.builder().watch(params, resource_version))?;
-        let object = call.object();
-        let events = call
-            .connection
-            .request_events::<K>(request)
-            .await
-            .map_err(|error| call.failed(error))?;
-        Ok(events
-            .map(move |event| {
-                event.map_err(|error| ClientError::from_kube(Operation::Watch, object.clone(), error))
-            })
-            .boxed())
+        Answer::new(async move {
+            let request = call.built(call.builder().watch(params, resource_version))?;
+            let object = call.object();
+            let events = call
+                .connection
+                .request_events::<K>(request)
+                .await
+                .map_err(|error| call.failed(error))?;
+            Ok(events
+                .map(move |event| {
+                    event.map_err(|error| ClientError::from_kube(Operation::Watch, object.clone(), error))
+                })
+                .boxed())
+        })
     }
 }
 
@@ -300,7 +345,19 @@ pub(super) struct Call<'a, K> {
 
 type Built = Result<Request<Vec<u8>>, kube::core::request::Error>;
 
-impl<K: Kind> Call<'_, K> {
+impl<'a, K: Kind> Call<'a, K> {
+    pub(super) fn apply<A>(self, configuration: &A, manager: FieldManager) -> Answer<'a, K>
+    where
+        A: ApplyConfiguration<Kind = K>,
+    {
+        let body = if self.name.is_empty() {
+            Err(self.unmade(Unnamed))
+        } else {
+            configuration.to_json().map_err(|error| self.unmade(error))
+        };
+        Answer::new(async move { self.patch(kube::api::Patch::Apply(body?), Some(&manager)).await })
+    }
+
     pub(super) fn builder(&self) -> kube::core::Request {
         kube::core::Request::new(K::url_path(&(), self.namespace))
     }
@@ -314,6 +371,10 @@ impl<K: Kind> Call<'_, K> {
 
     pub(super) fn json(&self, value: &impl Serialize) -> Result<Vec<u8>, ClientError> {
         serde_json::to_vec(value).map_err(|error| self.unmade(error))
+    }
+
+    pub(super) fn value(&self, value: &impl Serialize) -> Result<serde_json::Value, ClientError> {
+        serde_json::to_value(value).map_err(|error| self.unmade(error))
     }
 
     pub(super) async fn answer<T: DeserializeOwned>(&self, request: Built) -> Result<T, ClientError> {
@@ -365,20 +426,8 @@ impl<K: Kind> Call<'_, K> {
         self.answer(request).await
     }
 
-    pub(super) async fn apply<T, A>(
-        &self,
-        configuration: &A,
-        manager: &FieldManager,
-    ) -> Result<T, ClientError>
-    where
-        T: DeserializeOwned,
-        A: ApplyConfiguration<Kind = K>,
-    {
-        if self.name.is_empty() {
-            return Err(self.unmade(Unnamed));
-        }
-        let body = configuration.to_json().map_err(|error| self.unmade(error))?;
-        self.patch(kube::api::Patch::Apply(body), Some(manager)).await
+    pub(super) async fn json_patch(&self, patch: json_patch::Patch) -> Result<K, ClientError> {
+        self.patch::<K, ()>(kube::api::Patch::Json(patch), None).await
     }
 
     async fn deleted<T: DeserializeOwned>(&self, request: Built) -> Result<Deleted<T>, ClientError> {
