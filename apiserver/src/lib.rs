@@ -1,11 +1,19 @@
 //! A Kubernetes API server as a library.
 
+pub mod clock;
+pub mod dev;
 pub mod discovery;
 pub mod engine;
 pub mod health;
+mod namespace;
 pub mod negotiate;
 pub mod openapi;
 pub mod registry;
+pub mod rest;
 pub mod status;
+
+pub mod storage;
 pub mod table;
 pub mod version;
+
+pub use dev::{CrdSource, DevServer, LoggedRequest, Matcher};

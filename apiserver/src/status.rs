@@ -268,9 +268,11 @@ impl ApiError {
 
     /// 504: a resourceVersion that the store has not reached.
     pub fn resource_version_too_large(asked: u64, current: u64) -> Self {
-        Self::timeout(format!("Too large resource version: {asked}, current: {current}"))
-            .with_cause("ResourceVersionTooLarge", "Too large resource version", "")
-            .with_retry_after(1)
+        Self::timeout(format!(
+            "Timeout: Too large resource version: {asked}, current: {current}"
+        ))
+        .with_cause("ResourceVersionTooLarge", "Too large resource version", "")
+        .with_retry_after(1)
     }
 
     /// HTTP code; the document's own.

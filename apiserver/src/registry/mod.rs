@@ -140,6 +140,21 @@ pub struct ResourceInfo {
     pub origin: Origin,
 }
 
+impl ResourceInfo {
+    /// Whether it is served from a CRD.
+    pub fn is_custom(&self) -> bool {
+        matches!(self.origin, Origin::Custom(_))
+    }
+
+    /// The warning that requests get, where the version is deprecated.
+    pub fn deprecation(&self) -> Option<&str> {
+        match &self.origin {
+            Origin::Custom(version) => version.deprecation_warning.as_deref(),
+            Origin::BuiltIn => None,
+        }
+    }
+}
+
 /// Where a resource comes from.
 #[derive(Clone, Debug)]
 pub enum Origin {

@@ -1,0 +1,243 @@
+//! A control plane inside the process: the engine with memory storage, and what tests want to do to it.
+//!
+//! **Invariant:** when the server is dropped, its tasks stop, its watches end and its clients are refused; nothing
+//! outlives it (API-3).
+
+mod controls;
+mod load;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::discovery::Discovery;
+use crate::engine::{Availability, Body, Disconnected, Engine, Identity};
+use crate::health::{Health, Index};
+use crate::namespace;
+use crate::openapi::OpenApi;
+use crate::registry::{Registry, Snapshot};
+use crate::status::ApiError;
+use crate::storage::{Memory, Storage};
+
+use controls::Controls;
+pub use controls::{LoggedRequest, Matcher};
+pub use load::{CrdSource, LoadError};
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The objects that every cluster has could not be created.
+    #[error("create what every cluster has")]
+    Bootstrap(#[source] ApiError),
+}
+
+/// Settings of a [`DevServer`].
+#[derive(Clone, Debug, Default)]
+pub struct Builder {}
+
+impl Builder {
+    /// Starts the server; it is ready when this returns.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(self) -> Result<DevServer, StartError> {
+        let clock = Arc::new(Clock::default());
+        let storage = Arc::new(Memory::new(clock.clone()));
+        let registry = Arc::new(Registry::default());
+        registry.update(|snapshot| *snapshot = Snapshot::builtin());
+        let controls = Arc::new(Controls::default());
+        let engine = Engine::builder(registry, storage.clone(), clock.clone())
+            .handler(Discovery)
+            .handler(OpenApi::default())
+            .handler(Health::default())
+            .handler(Index)
+            .interceptor(controls.clone())
+            .build();
+        namespace::bootstrap(&engine)
+            .await
+            .map_err(StartError::Bootstrap)?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(namespace::run(engine.clone()));
+        tasks.spawn(expire(storage.clone(), clock));
+        Ok(DevServer {
+            engine,
+            storage,
+            controls,
+            tasks,
+        })
+    }
+}
+
+/// Removes what has outlived its TTL.
+async fn expire(storage: Arc<Memory>, clock: Arc<Clock>) {
+    /// Entries made meanwhile with a shorter TTL than this wait for it at most so long; there are none.
+    const IDLE: Duration = Duration::from_secs(60);
+    loop {
+        let wake = storage
+            .expire()
+            .unwrap_or_else(|| clock.after(IDLE))
+            .min(clock.after(IDLE));
+        clock.sleep_until(wake).await;
+    }
+}
+
+/// An API server in the process, with memory storage.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use k8s_openapi::api::core::v1::Namespace;
+/// let server = kubewright_apiserver::DevServer::start().await?;
+/// let namespaces: kube::Api<Namespace> = kube::Api::all(server.client());
+/// assert_eq!(namespaces.list(&Default::default()).await?.items.len(), 4);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct DevServer {
+    engine: Engine,
+    storage: Arc<Memory>,
+    controls: Arc<Controls>,
+    tasks: JoinSet<()>,
+}
+
+impl DevServer {
+    /// Starts a server without a socket.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start() -> Result<Self, StartError> {
+        Self::builder().start().await
+    }
+
+    /// Settings for a server.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A client of group `system:masters`, with no socket between. Needs a tokio runtime.
+    pub fn client(&self) -> kube::Client {
+        self.client_as("system:admin", ["system:masters"])
+    }
+
+    /// A client of another user. The identity stands in the request log; authorization does not look at it yet.
+    pub fn client_as<G: Into<String>>(
+        &self,
+        user: impl Into<String>,
+        groups: impl IntoIterator<Item = G>,
+    ) -> kube::Client {
+        let mut groups: Vec<String> = groups.into_iter().map(Into::into).collect();
+        groups.push("system:authenticated".into());
+        let service = InProcess {
+            engine: self.engine.clone(),
+            identity: Identity {
+                user: user.into(),
+                groups,
+            },
+        };
+        kube::Client::new(service, "default")
+    }
+
+    /// The engine, a `tower::Service` of HTTP requests.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Stops the server: running watches end cleanly, later requests are refused.
+    pub async fn stop(mut self) {
+        self.engine.shut_down();
+        self.tasks.shutdown().await;
+    }
+
+    /// Forgets the history up to now: a watch or page that needs it is answered with 410.
+    pub fn compact(&self) {
+        // The memory store answers at once, and its present revision is never in the future.
+        if let Some(Ok(revision)) = self.storage.revision().now_or_never() {
+            self.storage.compact(revision).now_or_never();
+        }
+    }
+
+    /// Moves the server's clock forward: timestamps, TTLs, bookmarks and the ends of watches follow.
+    pub fn advance(&self, by: Duration) {
+        self.engine.clock().advance(by);
+    }
+
+    /// Answers the next request that matches with this failure instead. Several wait in line.
+    pub fn fail_next(&self, matcher: Matcher, status: kube::core::Status) {
+        self.controls.fail_next(matcher, status);
+    }
+
+    /// Holds back every request that matches for so long; zero ends it for that matcher.
+    pub fn delay(&self, matcher: Matcher, by: Duration) {
+        self.controls.delay(matcher, by);
+    }
+
+    /// Cuts the connections of all running watches.
+    pub fn drop_watches(&self) {
+        self.engine.end_watches(true);
+    }
+
+    /// The requests answered so far, oldest first; the last 65 536 of them.
+    pub fn request_log(&self) -> Vec<LoggedRequest> {
+        self.controls.log()
+    }
+
+    /// Cuts all connections and refuses new ones until [`DevServer::come_up`]; what is stored stays.
+    pub fn go_down(&self) {
+        self.engine.set_availability(Availability::Down);
+    }
+
+    /// Answers every request with 503 until [`DevServer::come_up`]; running watches go on.
+    pub fn become_unavailable(&self) {
+        self.engine.set_availability(Availability::Unavailable);
+    }
+
+    /// Serves again.
+    pub fn come_up(&self) {
+        self.engine.set_availability(Availability::Up);
+    }
+
+    /// Goes down for so long and comes back with what was stored, as a server that restarts.
+    pub async fn restart(&self, outage: Duration) {
+        self.go_down();
+        tokio::time::sleep(outage).await;
+        self.come_up();
+    }
+}
+
+impl Drop for DevServer {
+    fn drop(&mut self) {
+        self.engine.shut_down();
+    }
+}
+
+/// The door without a socket: the engine, with an identity on each request.
+#[derive(Clone)]
+struct InProcess {
+    engine: Engine,
+    identity: Identity,
+}
+
+impl<B> tower::Service<Request<B>> for InProcess
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<tower::BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Disconnected;
+    type Future = BoxFuture<'static, Result<Response<Body>, Disconnected>>;
+
+    fn poll_ready(&mut self, _cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Disconnected>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        request.extensions_mut().insert(self.identity.clone());
+        tower::Service::call(&mut self.engine, request)
+    }
+}

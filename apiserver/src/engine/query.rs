@@ -1,0 +1,437 @@
+//! Query parameters and the options that they spell.
+//!
+//! **Invariant:** of a repeated parameter the first value wins, an unknown one is ignored (API-100); what cannot
+//! be parsed is 400, what can be parsed but not combined is 422 on the options' kind.
+
+use std::time::Duration;
+
+use kubewright_schema::{ErrorKind, FieldError};
+use serde_json::Value;
+
+use crate::rest::selector::{FieldSelector, LabelSelector};
+use crate::status::{ApiError, Result, Subject};
+
+/// Decoded query of one request.
+#[derive(Clone, Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Decodes what follows the `?`.
+    pub fn parse(text: Option<&str>) -> Self {
+        Self(
+            form_urlencoded::parse(text.unwrap_or_default().as_bytes())
+                .into_owned()
+                .collect(),
+        )
+    }
+
+    /// First value of a parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.get(name).unwrap_or_default()
+    }
+
+    /// A boolean as Go's query decoder reads it: absent, `0` and `false` are false, all else is true.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        !matches!(self.get(name), None | Some("0")) && !self.text(name).eq_ignore_ascii_case("false")
+    }
+
+    /// `timeout`, as a Go duration in whole units (`30s`, `1m`).
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        let text = self.get("timeout")?;
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let count: u64 = text[..digits].parse().ok()?;
+        match &text[digits..] {
+            "ms" => Some(Duration::from_millis(count)),
+            "s" => Some(Duration::from_secs(count)),
+            "m" => Some(Duration::from_secs(count.saturating_mul(60))),
+            _ => None,
+        }
+        .filter(|timeout| !timeout.is_zero())
+    }
+
+    fn number(&self, name: &str) -> Result<Option<i64>> {
+        match self.text(name) {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| {
+                ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
+            }),
+        }
+    }
+}
+
+/// Refuses options with 422, naming their kind.
+fn refuse(kind: &'static str, faults: &[FieldError]) -> Result<()> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid(
+        Subject {
+            group: "meta.k8s.io",
+            resource: kind,
+        },
+        "",
+        faults,
+    ))
+}
+
+/// How a list's resourceVersion is to be met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VersionMatch {
+    /// The state at exactly that version.
+    Exact,
+    /// At least that version.
+    NotOlderThan,
+}
+
+/// Options of list, watch and delete-collection.
+#[derive(Clone, Debug, Default)]
+pub struct ListOptions {
+    /// Objects must carry these labels.
+    pub labels: LabelSelector,
+    /// Objects must have these fields.
+    pub fields: FieldSelector,
+    /// `None` when unset; 0 is "any".
+    pub resource_version: Option<u64>,
+    /// How to meet it.
+    pub version_match: Option<VersionMatch>,
+    /// Page size; 0 is no limit.
+    pub limit: usize,
+    /// Token of the page before.
+    pub token: Option<String>,
+    /// Whether this is a watch.
+    pub watch: bool,
+    /// Whether the watch wants bookmarks.
+    pub bookmarks: bool,
+    /// Whether the watch wants the present state first, closed by a bookmark.
+    pub send_initial_events: Option<bool>,
+    /// When the watch shall end.
+    pub timeout: Option<Duration>,
+}
+
+impl ListOptions {
+    /// Reads and checks them.
+    ///
+    /// # Errors
+    /// 400 for what cannot be parsed, 422 for what cannot be combined (API-26).
+    pub fn parse(query: &Query) -> Result<Self> {
+        let resource_version = match query.text("resourceVersion") {
+            "" => None,
+            text => Some(parse_version(text)?),
+        };
+        let limit = query.number("limit")?.unwrap_or(0);
+        let timeout = query
+            .number("timeoutSeconds")?
+            .and_then(|seconds| u64::try_from(seconds).ok());
+        let options = Self {
+            labels: LabelSelector::parse(query.text("labelSelector"))?,
+            fields: FieldSelector::parse(query.text("fieldSelector"))?,
+            resource_version,
+            version_match: None,
+            limit: usize::try_from(limit).unwrap_or(0),
+            token: Some(query.text("continue"))
+                .filter(|token| !token.is_empty())
+                .map(str::to_owned),
+            watch: query.flag("watch"),
+            bookmarks: query.flag("allowWatchBookmarks"),
+            send_initial_events: query
+                .get("sendInitialEvents")
+                .map(|_| query.flag("sendInitialEvents")),
+            timeout: timeout.filter(|seconds| *seconds > 0).map(Duration::from_secs),
+        };
+        options.with_match(query.text("resourceVersionMatch"))
+    }
+
+    fn with_match(mut self, text: &str) -> Result<Self> {
+        const MATCH: &str = "resourceVersionMatch";
+        let mut faults = Vec::new();
+        let forbidden = |detail: &str| FieldError::new(ErrorKind::Forbidden, MATCH, None, detail);
+        if let Some(wants) = self.send_initial_events {
+            if !self.watch {
+                faults.push(FieldError::new(
+                    ErrorKind::Forbidden,
+                    "sendInitialEvents",
+                    None,
+                    "sendInitialEvents is forbidden for list",
+                ));
+            } else if wants && text != "NotOlderThan" {
+                faults.push(forbidden(
+                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                ));
+            } else if !wants && text.is_empty() {
+                faults.push(forbidden(
+                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                ));
+            }
+        } else if !text.is_empty() && self.watch {
+            faults.push(forbidden(
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            ));
+        }
+        if !text.is_empty() && !self.watch {
+            if self.resource_version.is_none() {
+                faults.push(forbidden(
+                    "resourceVersionMatch is forbidden unless resourceVersion is provided",
+                ));
+            }
+            if self.token.is_some() {
+                faults.push(forbidden(
+                    "resourceVersionMatch is forbidden when continue is provided",
+                ));
+            }
+        }
+        self.version_match = match text {
+            "" => None,
+            "Exact" => Some(VersionMatch::Exact),
+            "NotOlderThan" => Some(VersionMatch::NotOlderThan),
+            other => {
+                faults.push(FieldError::new(
+                    ErrorKind::NotSupported,
+                    MATCH,
+                    Value::from(other),
+                    r#"supported values: "Exact", "NotOlderThan", """#,
+                ));
+                None
+            }
+        };
+        if self.version_match == Some(VersionMatch::Exact) && self.resource_version == Some(0) {
+            faults.push(forbidden(
+                "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+            ));
+        }
+        refuse("ListOptions", &faults)?;
+        Ok(self)
+    }
+}
+
+/// Reads a resourceVersion.
+///
+/// # Errors
+/// 400.
+pub(crate) fn parse_version(text: &str) -> Result<u64> {
+    text.parse().map_err(|_| {
+        ApiError::bad_request(format!(
+            "invalid resource version: resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing \
+                 {text:?}: invalid syntax"
+        ))
+    })
+}
+
+/// Whether the write is only tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DryRun {
+    /// It is done.
+    #[default]
+    No,
+    /// All but storing is done.
+    All,
+}
+
+/// What happens to unknown and repeated fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FieldValidation {
+    /// Dropped without a word.
+    Ignore,
+    /// Dropped, one warning for each.
+    #[default]
+    Warn,
+    /// 400 that lists them.
+    Strict,
+}
+
+/// Options of create, update and patch.
+#[derive(Clone, Debug, Default)]
+pub struct WriteOptions {
+    /// Whether to store.
+    pub dry_run: DryRun,
+    /// What to do with unknown fields.
+    pub field_validation: FieldValidation,
+}
+
+impl WriteOptions {
+    /// Reads and checks them; `kind` is the options' kind in a failure (`CreateOptions`).
+    ///
+    /// # Errors
+    /// 422 that names the field (API-52, API-53).
+    pub fn parse(query: &Query, kind: &'static str) -> Result<Self> {
+        let mut faults = Vec::new();
+        let manager = query.text("fieldManager");
+        if manager.chars().count() > 128 {
+            faults.push(FieldError::new(
+                ErrorKind::TooLong,
+                "fieldManager",
+                None,
+                "may not be more than 128 bytes",
+            ));
+        }
+        if let Some(odd) = manager.chars().find(|c| c.is_control()) {
+            faults.push(FieldError::new(
+                ErrorKind::Invalid,
+                "fieldManager",
+                Value::from(manager),
+                format!("should only contain printable characters, found {odd:?}"),
+            ));
+        }
+        if kind == "PatchOptions" && query.get("force").is_some() {
+            faults.push(FieldError::new(
+                ErrorKind::Forbidden,
+                "force",
+                None,
+                "may not be specified for non-apply patch",
+            ));
+        }
+        let dry_run = parse_dry_run(query.get("dryRun").into_iter(), &mut faults);
+        let field_validation = match query.text("fieldValidation") {
+            "" | "Warn" => FieldValidation::Warn,
+            "Ignore" => FieldValidation::Ignore,
+            "Strict" => FieldValidation::Strict,
+            other => {
+                faults.push(FieldError::new(
+                    ErrorKind::NotSupported,
+                    "fieldValidation",
+                    Value::from(other),
+                    r#"supported values: "Ignore", "Strict", "Warn""#,
+                ));
+                FieldValidation::Warn
+            }
+        };
+        refuse(kind, &faults)?;
+        Ok(Self {
+            dry_run,
+            field_validation,
+        })
+    }
+}
+
+fn parse_dry_run<'a>(values: impl Iterator<Item = &'a str>, faults: &mut Vec<FieldError>) -> DryRun {
+    let mut answer = DryRun::No;
+    for value in values {
+        match value {
+            "All" => answer = DryRun::All,
+            "" => {}
+            other => faults.push(FieldError::new(
+                ErrorKind::NotSupported,
+                "dryRun",
+                Value::Array(vec![other.into()]),
+                r#"supported values: "All""#,
+            )),
+        }
+    }
+    answer
+}
+
+/// What happens to an object's dependents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Propagation {
+    /// They go after it.
+    #[default]
+    Background,
+    /// They go before it.
+    Foreground,
+    /// They stay and lose their reference.
+    Orphan,
+}
+
+/// Options of delete.
+#[derive(Clone, Debug, Default)]
+pub struct DeleteOptions {
+    /// Whether to store.
+    pub dry_run: DryRun,
+    /// The object must have this uid.
+    pub uid: Option<String>,
+    /// The object must be at this version.
+    pub resource_version: Option<String>,
+    /// What happens to its dependents.
+    pub propagation: Propagation,
+}
+
+impl DeleteOptions {
+    /// Reads them from the body, where there is one, else from the query.
+    ///
+    /// # Errors
+    /// 400 for a body of the wrong shape, 422 for wrong values (API-49).
+    pub fn parse(query: &Query, body: Option<&Value>) -> Result<Self> {
+        let mut faults = Vec::new();
+        let text = |path: &str| body.and_then(|body| body.pointer(path)).and_then(Value::as_str);
+        let from_body = |name: &str| {
+            body.and_then(|body| body.get(name))
+                .filter(|value| !value.is_null())
+        };
+        if let Some(body) = body {
+            let kind = text("/kind").unwrap_or("DeleteOptions");
+            if !body.is_object() || kind != "DeleteOptions" {
+                return Err(ApiError::bad_request(format!(
+                    "delete options cannot be decoded: expected an object of kind DeleteOptions, found {kind:?}"
+                )));
+            }
+        }
+        let dry_run = match from_body("dryRun") {
+            Some(Value::Array(values)) => parse_dry_run(values.iter().filter_map(Value::as_str), &mut faults),
+            Some(_) => return Err(ApiError::bad_request("dryRun: expected a list of strings")),
+            None => parse_dry_run(query.get("dryRun").into_iter(), &mut faults),
+        };
+        let grace = match from_body("gracePeriodSeconds") {
+            Some(value) => Some(
+                value
+                    .as_i64()
+                    .ok_or_else(|| ApiError::bad_request("gracePeriodSeconds: expected an integer"))?,
+            ),
+            None => query.number("gracePeriodSeconds")?,
+        };
+        // Only Pods are deleted gracefully, and that comes with their rules; elsewhere upstream ignores it too.
+        if grace.is_some_and(|grace| grace < 0) {
+            faults.push(FieldError::new(
+                ErrorKind::Invalid,
+                "gracePeriodSeconds",
+                Value::from(grace),
+                "must be greater than or equal to 0",
+            ));
+        }
+        let orphan = match from_body("orphanDependents") {
+            Some(value) => Some(
+                value
+                    .as_bool()
+                    .ok_or_else(|| ApiError::bad_request("orphanDependents: expected a boolean"))?,
+            ),
+            None => query
+                .get("orphanDependents")
+                .map(|_| query.flag("orphanDependents")),
+        };
+        let policy = text("/propagationPolicy").or_else(|| query.get("propagationPolicy"));
+        if policy.is_some() && orphan.is_some() {
+            faults.push(FieldError::new(
+                ErrorKind::Invalid,
+                "propagationPolicy",
+                Value::from(policy),
+                "orphanDependents and deletionPropagation cannot be both set",
+            ));
+        }
+        let propagation = match (policy, orphan) {
+            (Some("Foreground"), _) => Propagation::Foreground,
+            (Some("Orphan"), _) | (None, Some(true)) => Propagation::Orphan,
+            (Some("Background") | None, _) => Propagation::Background,
+            (Some(other), _) => {
+                faults.push(FieldError::new(
+                    ErrorKind::NotSupported,
+                    "propagationPolicy",
+                    Value::from(other),
+                    r#"supported values: "Background", "Foreground", "Orphan""#,
+                ));
+                Propagation::Background
+            }
+        };
+        refuse("DeleteOptions", &faults)?;
+        Ok(Self {
+            dry_run,
+            uid: text("/preconditions/uid").map(str::to_owned),
+            resource_version: text("/preconditions/resourceVersion").map(str::to_owned),
+            propagation,
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! POST to a collection.
+
+use http::StatusCode;
+use kubewright_schema::{ErrorKind, FieldError};
+use serde_json::{Value, json};
+
+use super::pipeline::{Accepted, Door};
+use super::{Call, Reply, convert, meta};
+use crate::engine::decode::Decoded;
+use crate::engine::query::{DryRun, WriteOptions};
+use crate::status::{ApiError, Result};
+use crate::storage::StorageError;
+
+/// What generated names end with: no vowels and no look-alikes.
+const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+/// A base is cut so that five more characters make 63.
+const BASE_LIMIT: usize = 58;
+/// How often a taken generated name is replaced by a fresh one, as upstream.
+const ATTEMPTS: usize = 8;
+
+impl Call<'_> {
+    pub(super) async fn create(&mut self, decoded: Decoded, options: WriteOptions) -> Result<Reply> {
+        let Accepted { mut object, warnings } = self.accept(decoded, &options)?;
+        self.warnings.extend(warnings);
+        if !meta::text(&object, "resourceVersion").is_empty() {
+            return Err(ApiError::bad_request(
+                "resourceVersion should not be set on objects to be created",
+            ));
+        }
+        let generate = match (meta::text(&object, "name"), meta::text(&object, "generateName")) {
+            ("", "") => {
+                let fault = FieldError::new(
+                    ErrorKind::Required,
+                    "metadata.name",
+                    None,
+                    "name or generateName is required",
+                );
+                return Err(ApiError::invalid(self.kind(), "", &[fault]));
+            }
+            ("", base) => Some(base.to_owned()),
+            _ => None,
+        };
+        self.check_namespace(meta::text(&object, "name")).await?;
+        self.prepare_create(&mut object);
+        for attempt in 1.. {
+            if let Some(base) = &generate {
+                object["metadata"]["name"] = generated(base).into();
+            }
+            let mut stored = object.clone();
+            convert::to_storage(&mut stored, &self.info);
+            let strategy = self.engine.strategy(&self.info);
+            strategy.prepare_for_create(&mut stored);
+            self.validate(&self.served(&stored), None, Door::Main)?;
+            self.check_size(&stored)?;
+            if attempt == 1 {
+                self.warnings.extend(strategy.warnings(&stored));
+            }
+            let name = meta::text(&stored, "name").to_owned();
+            let key = self.key(&name);
+            let outcome = match options.dry_run {
+                DryRun::No => {
+                    let ttl = strategy.ttl();
+                    self.engine.storage().create(&key, stored, ttl).await
+                }
+                DryRun::All => match self.engine.storage().get(&key).await {
+                    Ok(None) => {
+                        let mut reply = crate::storage::Entry::new(key.as_str().into(), stored, 0);
+                        if let Some(metadata) = meta::of(&mut reply.value) {
+                            metadata.remove("resourceVersion");
+                        }
+                        return Ok(Reply::Object(StatusCode::CREATED, reply.into()));
+                    }
+                    Ok(Some(_)) => Err(StorageError::Exists { key }),
+                    Err(error) => Err(error),
+                },
+            };
+            match outcome {
+                Ok(entry) => return Ok(Reply::Object(StatusCode::CREATED, entry)),
+                Err(StorageError::Exists { .. }) if generate.is_some() && attempt < ATTEMPTS => {}
+                Err(error) => return Err(self.storage_error(&name, error)),
+            }
+        }
+        Err(ApiError::internal("no name was generated"))
+    }
+
+    /// What the server owns, and what a create may not bring (API-24).
+    fn prepare_create(&self, object: &mut Value) {
+        let strategy = self.engine.strategy(&self.info);
+        if let Some(metadata) = meta::of(object) {
+            metadata.remove("deletionTimestamp");
+            metadata.remove("deletionGracePeriodSeconds");
+            metadata.remove("generation");
+            metadata.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
+            metadata.insert("creationTimestamp".into(), self.engine.clock().now_text().into());
+            if strategy.has_generation(&self.info) {
+                metadata.insert("generation".into(), json!(1));
+            }
+        }
+        if self.info.status
+            && let Some(map) = object.as_object_mut()
+        {
+            map.remove("status");
+        }
+    }
+}
+
+fn generated(base: &str) -> String {
+    // Cut at a character, not inside one: the name is refused by its own rule then.
+    let cut = base
+        .char_indices()
+        .map(|(at, c)| at + c.len_utf8())
+        .take_while(|end| *end <= BASE_LIMIT)
+        .last();
+    let mut name = base[..cut.unwrap_or(0)].to_owned();
+    // A version 4 UUID has 122 random bits; five letters need fewer than 24.
+    let mut random = uuid::Uuid::new_v4().as_u128() & u128::from(u64::MAX >> 2);
+    let letters = ALPHABET.len() as u128;
+    for _ in 0..5 {
+        name.push(char::from(
+            ALPHABET[usize::try_from(random % letters).unwrap_or(0)],
+        ));
+        random /= letters;
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn api_23_generated_names() {
+        let name = generated(&"a".repeat(70));
+        assert_eq!(name.len(), 63);
+        assert!(name[58..].bytes().all(|c| ALPHABET.contains(&c)));
+        assert_eq!(generated("b-").len(), 7);
+        assert!(generated("ä".repeat(40).as_str()).len() <= 63);
+        let distinct: std::collections::HashSet<_> = (0..1000).map(|_| generated("c-")).collect();
+        assert!(distinct.len() > 990);
+    }
+}

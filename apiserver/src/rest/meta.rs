@@ -1,0 +1,310 @@
+//! Rules for the metadata of every object.
+//!
+//! **Invariant:** what the server owns comes from the server: uid, creationTimestamp, generation, deletion fields.
+
+use kubewright_schema::{ErrorKind, FieldError};
+use serde_json::{Map, Value, json};
+
+use super::names;
+
+/// All annotations of an object together, keys and values.
+const ANNOTATIONS_LIMIT: usize = 256 * 1024;
+
+/// The metadata of an object, made an object where it is absent; `None` where it is something else.
+pub(super) fn of(object: &mut Value) -> Option<&mut Map<String, Value>> {
+    let map = object.as_object_mut()?;
+    let metadata = map.entry("metadata").or_insert_with(|| json!({}));
+    if metadata.is_null() {
+        *metadata = json!({});
+    }
+    metadata.as_object_mut()
+}
+
+/// Text of a metadata field; empty where it is absent.
+pub(super) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object
+        .get("metadata")
+        .and_then(|meta| meta.get(field))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+/// Whether deletion has begun.
+pub(crate) fn is_deleting(object: &Value) -> bool {
+    !text(object, "deletionTimestamp").is_empty()
+}
+
+/// The finalizers of an object.
+pub(crate) fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
+    object
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+}
+
+/// Fields of metadata with their JSON types, for bodies that are not checked by a schema.
+const TYPES: [(&str, fn(&Value) -> bool, &str); 12] = [
+    ("name", Value::is_string, "string"),
+    ("generateName", Value::is_string, "string"),
+    ("namespace", Value::is_string, "string"),
+    ("uid", Value::is_string, "string"),
+    ("resourceVersion", Value::is_string, "string"),
+    ("creationTimestamp", Value::is_string, "string"),
+    ("deletionTimestamp", Value::is_string, "string"),
+    ("generation", Value::is_i64, "integer"),
+    ("labels", is_text_map, "map of strings"),
+    ("annotations", is_text_map, "map of strings"),
+    ("finalizers", is_text_list, "list of strings"),
+    ("ownerReferences", is_object_list, "list of objects"),
+];
+
+fn is_text_map(value: &Value) -> bool {
+    value
+        .as_object()
+        .is_some_and(|map| map.values().all(Value::is_string))
+}
+
+fn is_text_list(value: &Value) -> bool {
+    value
+        .as_array()
+        .is_some_and(|list| list.iter().all(Value::is_string))
+}
+
+fn is_object_list(value: &Value) -> bool {
+    value
+        .as_array()
+        .is_some_and(|list| list.iter().all(Value::is_object))
+}
+
+/// Drops nulls and empty fields, and what no client may write; tells the first field of a wrong type.
+pub(super) fn tidy(metadata: &mut Map<String, Value>) -> Result<(), String> {
+    for field in ["selfLink", "managedFields"] {
+        metadata.remove(field);
+    }
+    // Text maps read a null as an empty text, as Go does.
+    for field in ["labels", "annotations"] {
+        if let Some(Value::Object(map)) = metadata.get_mut(field) {
+            for value in map.values_mut().filter(|value| value.is_null()) {
+                *value = "".into();
+            }
+        }
+    }
+    metadata.retain(|_, value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        _ => true,
+    });
+    for (field, fits, type_) in TYPES {
+        if let Some(value) = metadata.get(field)
+            && !fits(value)
+        {
+            return Err(format!("metadata.{field}: expected a {type_}"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks all that is general in metadata.
+pub(super) fn validate(object: &Value, name_faults: impl Fn(&str) -> Vec<String>) -> Vec<FieldError> {
+    let mut faults = Vec::new();
+    let name = text(object, "name");
+    for why in name_faults(name) {
+        faults.push(invalid("metadata.name", name, why));
+    }
+    let map = |field: &str| {
+        object
+            .pointer(&format!("/metadata/{field}"))
+            .and_then(Value::as_object)
+    };
+    for (key, value) in map("labels").into_iter().flatten() {
+        for why in names::qualified_name(key) {
+            faults.push(invalid("metadata.labels", key, why));
+        }
+        let value = value.as_str().unwrap_or_default();
+        for why in names::label_value(value) {
+            faults.push(invalid("metadata.labels", value, why));
+        }
+    }
+    let mut size = 0;
+    for (key, value) in map("annotations").into_iter().flatten() {
+        for why in names::qualified_name(&key.to_lowercase()) {
+            faults.push(invalid("metadata.annotations", key, why));
+        }
+        size += key.len() + value.as_str().map_or(0, str::len);
+    }
+    if size > ANNOTATIONS_LIMIT {
+        faults.push(FieldError::new(
+            ErrorKind::TooLong,
+            "metadata.annotations",
+            None,
+            format!("may not be more than {ANNOTATIONS_LIMIT} bytes"),
+        ));
+    }
+    for (index, finalizer) in finalizers(object).enumerate() {
+        let field = format!("metadata.finalizers[{index}]");
+        let complaints = names::qualified_name(finalizer);
+        let standard = matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes");
+        if complaints.is_empty() && !finalizer.contains('/') && !standard {
+            faults.push(invalid(
+                &field,
+                finalizer,
+                "name is neither a standard finalizer name nor is it fully qualified".into(),
+            ));
+        }
+        faults.extend(complaints.into_iter().map(|why| invalid(&field, finalizer, why)));
+    }
+    if finalizers(object).any(|f| f == "orphan") && finalizers(object).any(|f| f == "foregroundDeletion") {
+        faults.push(invalid(
+            "metadata.finalizers",
+            &finalizers(object).collect::<Vec<_>>().join(","),
+            "finalizer orphan and foregroundDeletion cannot be both set".into(),
+        ));
+    }
+    validate_owners(object, &mut faults);
+    faults
+}
+
+fn validate_owners(object: &Value, faults: &mut Vec<FieldError>) {
+    let mut controller: Option<&str> = None;
+    let owners = object
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
+    for (index, owner) in owners.into_iter().flatten().enumerate() {
+        let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or_default();
+        let field = |name: &str| format!("metadata.ownerReferences[{index}].{name}");
+        if text("apiVersion").split('/').count() > 2
+            || text("apiVersion").ends_with('/')
+            || text("apiVersion").is_empty()
+        {
+            faults.push(invalid(
+                &field("apiVersion"),
+                text("apiVersion"),
+                "version must not be empty".into(),
+            ));
+        }
+        for name in ["kind", "name", "uid"] {
+            if text(name).is_empty() {
+                faults.push(invalid(&field(name), "", "must not be empty".into()));
+            }
+        }
+        if text("apiVersion") == "v1" && text("kind") == "Event" {
+            faults.push(invalid(
+                &format!("metadata.ownerReferences[{index}]"),
+                "v1, Kind=Event",
+                "is disallowed from being an owner".into(),
+            ));
+        }
+        if owner.get("controller") == Some(&Value::Bool(true)) {
+            match controller {
+                None => controller = Some(text("name")),
+                Some(first) => faults.push(FieldError::new(
+                    ErrorKind::Invalid,
+                    "metadata.ownerReferences",
+                    object.pointer("/metadata/ownerReferences").cloned(),
+                    format!(
+                        "Only one reference can have Controller set to true. Found \"true\" in references for {first} \
+                         and {}",
+                        text("name")
+                    ),
+                )),
+            }
+        }
+    }
+}
+
+fn invalid(field: &str, value: &str, why: String) -> FieldError {
+    FieldError::new(ErrorKind::Invalid, field, Value::from(value), why)
+}
+
+/// Drops repeated owner references; the texts warn of them.
+pub(super) fn drop_duplicate_owners(metadata: &mut Map<String, Value>) -> Vec<String> {
+    let Some(Value::Array(owners)) = metadata.get_mut("ownerReferences") else {
+        return Vec::new();
+    };
+    let mut seen: Vec<Value> = Vec::with_capacity(owners.len());
+    let mut warnings = Vec::new();
+    for owner in owners.drain(..) {
+        if seen.contains(&owner) {
+            let uid = owner.get("uid").and_then(Value::as_str).unwrap_or_default();
+            let warning = format!(
+                ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, \
+                 and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {uid}"
+            );
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        } else {
+            seen.push(owner);
+        }
+    }
+    *owners = seen;
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(metadata: Value) -> Vec<String> {
+        validate(&json!({"metadata": metadata}), names::subdomain)
+            .iter()
+            .map(|fault| fault.field.clone())
+            .collect()
+    }
+
+    #[test]
+    fn api_57_metadata_faults_come_all_together() {
+        assert_eq!(
+            faults(json!({
+                "name": "A", "labels": {"a b": "c"}, "annotations": {"/": ""}, "finalizers": ["x"],
+                "ownerReferences": [{"apiVersion": "v1", "kind": "Event", "name": "a", "uid": ""}],
+            })),
+            [
+                "metadata.name",
+                "metadata.labels",
+                "metadata.annotations",
+                "metadata.annotations",
+                "metadata.annotations",
+                "metadata.finalizers[0]",
+                "metadata.ownerReferences[0].uid",
+                "metadata.ownerReferences[0]"
+            ]
+        );
+        assert!(faults(json!({"name": "a", "finalizers": ["a.io/b", "orphan"]})).is_empty());
+        let big = "x".repeat(ANNOTATIONS_LIMIT);
+        assert_eq!(
+            faults(json!({"name": "a", "annotations": {"a": big}})),
+            ["metadata.annotations"]
+        );
+    }
+
+    #[test]
+    fn api_57_one_controller() {
+        let owner = |name: &str| json!({"apiVersion": "v1", "kind": "Pod", "name": name, "uid": "u", "controller": true});
+        assert_eq!(
+            faults(json!({"name": "a", "ownerReferences": [owner("b"), owner("c")]})),
+            ["metadata.ownerReferences"]
+        );
+    }
+
+    #[test]
+    fn api_57_repeated_owners_are_dropped_with_a_warning() {
+        let owner = json!({"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "u"});
+        let mut metadata = json!({"ownerReferences": [owner, owner]});
+        let metadata = metadata.as_object_mut().expect("an object");
+        assert_eq!(drop_duplicate_owners(metadata).len(), 1);
+        assert_eq!(metadata["ownerReferences"], json!([owner]));
+    }
+
+    #[test]
+    fn metadata_of_a_wrong_type_is_refused() {
+        let tidy = |metadata: Value| tidy(metadata.clone().as_object_mut().expect("an object"));
+        assert!(tidy(json!({"name": 1})).is_err());
+        assert!(tidy(json!({"labels": {"a": 1}})).is_err());
+        assert!(tidy(json!({"labels": {"a": null}, "name": null, "finalizers": []})).is_ok());
+    }
+}

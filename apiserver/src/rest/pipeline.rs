@@ -1,0 +1,298 @@
+//! From a decoded body to an object that may be stored.
+//!
+//! **Invariant:** create, update and patch go through the same steps in the same order: type, place, metadata,
+//! nulls and unknown fields, the kind's own preparation, then every fault at once.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use kubewright_schema::FieldError;
+use serde_json::Value;
+
+use super::{Call, convert, meta};
+use crate::engine::decode::Decoded;
+use crate::engine::query::{FieldValidation, WriteOptions};
+use crate::registry::{CustomVersion, Origin};
+use crate::status::{ApiError, Result};
+use crate::storage::StorageError;
+
+/// An object of this size or more is refused, on every backend (API-86): etcd's default request limit.
+const OBJECT_LIMIT: usize = 1_572_864;
+
+/// Which door a write came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// The resource itself.
+    Main,
+    /// `/status`: changes status alone.
+    Status,
+    /// `/finalize` of namespaces: changes `spec.finalizers` alone.
+    Finalize,
+    /// `/scale`: already applied to the object by the caller; status stays.
+    Scale,
+}
+
+/// What came of a body: the object, and what is to be said about it.
+pub(super) struct Accepted {
+    pub(super) object: Value,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Call<'_> {
+    /// Checks type and place of a body and cleans it. The object is at the served version.
+    pub(super) fn accept(&self, decoded: Decoded, options: &WriteOptions) -> Result<Accepted> {
+        let Decoded {
+            value: mut object,
+            duplicates,
+        } = decoded;
+        if !object.is_object() {
+            return Err(self.unrecognized(ApiError::bad_request(
+                "couldn't get version/kind; json parse error: expected an object",
+            )));
+        }
+        self.check_type(&object)?;
+        convert::set_type(&mut object, &self.info, &self.info.gvr.api_version());
+        let Some(metadata) = meta::of(&mut object) else {
+            return Err(self.cannot_be_handled("metadata: expected an object"));
+        };
+        meta::tidy(metadata).map_err(|why| self.cannot_be_handled(&why))?;
+        let mut warnings = meta::drop_duplicate_owners(metadata);
+        self.check_place(&mut object)?;
+        let mut faults = duplicates;
+        match &self.info.origin {
+            Origin::Custom(version) => faults.extend(prepare_custom(&mut object, version)),
+            // Go's typed decoder takes a null as an absent field; unknown fields are left alone until the kinds'
+            // schemas are walked here.
+            Origin::BuiltIn => drop_nulls(&mut object),
+        }
+        match options.field_validation {
+            FieldValidation::Ignore => {}
+            FieldValidation::Warn => warnings.extend(faults),
+            FieldValidation::Strict if faults.is_empty() => {}
+            FieldValidation::Strict => {
+                return Err(self.cannot_be_handled(&format!("strict decoding error: {}", faults.join(", "))));
+            }
+        }
+        Ok(Accepted { object, warnings })
+    }
+
+    fn cannot_be_handled(&self, why: &str) -> ApiError {
+        let (kind, version) = (&self.info.kind, &self.info.gvr.version);
+        ApiError::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
+        ))
+    }
+
+    fn check_type(&self, object: &Value) -> Result<()> {
+        let text = |field: &str| match object.get(field) {
+            None | Some(Value::Null) => Ok(""),
+            Some(Value::String(text)) => Ok(text.as_str()),
+            Some(_) => Err(self.unrecognized(ApiError::bad_request(format!(
+                "couldn't get version/kind; json parse error: {field}: expected a string"
+            )))),
+        };
+        let (kind, api_version) = (text("kind")?, text("apiVersion")?);
+        let custom = self.info.is_custom();
+        for (field, value) in [("Kind", kind), ("apiVersion", api_version)] {
+            // Built-in kinds are decoded with the URL's kind as default.
+            if custom && value.is_empty() {
+                return Err(ApiError::bad_request(format!(
+                    "Object '{field}' is missing in '{object}'"
+                )));
+            }
+        }
+        let expected = self.info.gvr.api_version();
+        let wrong_kind = !kind.is_empty() && kind != self.info.kind;
+        if !api_version.is_empty() && api_version != expected || wrong_kind {
+            if custom {
+                return Err(ApiError::bad_request(if wrong_kind {
+                    format!("invalid object kind {kind:?}, expected {:?}", self.info.kind)
+                } else {
+                    format!(
+                        "the API version in the data ({api_version}) does not match the expected API version ({expected})"
+                    )
+                }));
+            }
+            let version = api_version.rsplit('/').next().unwrap_or_default();
+            return Err(ApiError::bad_request(format!(
+                "{kind} in version {version:?} cannot be handled as a {}: expected kind {} of {expected}",
+                self.info.kind, self.info.kind
+            )));
+        }
+        Ok(())
+    }
+
+    /// Name and namespace agree with the URL; an absent namespace is the URL's.
+    fn check_place(&self, object: &mut Value) -> Result<()> {
+        let Some(metadata) = meta::of(object) else {
+            return Ok(());
+        };
+        match (
+            metadata.get("namespace").and_then(Value::as_str),
+            &self.path.namespace,
+        ) {
+            (None, Some(namespace)) => {
+                metadata.insert("namespace".into(), namespace.as_str().into());
+            }
+            (Some(given), namespace) if namespace.as_deref() != Some(given) => {
+                return Err(ApiError::bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request",
+                ));
+            }
+            _ => {}
+        }
+        if let Some(name) = &self.path.name {
+            match metadata.get("name").and_then(Value::as_str) {
+                Some(given) if given != name => {
+                    return Err(ApiError::bad_request(format!(
+                        "the name of the object ({given}) does not match the name on the URL ({name})"
+                    )));
+                }
+                Some(_) => {}
+                None => {
+                    return Err(ApiError::bad_request(format!(
+                        "name must be provided: the name of the object () does not match the name on the URL ({name})"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All faults of an object at the served version, and of its change; `Ok` where there are none.
+    pub(super) fn validate(&self, object: &Value, old: Option<&Value>, door: Door) -> Result<()> {
+        let strategy = self.engine.strategy(&self.info);
+        // Names do not change, so an update need not look at what an older rule let in.
+        let mut faults = match old {
+            None => meta::validate(object, |name| strategy.name_faults(name)),
+            Some(_) => meta::validate(object, |_| Vec::new()),
+        };
+        if let Origin::Custom(version) = &self.info.origin {
+            faults.extend(validate_custom(object, old, version, door));
+        }
+        faults.extend(strategy.validate(object));
+        if let Some(old) = old {
+            faults.extend(strategy.validate_update(object, old));
+        }
+        self.refuse(meta::text(object, "name"), &faults)
+    }
+
+    /// 422 on the kind, where there are faults.
+    pub(super) fn refuse(&self, name: &str, faults: &[FieldError]) -> Result<()> {
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::invalid(self.kind(), name, faults))
+        }
+    }
+
+    /// Whether the namespace of the request is there and open for new objects (API-66).
+    pub(super) async fn check_namespace(&self, name: &str) -> Result<()> {
+        let Some(namespace) = &self.path.namespace else {
+            return Ok(());
+        };
+        let subject = crate::status::Subject {
+            group: "",
+            resource: "namespaces",
+        };
+        let stored = self
+            .engine
+            .storage()
+            .get(&format!("/core/namespaces/{namespace}"))
+            .await
+            .map_err(|error| self.storage_error(namespace, error))?
+            .ok_or_else(|| ApiError::not_found(subject, namespace))?;
+        if meta::is_deleting(&stored.value) {
+            let why = format!(
+                "unable to create new content in namespace {namespace} because it is being terminated"
+            );
+            return Err(ApiError::forbidden(self.subject(), name, why).with_cause(
+                "NamespaceTerminating",
+                format!("namespace {namespace} is being terminated"),
+                "metadata.namespace",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses what is too large to be stored.
+    pub(super) fn check_size(&self, object: &Value) -> Result<()> {
+        let mut counter = Counter(0);
+        let counted = serde_json::to_writer(&mut counter, object);
+        if counted.is_ok() && counter.0 <= OBJECT_LIMIT {
+            return Ok(());
+        }
+        Err(ApiError::too_large(format!(
+            "Request entity too large: limit is {OBJECT_LIMIT}: the object takes {} bytes",
+            counter.0
+        )))
+    }
+
+    /// A stored object as this resource serves it, with the defaults of today's schema (API-58).
+    pub(super) fn served(&self, stored: &Value) -> Value {
+        super::render::served(&self.info, stored)
+    }
+
+    /// Answers a write that was only tried: the object as it would stand, at the version that it has.
+    pub(super) fn tried(code: StatusCode, key: &str, object: Value, revision: u64) -> super::Reply {
+        super::Reply::Object(
+            code,
+            Arc::new(crate::storage::Entry::new(key.into(), object, revision)),
+        )
+    }
+}
+
+/// Whether an operation may be tried again on a newer state.
+pub(super) fn is_conflict(error: &StorageError) -> bool {
+    matches!(error, StorageError::Conflict { .. })
+}
+
+struct Counter(usize);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+/// Nulls, defaults, pruning; the complaints name unknown fields.
+fn prepare_custom(object: &mut Value, version: &CustomVersion) -> Vec<String> {
+    let unknown = kubewright_schema::prepare(object, &version.schema);
+    unknown
+        .into_iter()
+        .map(|path| format!("unknown field {path:?}"))
+        .collect()
+}
+
+/// Defaults of the present schema on an object stored under an older one.
+pub(super) fn default_custom(object: &mut Value, version: &CustomVersion) {
+    kubewright_schema::default(object, &version.schema);
+}
+
+fn validate_custom(
+    object: &Value,
+    old: Option<&Value>,
+    version: &CustomVersion,
+    door: Door,
+) -> Vec<FieldError> {
+    match door {
+        Door::Status => kubewright_schema::validate_status(object, old, &version.schema),
+        _ => kubewright_schema::validate(object, old, &version.schema),
+    }
+}

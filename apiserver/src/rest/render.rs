@@ -1,0 +1,154 @@
+//! From stored objects to bytes on the wire.
+//!
+//! **Invariant:** an object's JSON is made once per served version and shared by every reader after that.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::list::Selection;
+use super::{Call, Reply, convert};
+use crate::engine::Body;
+use crate::engine::body::full;
+use crate::engine::path::Verb;
+use crate::engine::query::Query;
+use crate::negotiate::{Agreed, Encoding, Target};
+use crate::registry::{Origin, ResourceInfo};
+use crate::status::{ApiError, Result};
+use crate::storage::Entry;
+
+/// What the query and the verb add to what `Accept` agreed on.
+pub(super) fn agree(agreed: &Agreed, query: &Query, verb: Verb) -> Result<Agreed> {
+    let mut agreed = *agreed;
+    if agreed.encoding == Encoding::Json && query.flag("pretty") {
+        agreed.encoding = Encoding::PrettyJson;
+    }
+    if verb == Verb::Watch {
+        // One document per line, and upstream's watch has no YAML form either.
+        if agreed.encoding == Encoding::Yaml {
+            return Err(ApiError::not_acceptable(&[
+                "application/json",
+                "application/json;stream=watch",
+            ]));
+        }
+        agreed.encoding = Encoding::Json;
+    }
+    Ok(agreed)
+}
+
+/// A stored object as `info` serves it: converted, and with the defaults of the present schema.
+pub(super) fn served(info: &ResourceInfo, stored: &Value) -> Value {
+    let mut object = stored.clone();
+    convert::to_served(&mut object, info);
+    if let Origin::Custom(version) = &info.origin {
+        super::pipeline::default_custom(&mut object, version);
+    }
+    object
+}
+
+/// JSON of a stored object as `info` serves it.
+pub(super) fn object_json(info: &Arc<ResourceInfo>, entry: &Entry) -> Bytes {
+    entry.rendered(info, || {
+        let json = if convert::is_identity(info) && !info.is_custom() {
+            serde_json::to_vec(&entry.value)
+        } else {
+            serde_json::to_vec(&served(info, &entry.value))
+        };
+        json.unwrap_or_default().into()
+    })
+}
+
+/// The metadata of an object, as a kind of its own.
+fn partial(object: &Value) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": object["metadata"],
+    })
+}
+
+/// An answer with a whole body.
+pub(crate) fn respond(code: StatusCode, encoding: Encoding, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(full(body));
+    *response.status_mut() = code;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        http::HeaderValue::from_static(encoding.media_type()),
+    );
+    response
+}
+
+impl Call<'_> {
+    /// Writes a verb's answer in the agreed form.
+    pub(crate) fn render(&self, reply: Reply) -> Response<Body> {
+        let Agreed { encoding, target } = self.agreed;
+        match reply {
+            Reply::Whole(response) => response,
+            Reply::Document(code, document) => respond(code, encoding, encoding.encode(&document)),
+            Reply::Object(code, entry) => {
+                let body = match (target, encoding) {
+                    (Target::Object, Encoding::Json) => object_json(&self.info, &entry),
+                    _ => encoding.encode(&self.object(&entry)),
+                };
+                respond(code, encoding, body)
+            }
+        }
+    }
+
+    /// One object in the agreed form.
+    pub(super) fn object(&self, entry: &Entry) -> Value {
+        match self.agreed.target {
+            Target::PartialObjectMetadata | Target::PartialObjectMetadataList => partial(&entry.value),
+            _ => served(&self.info, &entry.value),
+        }
+    }
+
+    pub(super) fn render_list(&self, selection: &Selection) -> Result<Response<Body>> {
+        let Agreed { encoding, target } = self.agreed;
+        let mut metadata = json!({"resourceVersion": selection.revision.to_string()});
+        if let Some(token) = &selection.next {
+            metadata["continue"] = token.as_str().into();
+        }
+        if let Some(remaining) = selection.remaining {
+            metadata["remainingItemCount"] = remaining.into();
+        }
+        let (kind, api_version) = match target {
+            Target::PartialObjectMetadataList => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
+            _ => (self.info.list_kind.as_str(), self.info.gvr.api_version()),
+        };
+        let body = match (target, encoding) {
+            (Target::Object, Encoding::Json) => {
+                let items: Vec<Bytes> = selection
+                    .entries
+                    .iter()
+                    .map(|entry| object_json(&self.info, entry))
+                    .collect();
+                let head = format!(
+                    r#"{{"kind":{},"apiVersion":{},"metadata":{metadata},"items":["#,
+                    json!(kind),
+                    json!(api_version)
+                );
+                let size: usize = items.iter().map(|item| item.len() + 1).sum();
+                let mut body = BytesMut::with_capacity(head.len() + size + 3);
+                body.put_slice(head.as_bytes());
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        body.put_u8(b',');
+                    }
+                    body.put_slice(item);
+                }
+                body.put_slice(b"]}\n");
+                body.freeze()
+            }
+            _ => {
+                let items: Vec<Value> = selection.entries.iter().map(|entry| self.object(entry)).collect();
+                encoding.encode(&json!({
+                    "kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items,
+                }))
+            }
+        };
+        Ok(respond(StatusCode::OK, encoding, body))
+    }
+}

@@ -1,0 +1,260 @@
+//! PUT, and what every change of a stored object goes through.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use kubewright_schema::{ErrorKind, FieldError};
+use serde_json::{Value, json};
+
+use super::pipeline::{Accepted, Door, is_conflict};
+use super::{Call, Reply, convert, meta};
+use crate::engine::decode::Decoded;
+use crate::engine::query::{DryRun, WriteOptions};
+use crate::status::{ApiError, Result};
+use crate::storage::Entry;
+
+/// How often a change without a resourceVersion of its own is tried on a newer state.
+const ATTEMPTS: usize = 10;
+
+impl Call<'_> {
+    /// Which door the request's path names.
+    pub(super) fn door(&self) -> Door {
+        match self.path.subresource.as_deref() {
+            Some("status") => Door::Status,
+            Some("finalize") => Door::Finalize,
+            _ => Door::Main,
+        }
+    }
+
+    pub(super) async fn update(&mut self, decoded: Decoded, options: WriteOptions) -> Result<Reply> {
+        let Accepted { object, warnings } = self.accept(decoded, &options)?;
+        let door = self.door();
+        let strategy = self.engine.strategy(&self.info);
+        if door == Door::Main && strategy.creates_on_update() {
+            let stored = self.engine.storage().get(&self.key(self.name())).await;
+            if stored
+                .map_err(|error| self.storage_error(self.name(), error))?
+                .is_none()
+            {
+                let decoded = Decoded {
+                    value: object,
+                    duplicates: Vec::new(),
+                };
+                return self.create(decoded, options).await;
+            }
+        }
+        self.warnings.extend(warnings);
+        if meta::text(&object, "resourceVersion").is_empty()
+            && door != Door::Finalize
+            && !strategy.updates_unconditionally()
+        {
+            // Existence comes first: a PUT to nothing is 404 whatever it carries.
+            self.load(self.name()).await?;
+            let fault = FieldError::new(
+                ErrorKind::Invalid,
+                "metadata.resourceVersion",
+                Value::from(0),
+                "must be specified for an update",
+            );
+            return Err(ApiError::invalid(self.subject(), self.name(), &[fault]));
+        }
+        self.change(door, &options, |_, _| Ok(object.clone())).await
+    }
+
+    /// Applies `make` to the stored object until it is stored: the served form in, the wanted form out, already
+    /// accepted. A wanted form with another resourceVersion or uid than the stored one is a conflict.
+    pub(super) async fn change(
+        &mut self,
+        door: Door,
+        options: &WriteOptions,
+        mut make: impl FnMut(&mut Self, &Value) -> Result<Value>,
+    ) -> Result<Reply> {
+        let name = self.name().to_owned();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let old = self.load(&name).await?;
+            let served = self.served(&old.value);
+            let wanted = make(self, &served)?;
+            let pinned = self.check_preconditions(&wanted, &old)?;
+            let new = self.merge_doors(wanted, &served, door);
+            let new = self.finish_change(new, &served, &old, door)?;
+            if new == old.value {
+                return Ok(Reply::Object(StatusCode::OK, old));
+            }
+            self.check_size(&new)?;
+            if options.dry_run == DryRun::All {
+                return Ok(Self::tried(StatusCode::OK, &old.key, new, old.revision));
+            }
+            let storage = self.engine.storage();
+            let outcome = if self.is_finished(&new) {
+                storage.delete(&old.key, new, old.revision).await
+            } else {
+                storage.update(&old.key, new, old.revision).await
+            };
+            match outcome {
+                Ok(entry) => return Ok(Reply::Object(StatusCode::OK, entry)),
+                // Somebody was faster. With a version of its own the next look finds the conflict.
+                Err(error) if is_conflict(&error) && (attempt < ATTEMPTS || pinned) => {}
+                Err(error) => return Err(self.storage_error(&name, error)),
+            }
+        }
+    }
+
+    /// Whether nothing keeps a deleting object any more.
+    pub(super) fn is_finished(&self, stored: &Value) -> bool {
+        meta::is_deleting(stored)
+            && meta::finalizers(stored).next().is_none()
+            && !self.engine.strategy(&self.info).holds_back(stored)
+    }
+
+    /// 409 unless the wanted form speaks of the stored one; tells whether it carries a version.
+    fn check_preconditions(&self, wanted: &Value, old: &Arc<Entry>) -> Result<bool> {
+        let uid = meta::text(wanted, "uid");
+        let stored = meta::text(&old.value, "uid");
+        if !uid.is_empty() && uid != stored {
+            let why =
+                format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}");
+            return Err(ApiError::conflict(self.subject(), self.name(), why));
+        }
+        match meta::text(wanted, "resourceVersion") {
+            "" | "0" => Ok(false),
+            version if version.parse() == Ok(old.revision) => Ok(true),
+            version if version.parse::<u64>().is_err() => {
+                let fault = FieldError::new(
+                    ErrorKind::Invalid,
+                    "metadata.resourceVersion",
+                    Value::from(version),
+                    "must be an unsigned integer",
+                );
+                Err(ApiError::invalid(self.kind(), self.name(), &[fault]))
+            }
+            _ => Err(ApiError::modified(self.subject(), self.name())),
+        }
+    }
+
+    /// Keeps of the old object what this door may not change (API-61).
+    fn merge_doors(&self, wanted: Value, old: &Value, door: Door) -> Value {
+        let mut new = match door {
+            Door::Main | Door::Scale => {
+                let mut new = wanted;
+                if self.info.status {
+                    put(&mut new, "status", old.get("status").cloned());
+                }
+                new
+            }
+            Door::Status => {
+                let mut new = old.clone();
+                put(&mut new, "status", wanted.get("status").cloned());
+                // Kubelets write annotations and labels through this door, and upstream lets them.
+                if !self.info.is_custom() && matches!(self.info.gvr.resource.as_str(), "pods" | "nodes") {
+                    put(&mut new, "metadata", wanted.get("metadata").cloned());
+                }
+                new
+            }
+            Door::Finalize => {
+                let mut new = old.clone();
+                new["spec"]["finalizers"] = wanted
+                    .pointer("/spec/finalizers")
+                    .cloned()
+                    .unwrap_or_else(|| json!([]));
+                new
+            }
+        };
+        let kept = [
+            "name",
+            "namespace",
+            "uid",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+            "resourceVersion",
+        ];
+        if let Some(metadata) = meta::of(&mut new) {
+            for field in kept {
+                match old.pointer(&format!("/metadata/{field}")) {
+                    Some(value) => metadata.insert(field.into(), value.clone()),
+                    None => metadata.remove(field),
+                };
+            }
+        }
+        new
+    }
+
+    /// Preparation by kind, generation, validation; the result is at the storage version.
+    fn finish_change(&mut self, mut new: Value, served: &Value, old: &Entry, door: Door) -> Result<Value> {
+        let strategy = self.engine.strategy(&self.info);
+        convert::to_storage(&mut new, &self.info);
+        if door == Door::Main {
+            strategy.prepare_for_update(&mut new, &old.value);
+        }
+        if strategy.has_generation(&self.info)
+            && door != Door::Status
+            && self.spec_differs(&new, &old.value, served)
+        {
+            let generation = old
+                .value
+                .pointer("/metadata/generation")
+                .and_then(Value::as_i64)
+                .unwrap_or(0);
+            new["metadata"]["generation"] = json!(generation + 1);
+        }
+        if meta::is_deleting(&old.value) {
+            self.check_no_new_finalizers(&new, &old.value)?;
+        }
+        let as_served = self.served(&new);
+        self.validate(&as_served, Some(served), door)?;
+        self.warnings.extend(strategy.warnings(&new));
+        Ok(new)
+    }
+
+    /// Whether anything outside metadata (and status, where that has a door of its own) differs.
+    fn spec_differs(&self, new: &Value, old: &Value, old_served: &Value) -> bool {
+        let relevant = |value: &Value| -> Value {
+            let mut value = value.clone();
+            if let Some(map) = value.as_object_mut() {
+                map.remove("metadata");
+                map.remove("apiVersion");
+                if self.info.status {
+                    map.remove("status");
+                }
+            }
+            value
+        };
+        // Defaults that a new schema added since the object was stored are no change of the client's.
+        relevant(new) != relevant(old) && relevant(&self.served(new)) != relevant(old_served)
+    }
+
+    fn check_no_new_finalizers(&self, new: &Value, old: &Value) -> Result<()> {
+        let added: Vec<&str> = meta::finalizers(new)
+            .filter(|new| meta::finalizers(old).all(|old| old != *new))
+            .collect();
+        if added.is_empty() {
+            return Ok(());
+        }
+        let list = added
+            .iter()
+            .map(|name| format!("{name:?}"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let fault = FieldError::new(
+            ErrorKind::Forbidden,
+            "metadata.finalizers",
+            None,
+            format!(
+                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{list}}}"
+            ),
+        );
+        Err(ApiError::invalid(self.kind(), self.name(), &[fault]))
+    }
+}
+
+fn put(object: &mut Value, field: &str, value: Option<Value>) {
+    if let Some(map) = object.as_object_mut() {
+        match value {
+            Some(value) => map.insert(field.into(), value),
+            None => map.remove(field),
+        };
+    }
+}

@@ -1,0 +1,322 @@
+//! Watches: a stream of events, one JSON document per line.
+//!
+//! **Invariant:** every change after the start is sent once and in order. A watch is a reader of the store's history,
+//! pulled by its client: it holds no queue, so a slow client costs no memory and delays nobody.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::stream;
+use http::{Response, StatusCode, header};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::Call;
+use super::list::Filter;
+use super::render::object_json;
+use crate::engine::body::stream as streaming;
+use crate::engine::query::{ListOptions, VersionMatch};
+use crate::engine::{Body, Disconnected, Ending, Engine};
+use crate::negotiate::{Agreed, Encoding, Target};
+use crate::registry::ResourceInfo;
+use crate::status::{ApiError, Result};
+use crate::storage::{Change, ChangeKind, Changes, Entry, ListRequest, StorageError};
+
+/// How often a watch that wants bookmarks gets one.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// The last bookmark comes this long before the end.
+const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
+/// Least time that a watch runs when it names none; upstream's `--min-request-timeout`.
+const LEAST: Duration = Duration::from_secs(1800);
+/// Present objects that are turned into events at a time.
+const INITIAL_CHUNK: usize = 256;
+
+impl Call<'_> {
+    pub(super) async fn watch(&self, options: ListOptions) -> Result<Response<Body>> {
+        let filter = self.filter(&options)?;
+        let storage = self.engine.storage();
+        let failed = |error| self.storage_error("", error);
+        let ending = self.engine.ending();
+        let wants_state = options.send_initial_events == Some(true)
+            || options.send_initial_events.is_none() && options.resource_version.unwrap_or(0) == 0;
+        let mut initial = VecDeque::new();
+        let mut start = options.resource_version.unwrap_or(0);
+        if wants_state {
+            let current = storage.revision().await.map_err(failed)?;
+            if start > current {
+                return Err(ApiError::resource_version_too_large(start, current));
+            }
+            let page = storage
+                .list(ListRequest {
+                    prefix: &filter.prefix,
+                    ..ListRequest::default()
+                })
+                .await
+                .map_err(failed)?;
+            start = page.revision;
+            initial.extend(
+                page.entries
+                    .into_iter()
+                    .filter(|entry| filter.matches(&entry.value)),
+            );
+        } else if start == 0 {
+            // `sendInitialEvents=false` without a version begins now.
+            start = storage.revision().await.map_err(failed)?;
+        }
+        let changes = match storage.watch(&filter.prefix, start).await {
+            Ok(changes) => Some(changes),
+            Err(StorageError::Compacted { .. }) => None,
+            Err(error) => return Err(failed(error)),
+        };
+        let clock = self.engine.clock();
+        let end = clock.after(
+            options
+                .timeout
+                .unwrap_or_else(|| LEAST + LEAST.mul_f64(fraction())),
+        );
+        let mut watch = Watch {
+            engine: self.engine.clone(),
+            info: self.info.clone(),
+            agreed: self.agreed,
+            filter,
+            ending,
+            state: State::Running,
+            end,
+            bookmarks: options.bookmarks,
+            next_bookmark: self.engine.clock().after(BOOKMARK_EVERY),
+            last_bookmark_sent: false,
+            closes_initial: options.send_initial_events == Some(true)
+                && options.version_match == Some(VersionMatch::NotOlderThan),
+            initial,
+            through: start,
+            changes: Box::new(Exhausted),
+        };
+        match changes {
+            Some(changes) => watch.changes = changes,
+            None => watch.state = State::Failing(too_old(start)),
+        }
+        let parts = stream::unfold(watch, |mut watch| async move {
+            let part = watch.part().await?;
+            Some((part, watch))
+        });
+        let mut response = Response::new(streaming(parts));
+        *response.status_mut() = StatusCode::OK;
+        let content_type = Encoding::Json.media_type();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+        Ok(response)
+    }
+}
+
+fn too_old(asked: u64) -> ApiError {
+    ApiError::expired(format!("too old resource version: {asked}"))
+}
+
+/// A random number in 0..1, so that watches do not all end together.
+fn fraction() -> f64 {
+    f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX)
+}
+
+/// Stands in where no history is read.
+struct Exhausted;
+
+impl Changes for Exhausted {
+    fn next(&mut self) -> crate::storage::Pending<'_, crate::storage::Batch> {
+        Box::pin(std::future::pending())
+    }
+
+    fn progress(&mut self) -> crate::storage::Pending<'_, crate::storage::Batch> {
+        Box::pin(std::future::pending())
+    }
+}
+
+enum State {
+    Running,
+    /// One last event, then the end.
+    Failing(ApiError),
+    Ended,
+}
+
+struct Watch {
+    engine: Engine,
+    info: Arc<ResourceInfo>,
+    agreed: Agreed,
+    filter: Filter,
+    ending: Ending,
+    state: State,
+    end: Timestamp,
+    bookmarks: bool,
+    next_bookmark: Timestamp,
+    last_bookmark_sent: bool,
+    /// Whether the end of the present state is still to be announced.
+    closes_initial: bool,
+    initial: VecDeque<Arc<Entry>>,
+    /// All changes up to here have been sent.
+    through: u64,
+    changes: Box<dyn Changes>,
+}
+
+impl Watch {
+    /// The next part of the body; `None` ends it.
+    async fn part(&mut self) -> Option<Result<Bytes, Disconnected>> {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Ended => return None,
+            State::Failing(error) => return Some(Ok(line("ERROR", &encode(&error.to_value())))),
+            State::Running => self.state = State::Running,
+        }
+        if !self.initial.is_empty() {
+            let mut part = BytesMut::new();
+            let some = self.initial.len().min(INITIAL_CHUNK);
+            for entry in self.initial.drain(..some) {
+                part.extend_from_slice(&line("ADDED", &render(&self.info, &self.agreed, &entry)));
+            }
+            return Some(Ok(part.freeze()));
+        }
+        if std::mem::take(&mut self.closes_initial) {
+            return Some(Ok(self.bookmark(true)));
+        }
+        loop {
+            let clock = self.engine.clock_handle();
+            let wake = match self.bookmarks {
+                true => self.next_bookmark.min(self.bookmark_before_end()).min(self.end),
+                false => self.end,
+            };
+            tokio::select! {
+                biased;
+                cut = self.ending.wait() => {
+                    self.state = State::Ended;
+                    return cut.then_some(Err(Disconnected));
+                }
+                batch = self.changes.next() => match batch {
+                    Ok(batch) => {
+                        self.through = batch.through;
+                        let mut part = BytesMut::new();
+                        for change in &batch.changes {
+                            if let Some(event) = self.event(change) {
+                                if batch.changes.len() == 1 {
+                                    return Some(Ok(event));
+                                }
+                                part.extend_from_slice(&event);
+                            }
+                        }
+                        if !part.is_empty() {
+                            return Some(Ok(part.freeze()));
+                        }
+                    }
+                    Err(error) => {
+                        if !matches!(error, StorageError::Compacted { .. }) {
+                            tracing::error!(%error, "a watch ends");
+                        }
+                        // It fell behind the history: the client begins again.
+                        self.state = State::Ended;
+                        return Some(Ok(line("ERROR", &encode(&too_old(self.through).to_value()))));
+                    }
+                },
+                () = clock.sleep_until(wake) => {
+                    let now = clock.now();
+                    if now >= self.end {
+                        return None;
+                    }
+                    self.next_bookmark = clock.after(BOOKMARK_EVERY);
+                    self.last_bookmark_sent |= now >= self.bookmark_before_end();
+                    // Changes first: a bookmark says that all before it has been sent.
+                    if let Ok(batch) = self.changes.progress().await {
+                        self.through = batch.through;
+                        let mut part = BytesMut::new();
+                        for change in &batch.changes {
+                            part.extend(self.event(change).into_iter().flatten());
+                        }
+                        part.extend_from_slice(&self.bookmark(false));
+                        return Some(Ok(part.freeze()));
+                    }
+                }
+            }
+        }
+    }
+
+    fn bookmark_before_end(&self) -> Timestamp {
+        match self.last_bookmark_sent {
+            true => Timestamp::MAX,
+            false => self
+                .end
+                .checked_sub(jiff::SignedDuration::from_secs(
+                    BOOKMARK_BEFORE_END.as_secs() as i64
+                ))
+                .unwrap_or(self.end),
+        }
+    }
+
+    fn bookmark(&self, initial_events_end: bool) -> Bytes {
+        let mut metadata = json!({"resourceVersion": self.through.to_string()});
+        if initial_events_end {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let (kind, api_version) = match self.agreed.target {
+            Target::Object => (self.info.kind.as_str(), self.info.gvr.api_version()),
+            Target::Table => ("Table", "meta.k8s.io/v1".to_owned()),
+            _ => ("PartialObjectMetadata", "meta.k8s.io/v1".to_owned()),
+        };
+        let object = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
+        line("BOOKMARK", &encode(&object))
+    }
+
+    /// What a change is to this watch's selectors (API-30).
+    fn event(&self, change: &Change) -> Option<Bytes> {
+        let natural = match change.kind {
+            ChangeKind::Created => "ADDED",
+            ChangeKind::Updated => "MODIFIED",
+            ChangeKind::Deleted => "DELETED",
+        };
+        if self.filter.is_everything && self.agreed.target == Target::Object {
+            return Some(change.line(&self.info, || {
+                line(natural, &object_json(&self.info, &change.entry))
+            }));
+        }
+        let is = change.kind != ChangeKind::Deleted && self.filter.matches(&change.entry.value);
+        let was = change
+            .previous
+            .as_ref()
+            .is_some_and(|previous| self.filter.matches(&previous.value));
+        let json = |entry: &Entry| render(&self.info, &self.agreed, entry);
+        match (was, is) {
+            (false, false) => None,
+            (false, true) => Some(line("ADDED", &json(&change.entry))),
+            (true, true) => Some(line("MODIFIED", &json(&change.entry))),
+            (true, false) if change.kind == ChangeKind::Deleted => {
+                Some(line("DELETED", &json(&change.entry)))
+            }
+            (true, false) => {
+                // It left the selection: its last form inside it, at the revision of the change that took it out.
+                let previous = change.previous.as_ref()?;
+                let last = Entry::new(previous.key.clone(), previous.value.clone(), change.revision());
+                Some(line("DELETED", &json(&last)))
+            }
+        }
+    }
+}
+
+fn render(info: &Arc<ResourceInfo>, agreed: &Agreed, entry: &Entry) -> Bytes {
+    match agreed.target {
+        Target::Object => object_json(info, entry),
+        _ => encode(&json!({
+            "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": entry.value["metadata"],
+        })),
+    }
+}
+
+fn encode(value: &Value) -> Bytes {
+    Encoding::Json.encode(value)
+}
+
+fn line(type_: &str, object: &[u8]) -> Bytes {
+    let mut line = BytesMut::with_capacity(object.len() + type_.len() + 24);
+    line.put_slice(br#"{"type":""#);
+    line.put_slice(type_.as_bytes());
+    line.put_slice(br#"","object":"#);
+    line.put_slice(object);
+    line.put_slice(b"}\n");
+    line.freeze()
+}

@@ -1,0 +1,273 @@
+//! `DevServer` and its controls.
+
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::core::Status;
+use kube::{Api, ResourceExt};
+use kubewright_apiserver::{DevServer, Matcher};
+use serde_json::json;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+async fn server() -> DevServer {
+    DevServer::start().await.expect("the server starts")
+}
+
+fn config_map(name: &str) -> ConfigMap {
+    serde_json::from_value(json!({"metadata": {"name": name}, "data": {"a": "1"}})).expect("a ConfigMap")
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .expect("it does not hang")
+}
+
+#[tokio::test]
+async fn api_1_verbs_without_a_socket() {
+    let server = server().await;
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(), "default");
+    let made = maps
+        .create(&PostParams::default(), &config_map("a"))
+        .await
+        .expect("created");
+    assert!(made.uid().is_some() && made.resource_version().is_some());
+    let mut read = maps.get("a").await.expect("read");
+    assert_eq!(read, made);
+    read.data.get_or_insert_default().insert("b".into(), "2".into());
+    let replaced = maps
+        .replace("a", &PostParams::default(), &read)
+        .await
+        .expect("replaced");
+    assert_ne!(replaced.resource_version(), made.resource_version());
+    let patched = maps
+        .patch(
+            "a",
+            &PatchParams::default(),
+            &Patch::Merge(json!({"data": {"b": null}})),
+        )
+        .await
+        .expect("patched");
+    assert_eq!(patched.data, made.data);
+    assert_eq!(
+        maps.list(&ListParams::default()).await.expect("listed").items,
+        [patched]
+    );
+    maps.delete("a", &DeleteParams::default()).await.expect("deleted");
+    assert!(maps.get_opt("a").await.expect("read").is_none());
+}
+
+#[tokio::test]
+async fn api_2_fifty_servers_are_isolated() {
+    let begin = Instant::now();
+    let mut servers = Vec::new();
+    for _ in 0..50 {
+        servers.push(server().await);
+    }
+    // Unoptimised and beside other tests; the budget of a release build is for the bench.
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    let api = |server: &DevServer| Api::<ConfigMap>::namespaced(server.client(), "default");
+    api(&servers[0])
+        .create(&PostParams::default(), &config_map("a"))
+        .await
+        .expect("created");
+    for server in &servers[1..] {
+        assert!(
+            api(server)
+                .list(&ListParams::default())
+                .await
+                .expect("listed")
+                .items
+                .is_empty()
+        );
+    }
+}
+
+#[tokio::test]
+async fn api_3_dropping_ends_watches_and_refuses_clients() {
+    let server = server().await;
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(), "default");
+    let mut events = maps
+        .watch(&WatchParams::default(), "0")
+        .await
+        .expect("watched")
+        .boxed();
+    drop(server);
+    assert!(within(events.next()).await.is_none());
+    assert!(within(maps.get("a")).await.is_err());
+}
+
+#[tokio::test]
+async fn api_5_compact_expires_older_starts_and_keeps_running_watches() {
+    let server = server().await;
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(), "default");
+    let first = maps
+        .create(&PostParams::default(), &config_map("a"))
+        .await
+        .expect("created");
+    let version = first.resource_version().expect("a version");
+    let mut running = maps
+        .watch(&WatchParams::default(), &version)
+        .await
+        .expect("watched")
+        .boxed();
+    maps.create(&PostParams::default(), &config_map("b"))
+        .await
+        .expect("created");
+    server.compact();
+    let event = within(running.try_next()).await.expect("no failure");
+    assert!(matches!(event, Some(WatchEvent::Added(map)) if map.name_any() == "b"));
+    let mut late = maps
+        .watch(&WatchParams::default(), &version)
+        .await
+        .expect("watched")
+        .boxed();
+    let event = within(late.try_next()).await.expect("no failure");
+    assert!(
+        matches!(event, Some(WatchEvent::Error(status)) if status.code == 410 && status.reason == "Expired")
+    );
+    assert!(within(late.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn api_5_advance_expires_events_and_ends_watches() {
+    let server = server().await;
+    let events: Api<Event> = Api::namespaced(server.client(), "default");
+    let event = serde_json::from_value(json!({
+        "metadata": {"name": "a"}, "involvedObject": {"kind": "Pod", "name": "b", "namespace": "default"},
+    }))
+    .expect("an event");
+    let made = events
+        .create(&PostParams::default(), &event)
+        .await
+        .expect("created");
+    let version = made.resource_version().expect("a version");
+    let mut watch = events
+        .watch(&WatchParams::default(), &version)
+        .await
+        .expect("watched")
+        .boxed();
+    server.advance(Duration::from_secs(3601));
+    // Its own time was at most an hour; what else it says before it ends is a matter of who wakes first.
+    within(async { while watch.next().await.is_some() {} }).await;
+    assert!(events.get_opt("a").await.expect("read").is_none());
+    let mut watch = events
+        .watch(&WatchParams::default(), &version)
+        .await
+        .expect("watched")
+        .boxed();
+    let gone = within(watch.try_next()).await.expect("no failure");
+    assert!(
+        matches!(gone, Some(WatchEvent::Deleted(ref event)) if event.name_any() == "a"),
+        "{gone:?}"
+    );
+}
+
+#[tokio::test]
+async fn api_5_faults_delays_and_the_log() {
+    let server = server().await;
+    let maps: Api<ConfigMap> = Api::namespaced(server.client_as("jane", ["dev"]), "default");
+    server.fail_next(
+        Matcher::any().verb("create").resource("configmaps"),
+        Status::failure("no", "Conflict").with_code(409),
+    );
+    let refused = maps.create(&PostParams::default(), &config_map("a")).await;
+    assert!(matches!(refused, Err(kube::Error::Api(status)) if status.code == 409 && status.message == "no"));
+    maps.create(&PostParams::default(), &config_map("a"))
+        .await
+        .expect("the next one is answered");
+    server.delay(Matcher::any().verb("get"), Duration::from_millis(50));
+    let begin = Instant::now();
+    maps.get("a").await.expect("read");
+    assert!(begin.elapsed() >= Duration::from_millis(50));
+    let creates = Matcher::any()
+        .verb("create")
+        .resource("configmaps")
+        .namespace("default");
+    let log = server.request_log();
+    let codes: Vec<_> = log
+        .iter()
+        .filter(|request| request.is(&creates))
+        .map(|request| request.code)
+        .collect();
+    assert_eq!(codes, [409, 201]);
+    assert!(log.iter().all(|request| request.user.as_deref() == Some("jane")));
+}
+
+#[tokio::test]
+async fn api_5_lost_connections_and_a_restart_keep_what_is_stored() {
+    let server = server().await;
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(), "default");
+    maps.create(&PostParams::default(), &config_map("a"))
+        .await
+        .expect("created");
+    let mut watch = maps
+        .watch(&WatchParams::default(), "1")
+        .await
+        .expect("watched")
+        .boxed();
+    assert!(within(watch.try_next()).await.is_ok_and(|event| event.is_some()));
+    server.drop_watches();
+    assert!(!matches!(within(watch.next()).await, Some(Ok(_))));
+    server.go_down();
+    assert!(maps.get("a").await.is_err());
+    server.come_up();
+    maps.get("a").await.expect("it is still there");
+    server.become_unavailable();
+    assert!(matches!(maps.get("a").await, Err(kube::Error::Api(status)) if status.code == 503));
+    server.come_up();
+    maps.get("a").await.expect("it is still there");
+}
+
+#[tokio::test]
+async fn api_65_namespaces_at_the_start() {
+    let server = server().await;
+    let namespaces: Api<Namespace> = Api::all(server.client());
+    let list = namespaces.list(&ListParams::default()).await.expect("listed");
+    let names: Vec<_> = list.iter().map(ResourceExt::name_any).collect();
+    assert_eq!(
+        names,
+        ["default", "kube-node-lease", "kube-public", "kube-system"]
+    );
+    assert!(
+        list.iter()
+            .all(|ns| ns.labels()["kubernetes.io/metadata.name"] == ns.name_any())
+    );
+    for name in ["default", "kube-system", "kube-public"] {
+        let refused = namespaces.delete(name, &DeleteParams::default()).await;
+        assert!(matches!(refused, Err(kube::Error::Api(status)) if status.code == 403));
+    }
+}
+
+#[tokio::test]
+async fn apply_yaml_creates_and_merges() {
+    let server = server().await;
+    let yaml = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a}
+spec:
+  selector: {matchLabels: {a: b}}
+  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: d}]}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: other}
+";
+    server.apply_yaml(yaml).await.expect("created");
+    server.apply_yaml(yaml).await.expect("merged");
+    let deployments: Api<Deployment> = Api::namespaced(server.client(), "default");
+    assert_eq!(
+        deployments.get("a").await.expect("read").metadata.generation,
+        Some(1)
+    );
+    let wrong = server.apply_yaml("apiVersion: v9\nkind: Chair\n").await;
+    assert_eq!(
+        wrong.expect_err("refused").to_string(),
+        "Chair of v9 is not served"
+    );
+}
