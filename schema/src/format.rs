@@ -142,6 +142,11 @@ fn is_hostname(text: &str) -> bool {
 /// An address as Go's `net/mail` reads it: `local@domain`, optionally after a name and in angle brackets.
 fn is_email(text: &str) -> bool {
     let text = text.trim_matches([' ', '\t']);
+    // A comment may follow the address.
+    let text = match text.strip_suffix(')').and_then(|inner| inner.split_once('(')) {
+        Some((address, comment)) if !comment.contains(['(', ')']) => address.trim_end_matches([' ', '\t']),
+        _ => text,
+    };
     match text.strip_suffix('>').and_then(|inner| inner.rsplit_once('<')) {
         Some((name, address)) => is_phrase(name) && is_addr_spec(address),
         None => is_addr_spec(text),
@@ -240,7 +245,8 @@ fn is_mac(text: &str) -> bool {
                 .iter()
                 .all(|part| part.len() == digits && part.bytes().all(|b| b.is_ascii_hexdigit()))
     };
-    groups(':', 2, &[6, 8, 20]) || groups('-', 2, &[6, 8, 20]) || groups('.', 4, &[3, 4, 10])
+    let bare = matches!(text.len(), 12 | 16 | 40) && text.bytes().all(|b| b.is_ascii_hexdigit());
+    bare || groups(':', 2, &[6, 8, 20]) || groups('-', 2, &[6, 8, 20]) || groups('.', 4, &[3, 4, 10])
 }
 
 /// Hexadecimal digits in groups of 8, 4, 4, 4, 12, each dash optional; `version` fixes the 13th digit, and from
@@ -592,6 +598,15 @@ fn is_authority(text: &str) -> bool {
     name.bytes()
         .all(|b| b.is_ascii_alphanumeric() || b >= 0x80 || b"-_.~!$&'()*+,;=:[]<>\"%".contains(&b))
         && percent_encoded(name)
+        && only_foreign_escapes(name)
+}
+
+/// In hosts, escapes stand for bytes outside of ASCII only; `%25` is let through.
+fn only_foreign_escapes(host: &str) -> bool {
+    host.match_indices('%').all(|(index, _)| {
+        let escape = &host[index..];
+        escape.starts_with("%25") || escape[1..].starts_with(|c: char| c.to_digit(16).is_some_and(|digit| digit >= 8))
+    })
 }
 
 fn percent_encoded(text: &str) -> bool {

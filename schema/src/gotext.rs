@@ -44,14 +44,14 @@ pub(crate) fn is_printable(c: char) -> bool {
             || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e000}'..='\u{f8ff}'))
 }
 
-/// A float as Go's `%v`: shortest digits, exponent form below 1e-4 and from 1e21 on.
+/// A float as Go's `%v`: shortest digits, exponent form below 1e-4 and from a million on.
 pub(crate) fn float(value: f64) -> String {
-    scientific_outside(value, 1e-4)
+    scientific_outside(value, 1e-4, 1e6)
 }
 
 /// A float as Go's JSON encoder writes it: exponent form below 1e-6 and from 1e21 on.
 fn json_float(value: f64) -> String {
-    let text = scientific_outside(value, 1e-6);
+    let text = scientific_outside(value, 1e-6, 1e21);
     // The encoder shortens e-09 to e-9.
     match text.find("e-0") {
         Some(at) => format!("{}e-{}", &text[..at], &text[at + 3..]),
@@ -59,9 +59,9 @@ fn json_float(value: f64) -> String {
     }
 }
 
-fn scientific_outside(value: f64, low: f64) -> String {
+fn scientific_outside(value: f64, low: f64, high: f64) -> String {
     let abs = value.abs();
-    if abs != 0.0 && (abs < low || abs >= 1e21) {
+    if abs != 0.0 && (abs < low || abs >= high) {
         let text = format!("{value:e}");
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let (sign, digits) = match exponent.strip_prefix('-') {
@@ -76,10 +76,9 @@ fn scientific_outside(value: f64, low: f64) -> String {
 
 /// A number as the server prints it inside messages.
 pub(crate) fn number(value: &Number) -> String {
-    match (value.as_i64(), value.as_u64(), value.as_f64()) {
-        (Some(n), _, _) => n.to_string(),
-        (_, Some(n), _) => n.to_string(),
-        (_, _, Some(n)) => float(n),
+    match (value.as_i64(), value.as_f64()) {
+        (Some(n), _) => n.to_string(),
+        (_, Some(n)) => float(n),
         _ => value.to_string(),
     }
 }
@@ -156,8 +155,10 @@ mod tests {
     fn floats_as_go_prints_them() {
         assert_eq!(float(1e300), "1e+300");
         assert_eq!(float(1.5), "1.5");
-        assert_eq!(float(1e20), "100000000000000000000");
-        assert_eq!(float(1e21), "1e+21");
+        assert_eq!(float(1_234_567.0), "1.234567e+06");
+        assert_eq!(float(999_999.0), "999999");
+        assert_eq!(json_float(1e20), "100000000000000000000");
+        assert_eq!(json_float(1e21), "1e+21");
         assert_eq!(float(0.00001), "1e-05");
         assert_eq!(json_float(0.000_000_1), "1e-7");
     }

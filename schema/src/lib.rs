@@ -23,4 +23,4 @@ mod validate;
 pub use error::{ErrorKind, FieldError, message_of};
 pub use prune::{default, drop_nulls, normalize_numbers, prepare, prune};
 pub use structural::{Rule, Structural};
-pub use validate::{blocks_rules, validate, validate_status};
+pub use validate::{blocks_rules, undecodable, validate, validate_status};

@@ -43,7 +43,7 @@ const MANAGED_FIELDS: [&str; 7] = [
     "time",
 ];
 
-/// Removes fields that no metadata has, and nulls; notes the paths of the former.
+/// Removes fields that no metadata has, and empty ones; notes the paths of the former.
 pub(crate) fn prune(metadata: &mut Value, path: &Path<'_>, unknown: &mut Vec<String>) {
     let Value::Object(map) = metadata else { return };
     keep_known(map, &FIELDS, path, unknown);
@@ -68,8 +68,19 @@ fn keep_known(map: &mut Map<String, Value>, fields: &[&str], path: &Path<'_>, un
         if !known {
             unknown.push(Path::Key(path, key).render());
         }
-        known && !value.is_null()
+        known && !is_empty(value)
     });
+}
+
+/// What a server does not write: its types leave out empty fields.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
 }
 
 /// Checks the type and object metadata of every embedded resource below; the object's own is the server's matter.
@@ -101,59 +112,83 @@ pub(crate) fn validate_embedded(value: &Value, node: &Node, path: &Path<'_>, err
     }
 }
 
-/// Checks `apiVersion`, `kind` and `metadata` of one resource.
-pub(crate) fn validate_resource(map: &Map<String, Value>, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+/// The first embedded resource below whose type or metadata Go cannot decode.
+pub(crate) fn undecodable(value: &Value, node: &Node, path: &Path<'_>) -> Option<FieldError> {
+    if !node.embedded_below {
+        return None;
+    }
+    match value {
+        Value::Object(map) => {
+            let mut errors = Vec::new();
+            if node.embedded {
+                check_resource_types(map, path, &mut errors);
+            }
+            errors.into_iter().next().or_else(|| {
+                map.iter().find_map(|(key, value)| match node.property(key) {
+                    Some(property) => undecodable(value, property, &Path::Key(path, key)),
+                    None => undecodable(value, node.field(key)?, &Path::Bracket(path, key)),
+                })
+            })
+        }
+        Value::Array(items) => {
+            let node = node.items.as_deref()?;
+            items
+                .iter()
+                .enumerate()
+                .find_map(|(index, item)| undecodable(item, node, &Path::Index(path, index)))
+        }
+        _ => None,
+    }
+}
+
+fn check_resource_types(map: &Map<String, Value>, path: &Path<'_>, errors: &mut Vec<FieldError>) {
     for key in ["apiVersion", "kind"] {
-        let field = || Path::Key(path, key).render();
-        match map.get(key) {
-            None => errors.push(FieldError::required(field(), "")),
-            Some(Value::String(text)) if text.is_empty() => {
-                errors.push(FieldError::invalid(field(), "", "must not be empty"));
-            }
-            Some(Value::String(text)) if key == "kind" => {
-                let wrong = names::dns1035_label(&text.to_lowercase());
-                if !wrong.is_empty() {
-                    errors.push(FieldError::invalid(
-                        field(),
-                        text.as_str(),
-                        format!(
-                            "may have mixed case, but should otherwise match: {}",
-                            wrong.join(",")
-                        ),
-                    ));
-                }
-            }
-            Some(Value::String(text)) => {
-                if text.matches('/').count() > 1 {
-                    errors.push(FieldError::invalid(
-                        field(),
-                        text.as_str(),
-                        format!("unexpected GroupVersion string: {text}"),
-                    ));
-                }
-            }
-            Some(other) => errors.push(FieldError::invalid(field(), other.clone(), "must be a string")),
+        if let Some(value) = map.get(key).filter(|value| !value.is_string()) {
+            let field = Path::Key(path, key).render();
+            errors.push(FieldError::invalid(field, value.clone(), "must be a string"));
         }
     }
     if let Some(metadata) = map.get("metadata") {
+        check_types(metadata, &Path::Key(path, "metadata"), errors);
+    }
+}
+
+/// Checks `apiVersion`, `kind` and `metadata` of one resource.
+pub(crate) fn validate_resource(map: &Map<String, Value>, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+    let before = errors.len();
+    check_resource_types(map, path, errors);
+    let decodes = errors.len() == before;
+    for key in ["apiVersion", "kind"] {
+        let field = || Path::Key(path, key).render();
+        let text = match map.get(key) {
+            None => {
+                errors.push(FieldError::required(field(), ""));
+                continue;
+            }
+            Some(Value::String(text)) => text,
+            Some(_) => continue,
+        };
+        if text.is_empty() {
+            errors.push(FieldError::invalid(field(), "", "must not be empty"));
+        } else if key == "kind" {
+            let wrong = names::dns1035_label(&text.to_lowercase());
+            if !wrong.is_empty() {
+                let detail = format!("may have mixed case, but should otherwise match: {}", wrong.join(","));
+                errors.push(FieldError::invalid(field(), text.as_str(), detail));
+            }
+        } else if text.matches('/').count() > 1 {
+            let detail = format!("unexpected GroupVersion string: {text}");
+            errors.push(FieldError::invalid(field(), text.as_str(), detail));
+        }
+    }
+    if let Some(Value::Object(metadata)) = map.get("metadata")
+        && decodes
+    {
         validate_metadata(metadata, &Path::Key(path, "metadata"), errors);
     }
 }
 
-fn validate_metadata(metadata: &Value, path: &Path<'_>, errors: &mut Vec<FieldError>) {
-    let Value::Object(map) = metadata else {
-        errors.push(FieldError::invalid(
-            path.render(),
-            metadata.clone(),
-            "must be an object",
-        ));
-        return;
-    };
-    let before = errors.len();
-    check_types(metadata, map, path, errors);
-    if errors.len() > before {
-        return;
-    }
+fn validate_metadata(map: &Map<String, Value>, path: &Path<'_>, errors: &mut Vec<FieldError>) {
     let text = |key: &str| {
         map.get(key)
             .and_then(Value::as_str)
@@ -193,7 +228,15 @@ fn validate_metadata(metadata: &Value, path: &Path<'_>, errors: &mut Vec<FieldEr
 }
 
 /// What Go cannot decode into `ObjectMeta`.
-fn check_types(metadata: &Value, map: &Map<String, Value>, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+fn check_types(metadata: &Value, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+    let Value::Object(map) = metadata else {
+        if !metadata.is_null() {
+            let found = json_kind(metadata);
+            let detail = format!("json: cannot unmarshal {found} into Go value of type v1.ObjectMeta");
+            errors.push(FieldError::invalid(path.render(), metadata.clone(), detail));
+        }
+        return;
+    };
     let mut wrong = |key: &str, value: &Value, go_type: &str| {
         errors.push(FieldError::invalid(
             path.render(),

@@ -44,7 +44,7 @@ pub fn prepare(object: &mut Value, schema: &Structural) -> Vec<String> {
 pub fn normalize_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
-            if number.is_f64()
+            if number.as_i64().is_none()
                 && let Some(float) = number.as_f64()
                 && float.fract() == 0.0
                 && float.abs() < 9_007_199_254_740_992.0
@@ -52,6 +52,9 @@ pub fn normalize_numbers(value: &mut Value) {
                 #[allow(clippy::cast_possible_truncation)]
                 let whole = float as i64;
                 *value = Value::from(whole);
+            } else if number.as_i64().is_none() && number.is_u64() {
+                // Beyond 64 bits with sign there are no integers in the server's JSON.
+                *value = number.as_f64().map_or(Value::Null, Value::from);
             }
         }
         Value::Array(items) => items.iter_mut().for_each(normalize_numbers),

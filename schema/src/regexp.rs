@@ -15,7 +15,31 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
     RegexBuilder::new(&translated)
         .octal(true)
         .build()
-        .map_err(|error| format!("error parsing regexp: {}", last_line(&error.to_string())))
+        .map_err(|error| format!("error parsing regexp: {}", reason(pattern, &error.to_string())))
+}
+
+/// The reason in Go's words, where they are known.
+fn reason(pattern: &str, text: &str) -> String {
+    let reason = last_line(text);
+    let shown = match reason.as_str() {
+        r if r.starts_with("invalid character class range") => descending_range(pattern),
+        r if r.starts_with("Unicode property") || r.starts_with("invalid Unicode character class") => {
+            pattern.find("\\p").or_else(|| pattern.find("\\P")).map(|start| {
+                let end = pattern[start..].find('}').map_or(pattern.len(), |end| start + end + 1);
+                pattern[start..end].to_owned()
+            })
+        }
+        _ => None,
+    };
+    shown.map_or(reason, |shown| format!("invalid character class range: `{shown}`"))
+}
+
+fn descending_range(pattern: &str) -> Option<String> {
+    let chars: Vec<char> = pattern.chars().collect();
+    chars
+        .windows(3)
+        .find(|range| range[1] == '-' && range[0] > range[2])
+        .map(|range| range.iter().collect())
 }
 
 /// The `regex` crate prints the pattern with a marker line by line, and the reason last.
@@ -133,9 +157,10 @@ fn check_group(whole: &str, group: &str) -> Result<(), String> {
             .chars()
             .all(|c| matches!(c, 'i' | 'm' | 's' | 'U' | '-'))
     };
-    let named = group.starts_with("P<")
-        || (group.starts_with('<') && !group.starts_with("<=") && !group.starts_with("<!"));
-    if named || flags_end.is_some_and(flags_only) {
+    if let Some(name) = group.strip_prefix("P<").or_else(|| group.strip_prefix('<')) {
+        return check_group_name(whole, name);
+    }
+    if flags_end.is_some_and(flags_only) {
         return Ok(());
     }
     // Go names the text up to the first character that it cannot read.
@@ -146,6 +171,18 @@ fn check_group(whole: &str, group: &str) -> Result<(), String> {
         + 1;
     let shown: String = whole.chars().take(2 + odd).collect();
     Err(format!("invalid or unsupported Perl syntax: `{shown}`"))
+}
+
+fn check_group_name(whole: &str, name: &str) -> Result<(), String> {
+    let Some(end) = name.find('>') else {
+        return Err(format!("invalid named capture: `{whole}`"));
+    };
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if end > 0 && name[..end].chars().all(word) {
+        return Ok(());
+    }
+    let shown = &whole[..whole.len() - name.len() + end + 1];
+    Err(format!("invalid named capture: `{shown}`"))
 }
 
 fn check_repetition(operator: &str, repeatable: bool, before: Option<&str>) -> Result<(), String> {
@@ -172,13 +209,20 @@ fn repetition_len(text: &str) -> Option<usize> {
     (!min.is_empty() && digits(min) && digits(max)).then_some(end + 2)
 }
 
-/// Go refuses to repeat more than a thousand times.
+/// Go refuses to repeat more than a thousand times, or at least more often than at most.
 fn check_repeat_size(operator: &str) -> Result<(), String> {
     let too_large = operator
         .split(|c: char| !c.is_ascii_digit())
         .filter(|number| !number.is_empty())
         .any(|number| number.parse::<u32>().map_or(true, |n| n > 1000));
-    if too_large {
+    let descending = operator
+        .split_once('}')
+        .and_then(|(counts, _)| counts.strip_prefix('{')?.split_once(','))
+        .is_some_and(|(min, max)| match (min.parse::<u32>(), max.parse::<u32>()) {
+            (Ok(min), Ok(max)) => min > max,
+            _ => false,
+        });
+    if too_large || descending {
         Err(format!("invalid repeat count: `{operator}`"))
     } else {
         Ok(())
@@ -231,6 +275,11 @@ fn escape<'a>(out: &mut String, text: &'a str, place: Place) -> Result<&'a str, 
     Ok(after)
 }
 
+const POSIX_CLASSES: [&str; 14] = [
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word",
+    "xdigit",
+];
+
 /// Copies a bracketed class; returns what follows it.
 fn class<'a>(out: &mut String, text: &'a str) -> Result<&'a str, String> {
     let missing = || format!("missing closing ]: `{text}`");
@@ -252,7 +301,11 @@ fn class<'a>(out: &mut String, text: &'a str) -> Result<&'a str, String> {
             '\\' => rest = escape(out, rest, Place::InClass)?,
             '[' if after.starts_with(':') => {
                 let end = after.find(":]").ok_or_else(missing)?;
-                out.push_str(&rest[..end + 3]);
+                let name = &rest[..end + 3];
+                if !POSIX_CLASSES.contains(&name[2..name.len() - 2].trim_start_matches('^')) {
+                    return Err(format!("invalid character class range: `{name}`"));
+                }
+                out.push_str(name);
                 rest = &after[end + 2..];
             }
             '[' | ']' | '&' | '~' => {

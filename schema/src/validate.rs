@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** a value for which the quick walk finds nothing has no errors in the full one, and the reverse.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use serde_json::{Map, Number, Value};
@@ -74,6 +75,17 @@ pub fn validate_status(object: &Value, old: Option<&Value>, schema: &Structural)
         errors.extend(lists(status));
     }
     errors
+}
+
+/// What in an embedded resource a server cannot even decode: it answers 400 with this error's text, while
+/// [`validate`] reports the same as one of its errors. `None` if all is well.
+pub fn undecodable(object: &Value, schema: &Structural) -> Option<FieldError> {
+    let node = &schema.root;
+    let Value::Object(map) = object else { return None };
+    map.iter()
+        .filter(|_| node.embedded_below)
+        .filter_map(|(key, value)| Some((key, value, node.field(key)?)))
+        .find_map(|(key, value, node)| meta::undecodable(value, node, &Path::Key(&Path::Root, key)))
 }
 
 /// Whether rules in CEL are skipped for these errors: they need values of the declared types.
@@ -381,7 +393,7 @@ fn is_integer(number: &Number) -> bool {
     // A whole float beyond 2^53 has no exact form that a client could have meant.
     number
         .as_f64()
-        .is_some_and(|float| float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_991.0)
+        .is_some_and(|float| float.fract() == 0.0 && float.abs() <= MAX_JSON_INTEGER)
 }
 
 fn check_enum<S: Sink>(value: &Value, checks: &Checks, path: &Path<'_>, sink: &mut S) {
@@ -554,127 +566,155 @@ fn check_length<S: Sink>(text: &str, checks: &Checks, path: &Path<'_>, sink: &mu
     }
 }
 
-fn check_number<S: Sink>(
-    number: &Number,
-    kind: Type,
-    checks: Option<&Checks>,
-    path: &Path<'_>,
-    sink: &mut S,
-) {
-    let format = checks
-        .and_then(|checks| checks.format.as_ref())
-        .map(|(format, _)| *format);
-    let value = Value::Number(number.clone());
-    if !in_range(number, kind, format) {
+fn check_number<S: Sink>(number: &Number, kind: Type, checks: Option<&Checks>, path: &Path<'_>, sink: &mut S) {
+    let format = checks.and_then(|checks| checks.format.as_ref()).map(|(format, _)| *format);
+    if !in_range(number.into(), kind, format) {
         sink.fail(|| range_error("Checked", kind, format, path));
     }
     let Some(checks) = checks else { return };
-    if let Some(factor) = checks.multiple_of {
-        check_multiple(number, &value, factor, path, sink);
-    }
-    let describe = |bound: Bound, inclusive: &str, exclusive: &str| {
-        let limit = match number.as_i64() {
-            #[allow(clippy::cast_possible_truncation)]
-            Some(_) => (bound.limit as i64).to_string(),
-            None => gotext::float(bound.limit),
-        };
-        let relation = if bound.exclusive { exclusive } else { inclusive };
-        format!("{} in body should be {relation} {limit}", path.render())
+    // A limit that the type cannot have (1.5 for an integer) is told, and the value compared as a float.
+    let number = Num::from(number);
+    let limited = |what: &str, limit: f64, sink: &mut S| {
+        if in_range(Num::Float(limit), kind, format) {
+            return number;
+        }
+        sink.fail(|| range_error(what, kind, format, path));
+        Num::Float(number.float())
     };
-    if let Some(max) = checks.maximum
-        && !below(number, max)
-    {
-        sink.fail(|| {
-            let detail = describe(max, "less than or equal to", "less than");
-            FieldError::invalid(field_of(path), value.clone(), detail)
-        });
+    if let Some(factor) = checks.multiple_of {
+        let number = limited("MultipleOf", factor, sink);
+        check_multiple(number, factor, path, sink);
     }
-    if let Some(min) = checks.minimum
-        && !above(number, min)
-    {
-        sink.fail(|| {
-            let detail = describe(min, "greater than or equal to", "greater than");
-            FieldError::invalid(field_of(path), value.clone(), detail)
-        });
+    if let Some(min) = checks.minimum {
+        let number = limited("Minimum boundary", min.limit, sink);
+        let fits = number.compare(min.limit).is_none_or(|order| order.is_gt() || (order.is_eq() && !min.exclusive));
+        if !fits {
+            sink.fail(|| bound_error(number, min, "greater than or equal to", "greater than", path));
+        }
     }
-}
-
-/// Integers are compared as integers with the bound cut to one, as upstream does.
-#[allow(clippy::cast_possible_truncation)]
-fn below(number: &Number, max: Bound) -> bool {
-    match number.as_i64() {
-        Some(value) if max.exclusive => value < max.limit as i64,
-        Some(value) => value <= max.limit as i64,
-        None => number
-            .as_f64()
-            .is_none_or(|value| value < max.limit || (value == max.limit && !max.exclusive)),
+    if let Some(max) = checks.maximum {
+        let number = limited("Maximum boundary", max.limit, sink);
+        let fits = number.compare(max.limit).is_none_or(|order| order.is_lt() || (order.is_eq() && !max.exclusive));
+        if !fits {
+            sink.fail(|| bound_error(number, max, "less than or equal to", "less than", path));
+        }
     }
 }
 
-#[allow(clippy::cast_possible_truncation)]
-fn above(number: &Number, min: Bound) -> bool {
-    match number.as_i64() {
-        Some(value) if min.exclusive => value > min.limit as i64,
-        Some(value) => value >= min.limit as i64,
-        None => number
-            .as_f64()
-            .is_none_or(|value| value > min.limit || (value == min.limit && !min.exclusive)),
+/// A number as Go's decoder has it.
+#[derive(Clone, Copy)]
+enum Num {
+    Int(i64),
+    Float(f64),
+}
+
+impl From<&Number> for Num {
+    fn from(number: &Number) -> Self {
+        match number.as_i64() {
+            Some(int) => Self::Int(int),
+            None => Self::Float(number.as_f64().unwrap_or(f64::INFINITY)),
+        }
     }
 }
 
-fn check_multiple<S: Sink>(number: &Number, value: &Value, factor: f64, path: &Path<'_>, sink: &mut S) {
+impl Num {
+    #[allow(clippy::cast_precision_loss)]
+    fn float(self) -> f64 {
+        match self {
+            Self::Int(int) => int as f64,
+            Self::Float(float) => float,
+        }
+    }
+
+    fn value(self) -> Value {
+        match self {
+            Self::Int(int) => int.into(),
+            Self::Float(float) => float.into(),
+        }
+    }
+
+    /// Integers are compared as integers with the limit cut to one, as upstream does.
     #[allow(clippy::cast_possible_truncation)]
-    let whole = factor as i64;
-    let (positive, multiple) = match number.as_i64() {
-        Some(value) => (whole > 0, whole > 0 && value % whole == 0),
-        None => {
-            let value = number.as_f64().unwrap_or_default();
-            let quotient = if factor < 1.0 {
-                1.0 / factor * value
-            } else {
-                value / factor
-            };
-            (factor > 0.0, (quotient - quotient.round()).abs() < 1e-9)
+    fn compare(self, limit: f64) -> Option<Ordering> {
+        match self {
+            Self::Int(int) => Some(int.cmp(&(limit as i64))),
+            Self::Float(float) => float.partial_cmp(&limit),
+        }
+    }
+
+    /// A limit or factor as messages about this number show it.
+    #[allow(clippy::cast_possible_truncation)]
+    fn like(self, limit: f64) -> Self {
+        match self {
+            Self::Int(_) => Self::Int(limit as i64),
+            Self::Float(_) => Self::Float(limit),
+        }
+    }
+
+    fn show(self) -> String {
+        match self {
+            Self::Int(int) => int.to_string(),
+            Self::Float(float) => gotext::float(float),
+        }
+    }
+}
+
+fn bound_error(number: Num, bound: Bound, inclusive: &str, exclusive: &str, path: &Path<'_>) -> FieldError {
+    let relation = if bound.exclusive { exclusive } else { inclusive };
+    let limit = number.like(bound.limit).show();
+    let detail = format!("{} in body should be {relation} {limit}", path.render());
+    FieldError::invalid(field_of(path), number.value(), detail)
+}
+
+fn check_multiple<S: Sink>(number: Num, factor: f64, path: &Path<'_>, sink: &mut S) {
+    let (positive, multiple) = match (number, number.like(factor)) {
+        (Num::Int(value), Num::Int(factor)) => (factor > 0, factor > 0 && value % factor == 0),
+        _ => {
+            let value = number.float();
+            let quotient = if factor < 1.0 { 1.0 / factor * value } else { value / factor };
+            (factor > 0.0, is_json_integer(quotient))
         }
     };
+    let factor = number.like(factor);
     if !positive {
         sink.fail(|| {
             let detail = format!(
                 "factor MultipleOf declared for {} must be positive: {}",
                 path.render(),
-                gotext::float(factor)
+                factor.show()
             );
-            FieldError::invalid(field_of(path), value.clone(), detail)
+            FieldError::invalid(field_of(path), factor.value(), detail)
         });
     } else if !multiple {
         sink.fail(|| {
-            let detail = format!(
-                "{} in body should be a multiple of {}",
-                path.render(),
-                gotext::float(factor)
-            );
-            FieldError::invalid(field_of(path), value.clone(), detail)
+            let detail = format!("{} in body should be a multiple of {}", path.render(), factor.show());
+            FieldError::invalid(field_of(path), number.value(), detail)
         });
     }
 }
 
+/// A whole number that a float holds exactly, up to a rounding error of division.
+fn is_json_integer(float: f64) -> bool {
+    let whole = float.round();
+    float.abs() <= MAX_JSON_INTEGER && (float == whole || (float - whole).abs() < 1e-9 * float.abs().max(f64::MIN_POSITIVE))
+}
+
+/// 2^53 - 1.
+const MAX_JSON_INTEGER: f64 = 9_007_199_254_740_991.0;
+
 /// Whether a number fits the machine type that its format names (SCH-26).
 #[allow(clippy::cast_possible_truncation)]
-fn in_range(number: &Number, kind: Type, format: Option<Format>) -> bool {
-    match (kind, format) {
-        (Type::Integer, Some(Format::Int32)) => match number.as_i64() {
-            Some(value) => i32::try_from(value).is_ok(),
-            None => number
-                .as_f64()
-                .is_some_and(|value| value.fract() == 0.0 && value.abs() < 2_147_483_648.0),
-        },
-        (Type::Integer, _) => {
-            number.as_i64().is_some()
-                || number
-                    .as_f64()
-                    .is_some_and(|value| value.fract() == 0.0 && value.abs() < 9_223_372_036_854_775_808.0)
+fn in_range(number: Num, kind: Type, format: Option<Format>) -> bool {
+    match (kind, format, number) {
+        (Type::Integer, Some(Format::Int32), Num::Int(int)) => i32::try_from(int).is_ok(),
+        (Type::Integer, Some(Format::Int32), Num::Float(float)) => {
+            float.fract() == 0.0 && (-2_147_483_648.0..2_147_483_648.0).contains(&float)
         }
-        (Type::Number, Some(Format::Float)) => number.as_f64().is_none_or(|value| (value as f32).is_finite()),
+        (Type::Integer, _, Num::Int(_)) => true,
+        (Type::Integer, _, Num::Float(float)) => {
+            float.fract() == 0.0 && float.abs() < 9_223_372_036_854_775_808.0
+        }
+        (Type::Number, Some(Format::Float), number) => (number.float() as f32).is_finite(),
         _ => true,
     }
 }

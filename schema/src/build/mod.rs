@@ -102,10 +102,27 @@ fn restructure(mut schema: Value) -> Result<Value, Vec<Problem>> {
     tidy::tidy(&mut schema, &mut problems);
     schema.sort_all_objects();
     if problems.found.is_empty() {
+        problems.found = refusals(&schema);
+    }
+    if problems.found.is_empty() {
         Ok(schema)
     } else {
         Err(problems.found)
     }
+}
+
+/// What a server would say to the schema in a CRD: bad patterns and defaults, list types without keys, and whatever
+/// else attributes can bring in. The type may be one field of many, so it is looked at as such.
+fn refusals(schema: &Value) -> Vec<Problem> {
+    let around = serde_json::json!({"type": "object", "properties": {"x": schema}});
+    let within = |text: &str| text.replace(".properties[x]", "").trim_start_matches('.').to_owned();
+    crate::crd::check_schema(&around, "")
+        .into_iter()
+        .map(|error| Problem {
+            path: within(&error.field),
+            message: format!("the API server refuses this schema: {}", within(&error.message())),
+        })
+        .collect()
 }
 
 /// Collects problems and knows the path of the present schema.

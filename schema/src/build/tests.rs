@@ -385,3 +385,20 @@ fn output_is_deterministic() {
         .collect();
     assert!(keys.is_sorted());
 }
+
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct Refused {
+    #[schemars(regex(pattern = "^(?!a)"))]
+    text: String,
+    #[schemars(extend("x-kubernetes-list-type" = "map"))]
+    list: Vec<Inner>,
+    #[schemars(extend("default" = 1))]
+    number: String,
+}
+
+/// SCH-132: attributes can say what a server refuses; it is told here.
+#[test]
+fn what_a_server_refuses_is_refused_here() {
+    insta::assert_debug_snapshot!(problems::<Refused>());
+}

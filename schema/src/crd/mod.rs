@@ -8,6 +8,7 @@
 
 mod defaults;
 mod fieldpath;
+mod internal;
 mod schema;
 mod shape;
 mod spec;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::defaults;
+use super::{defaults, internal};
 use crate::error::FieldError;
 use crate::regexp;
 use crate::structural::{Additional, Node};
@@ -190,11 +190,9 @@ fn check_root_for_status(map: &Map<String, Value>, path: &str, errors: &mut Vec<
         return;
     }
     if FORBIDDEN.iter().any(|key| map.contains_key(*key)) {
-        errors.push(FieldError::invalid(
-            path,
-            Value::Object(map.clone()),
-            format!("only {ALLOWED} fields are allowed at the root of the schema if the status subresource is enabled"),
-        ));
+        let detail =
+            format!("only {ALLOWED} fields are allowed at the root of the schema if the status subresource is enabled");
+        errors.push(FieldError::invalid(path, Value::Object(map.clone()), detail).showing(internal::schema(map)));
     }
 }
 
@@ -814,11 +812,10 @@ fn check_list_map(
             None | Some(Value::Null) => {
                 FieldError::required(field, "must have a schema if x-kubernetes-list-type is map")
             }
-            Some(other) => FieldError::invalid(
-                field,
-                other.clone(),
-                "must only have a single schema if x-kubernetes-list-type is map",
-            ),
+            Some(other) => {
+                let detail = "must only have a single schema if x-kubernetes-list-type is map";
+                FieldError::invalid(field, other.clone(), detail).showing(internal::items(Some(other)))
+            }
         });
         return;
     };

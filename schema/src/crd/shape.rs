@@ -343,7 +343,7 @@ pub(super) fn decode_schema(schema: &mut Value) -> Result<Vec<String>, String> {
 }
 
 fn decode_root(value: &mut Value, root: &'static Struct) -> Result<Vec<String>, String> {
-    let mut decoder = Decoder::new(Unknown::Note);
+    let mut decoder = Decoder::new();
     let Value::Object(map) = value else {
         return Err(format!(
             "json: cannot unmarshal {} into Go value of type v1.{}",
@@ -373,6 +373,8 @@ struct Decoder {
     /// Innermost struct, and the fields on the way, as Go's error names them.
     structs: Vec<&'static str>,
     names: Vec<&'static str>,
+    /// The struct that holds the outermost value with a decoder of its own.
+    blamed: Option<&'static str>,
     /// Path as warnings name it.
     path: Vec<String>,
     unknown: Vec<String>,
@@ -380,11 +382,12 @@ struct Decoder {
 }
 
 impl Decoder {
-    fn new(policy: Unknown) -> Self {
+    fn new() -> Self {
         Self {
-            policy,
+            policy: Unknown::Note,
             structs: Vec::new(),
             names: Vec::new(),
+            blamed: None,
             path: Vec::new(),
             unknown: Vec::new(),
             error: None,
@@ -421,10 +424,17 @@ impl Decoder {
 
     fn value(&mut self, value: &mut Value, go: &'static Go) {
         match (go, &mut *value) {
+            (Go::Float64, Value::Number(number)) => {
+                // Bounds are floats in Go, and lose what a float cannot hold (SCH-27).
+                if number.as_i64().is_none()
+                    && let Some(float) = number.as_f64()
+                {
+                    *value = Value::from(float);
+                }
+            }
             (_, Value::Null)
             | (Go::Text(_), Value::String(_))
             | (Go::Bool, Value::Bool(_))
-            | (Go::Float64, Value::Number(_))
             | (Go::Json | Go::Metadata, _)
             | (Go::Bytes, Value::String(_))
             | (Go::SchemaOrBool, Value::Bool(_)) => {}
@@ -472,23 +482,21 @@ impl Decoder {
         }
     }
 
-    /// A type with a decoder of its own starts anew, and does not tell unknown fields.
+    /// A type with a decoder of its own does not tell unknown fields, and its mistakes are put on the struct around.
     fn nested(&mut self, decode: impl FnOnce(&mut Decoder)) {
-        let mut inner = Decoder::new(Unknown::Forget);
-        decode(&mut inner);
-        if let Some(error) = inner.error {
-            self.fail(error);
-        }
+        let (policy, blamed) = (self.policy, self.blamed);
+        self.policy = Unknown::Forget;
+        self.blamed = blamed.or_else(|| self.structs.last().copied());
+        decode(self);
+        (self.policy, self.blamed) = (policy, blamed);
     }
 
     fn mismatch(&mut self, found: &str, wanted: &str) {
-        let place = match self.structs.last() {
+        let place = match self.blamed.or_else(|| self.structs.last().copied()) {
             Some(name) => format!("Go struct field {name}.{}", self.names.join(".")),
             None => "Go value".to_owned(),
         };
-        self.fail(format!(
-            "json: cannot unmarshal {found} into {place} of type {wanted}"
-        ));
+        self.fail(format!("json: cannot unmarshal {found} into {place} of type {wanted}"));
     }
 
     /// Go tells the first mistake only.
@@ -555,7 +563,8 @@ mod tests {
         );
         assert_eq!(
             text(&json!({"items": {"type": 1}})),
-            "json: cannot unmarshal number into Go struct field JSONSchemaProps.type of type string"
+            "json: cannot unmarshal number into Go struct field \
+             JSONSchemaProps.spec.versions.schema.openAPIV3Schema.items.type of type string"
         );
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::fieldpath::{self, Brackets};
+use super::internal::{self, Shared};
 use super::schema::{self, Strictness, flag, text};
 use crate::error::FieldError;
 use crate::gotext;
@@ -415,24 +416,21 @@ fn check_versions(view: &View<'_>, options: &Options, errors: &mut Vec<FieldErro
     }
 }
 
-/// Versions as the server's internal type prints them. Schemas that differ between versions are left out: their
-/// internal form has no use to a reader.
+/// Versions as the server's internal type prints them.
 fn show_versions(view: &View<'_>) -> String {
-    let json = |value: Option<&Value>| value.map_or_else(|| "null".to_owned(), gotext::json);
+    if view.spec.is_none_or(|spec| !spec.get("versions").is_some_and(Value::is_array)) {
+        return "null".to_owned();
+    }
+    let shared = Shared {
+        schema: view.shared_schema,
+        subresources: view.shared_subresources,
+        columns: view.shared_columns,
+        selectable: view.shared_selectable,
+    };
     let versions: Vec<String> = view
         .versions
         .iter()
-        .map(|version| {
-            format!(
-                "{{\"Name\":{},\"Served\":{},\"Storage\":{},\"Deprecated\":{},\"DeprecationWarning\":{},\"Schema\":null,\
-                 \"Subresources\":null,\"AdditionalPrinterColumns\":null,\"SelectableFields\":null}}",
-                json(Some(&text(version, "name").into())),
-                flag(version, "served"),
-                flag(version, "storage"),
-                flag(version, "deprecated"),
-                json(version.get("deprecationWarning")),
-            )
-        })
+        .map(|version| internal::version(version, shared))
         .collect();
     format!("[{}]", versions.join(","))
 }
