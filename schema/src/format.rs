@@ -605,7 +605,8 @@ fn is_authority(text: &str) -> bool {
 fn only_foreign_escapes(host: &str) -> bool {
     host.match_indices('%').all(|(index, _)| {
         let escape = &host[index..];
-        escape.starts_with("%25") || escape[1..].starts_with(|c: char| c.to_digit(16).is_some_and(|digit| digit >= 8))
+        escape.starts_with("%25")
+            || escape[1..].starts_with(|c: char| c.to_digit(16).is_some_and(|digit| digit >= 8))
     })
 }
 

@@ -173,7 +173,10 @@ pub(crate) fn validate_resource(map: &Map<String, Value>, path: &Path<'_>, error
         } else if key == "kind" {
             let wrong = names::dns1035_label(&text.to_lowercase());
             if !wrong.is_empty() {
-                let detail = format!("may have mixed case, but should otherwise match: {}", wrong.join(","));
+                let detail = format!(
+                    "may have mixed case, but should otherwise match: {}",
+                    wrong.join(",")
+                );
                 errors.push(FieldError::invalid(field(), text.as_str(), detail));
             }
         } else if text.matches('/').count() > 1 {

@@ -25,13 +25,17 @@ fn reason(pattern: &str, text: &str) -> String {
         r if r.starts_with("invalid character class range") => descending_range(pattern),
         r if r.starts_with("Unicode property") || r.starts_with("invalid Unicode character class") => {
             pattern.find("\\p").or_else(|| pattern.find("\\P")).map(|start| {
-                let end = pattern[start..].find('}').map_or(pattern.len(), |end| start + end + 1);
+                let end = pattern[start..]
+                    .find('}')
+                    .map_or(pattern.len(), |end| start + end + 1);
                 pattern[start..end].to_owned()
             })
         }
         _ => None,
     };
-    shown.map_or(reason, |shown| format!("invalid character class range: `{shown}`"))
+    shown.map_or(reason, |shown| {
+        format!("invalid character class range: `{shown}`")
+    })
 }
 
 fn descending_range(pattern: &str) -> Option<String> {
@@ -276,8 +280,8 @@ fn escape<'a>(out: &mut String, text: &'a str, place: Place) -> Result<&'a str, 
 }
 
 const POSIX_CLASSES: [&str; 14] = [
-    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word",
-    "xdigit",
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
+    "upper", "word", "xdigit",
 ];
 
 /// Copies a bracketed class; returns what follows it.

@@ -566,8 +566,16 @@ fn check_length<S: Sink>(text: &str, checks: &Checks, path: &Path<'_>, sink: &mu
     }
 }
 
-fn check_number<S: Sink>(number: &Number, kind: Type, checks: Option<&Checks>, path: &Path<'_>, sink: &mut S) {
-    let format = checks.and_then(|checks| checks.format.as_ref()).map(|(format, _)| *format);
+fn check_number<S: Sink>(
+    number: &Number,
+    kind: Type,
+    checks: Option<&Checks>,
+    path: &Path<'_>,
+    sink: &mut S,
+) {
+    let format = checks
+        .and_then(|checks| checks.format.as_ref())
+        .map(|(format, _)| *format);
     if !in_range(number.into(), kind, format) {
         sink.fail(|| range_error("Checked", kind, format, path));
     }
@@ -587,14 +595,18 @@ fn check_number<S: Sink>(number: &Number, kind: Type, checks: Option<&Checks>, p
     }
     if let Some(min) = checks.minimum {
         let number = limited("Minimum boundary", min.limit, sink);
-        let fits = number.compare(min.limit).is_none_or(|order| order.is_gt() || (order.is_eq() && !min.exclusive));
+        let fits = number
+            .compare(min.limit)
+            .is_none_or(|order| order.is_gt() || (order.is_eq() && !min.exclusive));
         if !fits {
             sink.fail(|| bound_error(number, min, "greater than or equal to", "greater than", path));
         }
     }
     if let Some(max) = checks.maximum {
         let number = limited("Maximum boundary", max.limit, sink);
-        let fits = number.compare(max.limit).is_none_or(|order| order.is_lt() || (order.is_eq() && !max.exclusive));
+        let fits = number
+            .compare(max.limit)
+            .is_none_or(|order| order.is_lt() || (order.is_eq() && !max.exclusive));
         if !fits {
             sink.fail(|| bound_error(number, max, "less than or equal to", "less than", path));
         }
@@ -671,7 +683,11 @@ fn check_multiple<S: Sink>(number: Num, factor: f64, path: &Path<'_>, sink: &mut
         (Num::Int(value), Num::Int(factor)) => (factor > 0, factor > 0 && value % factor == 0),
         _ => {
             let value = number.float();
-            let quotient = if factor < 1.0 { 1.0 / factor * value } else { value / factor };
+            let quotient = if factor < 1.0 {
+                1.0 / factor * value
+            } else {
+                value / factor
+            };
             (factor > 0.0, is_json_integer(quotient))
         }
     };
@@ -687,7 +703,11 @@ fn check_multiple<S: Sink>(number: Num, factor: f64, path: &Path<'_>, sink: &mut
         });
     } else if !multiple {
         sink.fail(|| {
-            let detail = format!("{} in body should be a multiple of {}", path.render(), factor.show());
+            let detail = format!(
+                "{} in body should be a multiple of {}",
+                path.render(),
+                factor.show()
+            );
             FieldError::invalid(field_of(path), number.value(), detail)
         });
     }
@@ -696,7 +716,8 @@ fn check_multiple<S: Sink>(number: Num, factor: f64, path: &Path<'_>, sink: &mut
 /// A whole number that a float holds exactly, up to a rounding error of division.
 fn is_json_integer(float: f64) -> bool {
     let whole = float.round();
-    float.abs() <= MAX_JSON_INTEGER && (float == whole || (float - whole).abs() < 1e-9 * float.abs().max(f64::MIN_POSITIVE))
+    float.abs() <= MAX_JSON_INTEGER
+        && (float == whole || (float - whole).abs() < 1e-9 * float.abs().max(f64::MIN_POSITIVE))
 }
 
 /// 2^53 - 1.

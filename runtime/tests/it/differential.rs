@@ -173,7 +173,7 @@ both! { no_spec:
     pub struct BucketFields {
         pub name: String,
         #[serde(flatten)]
-        pub rest: std::collections::BTreeMap<String, String>,
+        pub rest: std::collections::BTreeMap<String, serde_json::Value>,
     }
 }
 

@@ -49,7 +49,8 @@ pub(super) fn rewrite(schema: &mut Value, problems: &mut Problems) {
     }
     if has_properties(map) {
         match map.get("additionalProperties") {
-            Some(Value::Bool(true)) => {
+            // kube-core leaves a flattened map of typed values as it is, and a server refuses it (SCH-14).
+            Some(Value::Bool(true) | Value::Object(_)) => {
                 map.remove("additionalProperties");
                 map.insert(
                     "x-kubernetes-preserve-unknown-fields".to_owned(),

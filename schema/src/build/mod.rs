@@ -115,7 +115,11 @@ fn restructure(mut schema: Value) -> Result<Value, Vec<Problem>> {
 /// else attributes can bring in. The type may be one field of many, so it is looked at as such.
 fn refusals(schema: &Value) -> Vec<Problem> {
     let around = serde_json::json!({"type": "object", "properties": {"x": schema}});
-    let within = |text: &str| text.replace(".properties[x]", "").trim_start_matches('.').to_owned();
+    let within = |text: &str| {
+        text.replace(".properties[x]", "")
+            .trim_start_matches('.')
+            .to_owned()
+    };
     crate::crd::check_schema(&around, "")
         .into_iter()
         .map(|error| Problem {

@@ -334,9 +334,18 @@ enum Port {
 
 #[derive(JsonSchema)]
 #[allow(dead_code)]
+struct FlatTyped {
+    name: String,
+    #[serde(flatten)]
+    rest: BTreeMap<String, String>,
+}
+
+#[derive(JsonSchema)]
+#[allow(dead_code)]
 struct Values {
     any: Value,
     any_map: BTreeMap<String, Value>,
+    flat: FlatTyped,
     port: Port,
     optional_port: Option<Port>,
     #[schemars(extend("exclusiveMinimum" = 0))]

@@ -80,7 +80,14 @@ fn schema_or_bool(map: &Map<String, Value>, key: &str) -> String {
     match map.get(key) {
         None | Some(Value::Null) => "null".to_owned(),
         Some(value) => Object::new()
-            .field("Allows", if *value == Value::Bool(false) { "false" } else { "true" })
+            .field(
+                "Allows",
+                if *value == Value::Bool(false) {
+                    "false"
+                } else {
+                    "true"
+                },
+            )
             .field("Schema", &schema_or_null(value))
             .end(),
     }
@@ -98,7 +105,11 @@ pub(super) fn items(value: Option<&Value>) -> String {
 }
 
 fn dependency(value: &Value) -> String {
-    let names = if value.is_array() { gotext::json(value) } else { "null".to_owned() };
+    let names = if value.is_array() {
+        gotext::json(value)
+    } else {
+        "null".to_owned()
+    };
     Object::new()
         .field("Schema", &schema_or_null(value))
         .field("Property", &names)
@@ -157,9 +168,15 @@ pub(super) fn schema(map: &Map<String, Value>) -> String {
         .field("AllOf", &schemas(map, "allOf"))
         .field("OneOf", &schemas(map, "oneOf"))
         .field("AnyOf", &schemas(map, "anyOf"))
-        .field("Not", &map.get("not").map_or_else(|| "null".to_owned(), schema_or_null))
+        .field(
+            "Not",
+            &map.get("not").map_or_else(|| "null".to_owned(), schema_or_null),
+        )
         .field("Properties", &schema_map(map, "properties", schema_or_null))
-        .field("AdditionalProperties", &schema_or_bool(map, "additionalProperties"))
+        .field(
+            "AdditionalProperties",
+            &schema_or_bool(map, "additionalProperties"),
+        )
         .field(
             "PatternProperties",
             &schema_map(map, "patternProperties", schema_or_null),
@@ -173,14 +190,20 @@ pub(super) fn schema(map: &Map<String, Value>) -> String {
             "XPreserveUnknownFields",
             &pointer(map, "x-kubernetes-preserve-unknown-fields"),
         )
-        .field("XEmbeddedResource", &boolean(map, "x-kubernetes-embedded-resource"))
+        .field(
+            "XEmbeddedResource",
+            &boolean(map, "x-kubernetes-embedded-resource"),
+        )
         .field("XIntOrString", &boolean(map, "x-kubernetes-int-or-string"))
         .field("XListMapKeys", &pointer(map, "x-kubernetes-list-map-keys"))
         .field("XListType", &pointer(map, "x-kubernetes-list-type"))
         .field("XMapType", &pointer(map, "x-kubernetes-map-type"))
         .field(
             "XValidations",
-            &list(map.get("x-kubernetes-validations").and_then(Value::as_array), rule),
+            &list(
+                map.get("x-kubernetes-validations").and_then(Value::as_array),
+                rule,
+            ),
         )
         .end()
 }
@@ -199,7 +222,9 @@ pub(super) fn version(map: &Map<String, Value>, shared: Shared) -> String {
     let unless = |shared: bool, show: &dyn Fn() -> String| if shared { "null".to_owned() } else { show() };
     let validation = || match map.get("schema").and_then(Value::as_object) {
         Some(validation) => {
-            let inner = validation.get("openAPIV3Schema").map_or_else(|| "null".to_owned(), schema_or_null);
+            let inner = validation
+                .get("openAPIV3Schema")
+                .map_or_else(|| "null".to_owned(), schema_or_null);
             Object::new().field("OpenAPIV3Schema", &inner).end()
         }
         None => "null".to_owned(),
@@ -210,11 +235,17 @@ pub(super) fn version(map: &Map<String, Value>, shared: Shared) -> String {
             .field("Type", &string(column, "type"))
             .field("Format", &string(column, "format"))
             .field("Description", &string(column, "description"))
-            .field("Priority", &column.get("priority").map_or_else(|| "0".to_owned(), gotext::json))
+            .field(
+                "Priority",
+                &column
+                    .get("priority")
+                    .map_or_else(|| "0".to_owned(), gotext::json),
+            )
             .field("JSONPath", &string(column, "jsonPath"))
             .end()
     };
-    let selectable = |field: &Map<String, Value>| Object::new().field("JSONPath", &string(field, "jsonPath")).end();
+    let selectable =
+        |field: &Map<String, Value>| Object::new().field("JSONPath", &string(field, "jsonPath")).end();
     let array = |key: &str| map.get(key).and_then(Value::as_array);
     Object::new()
         .field("Name", &string(map, "name"))
@@ -223,10 +254,15 @@ pub(super) fn version(map: &Map<String, Value>, shared: Shared) -> String {
         .field("Deprecated", &boolean(map, "deprecated"))
         .field("DeprecationWarning", &pointer(map, "deprecationWarning"))
         .field("Schema", &unless(shared.schema, &validation))
-        .field("Subresources", &unless(shared.subresources, &|| subresources(map)))
+        .field(
+            "Subresources",
+            &unless(shared.subresources, &|| subresources(map)),
+        )
         .field(
             "AdditionalPrinterColumns",
-            &unless(shared.columns, &|| list(array("additionalPrinterColumns"), columns)),
+            &unless(shared.columns, &|| {
+                list(array("additionalPrinterColumns"), columns)
+            }),
         )
         .field(
             "SelectableFields",
@@ -239,7 +275,11 @@ fn subresources(map: &Map<String, Value>) -> String {
     let Some(subresources) = map.get("subresources").and_then(Value::as_object) else {
         return "null".to_owned();
     };
-    let status = if subresources.get("status").is_some_and(Value::is_object) { "{}" } else { "null" };
+    let status = if subresources.get("status").is_some_and(Value::is_object) {
+        "{}"
+    } else {
+        "null"
+    };
     let scale = match subresources.get("scale").and_then(Value::as_object) {
         Some(scale) => Object::new()
             .field("SpecReplicasPath", &string(scale, "specReplicasPath"))

@@ -190,9 +190,12 @@ fn check_root_for_status(map: &Map<String, Value>, path: &str, errors: &mut Vec<
         return;
     }
     if FORBIDDEN.iter().any(|key| map.contains_key(*key)) {
-        let detail =
-            format!("only {ALLOWED} fields are allowed at the root of the schema if the status subresource is enabled");
-        errors.push(FieldError::invalid(path, Value::Object(map.clone()), detail).showing(internal::schema(map)));
+        let detail = format!(
+            "only {ALLOWED} fields are allowed at the root of the schema if the status subresource is enabled"
+        );
+        errors.push(
+            FieldError::invalid(path, Value::Object(map.clone()), detail).showing(internal::schema(map)),
+        );
     }
 }
 

@@ -496,7 +496,9 @@ impl Decoder {
             Some(name) => format!("Go struct field {name}.{}", self.names.join(".")),
             None => "Go value".to_owned(),
         };
-        self.fail(format!("json: cannot unmarshal {found} into {place} of type {wanted}"));
+        self.fail(format!(
+            "json: cannot unmarshal {found} into {place} of type {wanted}"
+        ));
     }
 
     /// Go tells the first mistake only.

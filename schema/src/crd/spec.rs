@@ -418,7 +418,10 @@ fn check_versions(view: &View<'_>, options: &Options, errors: &mut Vec<FieldErro
 
 /// Versions as the server's internal type prints them.
 fn show_versions(view: &View<'_>) -> String {
-    if view.spec.is_none_or(|spec| !spec.get("versions").is_some_and(Value::is_array)) {
+    if view
+        .spec
+        .is_none_or(|spec| !spec.get("versions").is_some_and(Value::is_array))
+    {
         return "null".to_owned();
     }
     let shared = Shared {
