@@ -1,1 +1,204 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
+use super::*;
+use crate::{Structural, message_of};
+
+fn crd(field: &Value) -> Value {
+    let mut crd = json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "foos.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "foos", "kind": "Foo"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                "type": "object",
+                "properties": {"spec": {"type": "object", "properties": {"f": field}}},
+            }}}],
+        },
+    });
+    default(&mut crd);
+    crd
+}
+
+fn string() -> Value {
+    crd(&json!({"type": "string"}))
+}
+
+fn with(pointer: &str, value: Value) -> Value {
+    let mut crd = string();
+    let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+    crd.pointer_mut(parent).expect("the parent is there")[key] = value;
+    crd
+}
+
+/// SCH-61, SCH-65.
+#[test]
+fn defaults_are_the_servers() {
+    let crd = string();
+    assert_eq!(crd["spec"]["names"]["singular"], "foo");
+    assert_eq!(crd["spec"]["names"]["listKind"], "FooList");
+    assert_eq!(crd["spec"]["conversion"], json!({"strategy": "None"}));
+    assert_eq!(crd["status"]["storedVersions"], json!(["v1"]));
+    assert!(validate(&crd).is_empty());
+    let mut webhook = with(
+        "/spec/conversion",
+        json!({"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"],
+            "clientConfig": {"service": {"name": "n", "namespace": "ns"}}}}),
+    );
+    default(&mut webhook);
+    assert_eq!(
+        webhook["spec"]["conversion"]["webhook"]["clientConfig"]["service"]["port"],
+        443
+    );
+    assert!(validate(&webhook).is_empty());
+}
+
+/// SCH-71: group and plural never change; scope and kind not once the kind is served; stored versions stay.
+#[test]
+fn what_must_not_change() {
+    let mut old = string();
+    let texts = |new: &Value, old: &Value| message_of(&validate_update(new, old));
+    assert!(validate_update(&old, &old).is_empty());
+    assert!(
+        texts(&with("/spec/group", "other.com".into()), &old)
+            .contains("spec.group: Invalid value: \"other.com\": field is immutable")
+    );
+    let cluster = with("/spec/scope", "Cluster".into());
+    assert!(validate_update(&cluster, &old).is_empty());
+    old["status"]["conditions"] = json!([{"type": "Established", "status": "True"}]);
+    assert_eq!(
+        texts(&cluster, &old),
+        "spec.scope: Invalid value: \"Cluster\": field is immutable"
+    );
+    let mut renamed = old.clone();
+    renamed["spec"]["versions"][0]["name"] = "v2".into();
+    renamed["status"]["storedVersions"] = json!(["v1", "v2"]);
+    assert!(
+        texts(&renamed, &old)
+            .starts_with("status.storedVersions[0]: Invalid value: \"v1\": missing from spec.versions")
+    );
+}
+
+/// An update may keep what a new CRD could not have.
+#[test]
+fn updates_are_judged_by_what_is_stored() {
+    let loose_key = json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"],
+        "items": {"type": "object", "properties": {"k": {"type": "string"}}}});
+    let granular_set = json!({"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "object"}});
+    let unpruned = json!({"type": "object", "default": {"zz": 1}});
+    for field in [loose_key, granular_set, unpruned] {
+        let stored = crd(&field);
+        assert!(!validate(&stored).is_empty(), "{field} is refused when new");
+        assert_eq!(validate_update(&stored, &stored), [], "{field} may stay");
+        assert!(
+            !validate_update(&stored, &string()).is_empty(),
+            "{field} may not come in"
+        );
+    }
+}
+
+/// SCH-60: an approval that was missing may stay missing.
+#[test]
+fn protected_groups() {
+    let mut new = string();
+    new["spec"]["group"] = "foo.k8s.io".into();
+    new["metadata"]["name"] = "foos.foo.k8s.io".into();
+    let text = message_of(&validate(&new));
+    assert!(
+        text.starts_with(
+            "metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups"
+        )
+    );
+    assert!(validate_update(&new, &new).is_empty());
+    new["metadata"]["annotations"] = json!({"api-approved.kubernetes.io": "unapproved, experimental"});
+    assert!(validate(&new).is_empty());
+}
+
+/// SCH-25: an update warns of new formats only.
+#[test]
+fn formats_that_nobody_checks() {
+    let odd = crd(&json!({"type": "integer", "format": "uint32"}));
+    assert_eq!(unrecognized_formats(&odd, None), ["uint32"]);
+    assert!(unrecognized_formats(&odd, Some(&odd)).is_empty());
+    assert!(unrecognized_formats(&string(), None).is_empty());
+}
+
+/// Input of any form gets an answer, never a panic.
+#[test]
+fn odd_input() {
+    for mut odd in [
+        json!(null),
+        json!([]),
+        json!({"spec": 1}),
+        json!({"spec": {"versions": [1, {"schema": []}], "names": [], "conversion": "x"}}),
+        json!({"metadata": [], "status": 3}),
+    ] {
+        let decoded = decode(&mut odd);
+        default(&mut odd);
+        assert!(decoded.is_err() || !validate(&odd).is_empty(), "{odd}");
+        let _ = validate_update(&odd, &odd);
+        let _ = unrecognized_formats(&odd, None);
+    }
+}
+
+/// Fragments of schemas, right and wrong.
+fn schemas() -> impl Strategy<Value = Value> {
+    let kinds = prop::sample::select(vec![
+        "string", "integer", "number", "boolean", "object", "array", "null", "odd",
+    ]);
+    let leaf = prop_oneof![
+        kinds.prop_map(|kind| json!({ "type": kind })),
+        Just(json!({})),
+        Just(json!({"x-kubernetes-int-or-string": true})),
+        Just(json!({"type": "string", "enum": ["a"], "default": "b"})),
+        Just(json!({"type": "string", "pattern": "("})),
+        Just(json!({"type": "integer", "default": 1, "minimum": 0})),
+    ];
+    leaf.prop_recursive(4, 24, 3, |inner| {
+        prop_oneof![
+            inner
+                .clone()
+                .prop_map(|items| json!({"type": "array", "items": items})),
+            inner
+                .clone()
+                .prop_map(|values| json!({"type": "object", "additionalProperties": values})),
+            (inner.clone(), inner.clone()).prop_map(
+                |(a, b)| json!({"type": "object", "properties": {"a": a, "b": b}, "required": ["a"]})
+            ),
+            (inner.clone(), inner)
+                .prop_map(|(a, b)| json!({"type": "object", "properties": {"a": a}, "anyOf": [b]})),
+        ]
+    })
+}
+
+proptest! {
+    /// The invariant of this module: an accepted CRD has a schema, and defaults that prune away nothing and are valid.
+    #[test]
+    fn accepted_crds_have_structural_schemas(field in schemas()) {
+        let mut crd = crd(&field);
+        if decode(&mut crd).is_ok() && validate(&crd).is_empty() {
+            let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+            let structural = Structural::from_json(schema);
+            prop_assert!(structural.is_ok(), "{schema}");
+            let structural = structural.expect("just seen");
+            let mut object = json!({"spec": {}});
+            prop_assert!(crate::prepare(&mut object, &structural).is_empty());
+            prop_assert_eq!(crate::validate(&object, None, &structural), vec![]);
+        }
+    }
+
+    /// Decoding is idempotent, and so is what the server fills in.
+    #[test]
+    fn decoding_twice_changes_nothing(field in schemas()) {
+        let mut crd = crd(&field);
+        if decode(&mut crd).is_ok() {
+            let once = crd.clone();
+            prop_assert_eq!(decode(&mut crd), Ok(vec![]));
+            default(&mut crd);
+            prop_assert_eq!(crd, once);
+        }
+    }
+}

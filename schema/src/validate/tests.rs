@@ -1,1 +1,264 @@
+use super::*;
+use proptest::prelude::*;
+use serde_json::json;
 
+fn schema(spec: &Value) -> Structural {
+    let schema = json!({"type": "object", "properties": {"spec": spec, "status": {"type": "object", "properties": {
+        "replicas": {"type": "integer", "minimum": 0},
+        "set": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+    }}}});
+    Structural::from_json(&schema).unwrap_or_else(|errors| panic!("{}", message(&errors)))
+}
+
+fn message(errors: &[FieldError]) -> String {
+    crate::message_of(errors)
+}
+
+fn update(spec: &Value, old: &Value, new: &Value) -> Vec<String> {
+    let errors = validate(&json!({"spec": new}), Some(&json!({"spec": old})), &schema(spec));
+    errors.iter().map(ToString::to_string).collect()
+}
+
+/// SCH-58: what is as it was is not held against an update.
+#[test]
+fn unchanged_values_are_forgiven() {
+    let spec = json!({"type": "object", "required": ["r"], "properties": {
+        "r": {"type": "string"},
+        "m": {"type": "string", "pattern": "^[A-Z]+$"},
+        "n": {"type": "integer"},
+        "o": {"type": "object", "properties": {"m": {"type": "string", "maxLength": 1}}},
+        "l": {"type": "array", "items": {"type": "string", "maxLength": 1}},
+        "lm": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"], "items": {
+            "type": "object", "required": ["k"], "properties": {
+                "k": {"type": "string"}, "v": {"type": "string", "maxLength": 1}}}},
+    }});
+    assert!(
+        update(
+            &spec,
+            &json!({"r": "", "m": "a", "n": 1}),
+            &json!({"r": "", "m": "a", "n": 2})
+        )
+        .is_empty()
+    );
+    assert_eq!(
+        update(&spec, &json!({"r": "", "m": "a"}), &json!({"r": "", "m": "b"})),
+        ["spec.m: Invalid value: \"b\": spec.m in body should match '^[A-Z]+$'"]
+    );
+    assert!(
+        update(
+            &spec,
+            &json!({"r": "", "o": {"m": "long"}}),
+            &json!({"r": "x", "o": {"m": "long"}})
+        )
+        .is_empty()
+    );
+    // A requirement of the object itself is forgiven only if the whole object is unchanged.
+    assert!(update(&spec, &json!({"n": 1}), &json!({"n": 1})).is_empty());
+    assert_eq!(
+        update(&spec, &json!({"n": 1}), &json!({"n": 2})),
+        ["spec.r: Required value"]
+    );
+    // Items of atomic lists have no counterpart in the old list, entries of maps are found by their keys.
+    assert!(
+        update(
+            &spec,
+            &json!({"r": "", "l": ["long"]}),
+            &json!({"r": "x", "l": ["long"]})
+        )
+        .is_empty()
+    );
+    assert_eq!(
+        update(
+            &spec,
+            &json!({"r": "", "l": ["long"]}),
+            &json!({"r": "", "l": ["long", "a"]})
+        ),
+        ["spec.l[0]: Too long: may not be more than 1 byte"]
+    );
+    let old = json!({"r": "", "lm": [{"k": "a", "v": "long"}]});
+    assert!(
+        update(
+            &spec,
+            &old,
+            &json!({"r": "", "lm": [{"k": "b"}, {"k": "a", "v": "long"}]})
+        )
+        .is_empty()
+    );
+    assert_eq!(
+        update(&spec, &old, &json!({"r": "", "lm": [{"k": "b", "v": "long"}]})),
+        ["spec.lm[0].v: Too long: may not be more than 1 byte"]
+    );
+}
+
+/// SCH-58: upstream does not correlate inside junctors.
+#[test]
+fn junctors_are_not_forgiven_in_parts() {
+    let spec = json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+        "anyOf": [{"properties": {"a": {"enum": ["x"]}}}, {"required": ["b"]}]});
+    assert!(update(&spec, &json!({"a": "y"}), &json!({"a": "y"})).is_empty());
+    let errors = update(&spec, &json!({"a": "y"}), &json!({"a": "z"}));
+    assert_eq!(
+        errors[0],
+        "<nil>: Invalid value: \"\": \"spec\" must validate at least one schema (anyOf)"
+    );
+}
+
+/// SCH-44: duplicates that were there before stay allowed.
+#[test]
+fn duplicates_in_sets_and_maps() {
+    let spec = json!({"type": "object", "properties": {
+        "s": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+        "m": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "items": {
+            "type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "v": {"type": "string"}}}},
+    }});
+    let errors = validate(
+        &json!({"spec": {"s": ["a", "b", "a", "a"], "m": [{"name": "a"}, {"name": "a", "v": "x"}]}}),
+        None,
+        &schema(&spec),
+    );
+    assert_eq!(
+        message(&errors),
+        "[spec.m[1]: Duplicate value: {\"name\":\"a\"}, spec.s[2]: Duplicate value: \"a\"]"
+    );
+    assert!(
+        update(
+            &spec,
+            &json!({"s": ["a", "a"]}),
+            &json!({"s": ["a", "a", "b", "b"]})
+        )
+        .is_empty()
+    );
+}
+
+/// SCH-67: the status subresource sees the status alone, under its own path.
+#[test]
+fn status_is_validated_alone() {
+    let schema = schema(&json!({"type": "object", "required": ["x"]}));
+    let object = json!({"spec": {}, "status": {"replicas": -1, "set": ["a", "a"]}});
+    assert_eq!(
+        message(&validate_status(&object, None, &schema)),
+        "[status.replicas: Invalid value: -1: replicas in body should be greater than or equal to 0, \
+         status.set[1]: Duplicate value: \"a\"]"
+    );
+    assert!(validate_status(&object, Some(&object), &schema).is_empty());
+    assert!(validate_status(&json!({}), None, &schema).is_empty());
+}
+
+/// SCH-58.
+#[test]
+fn rules_are_carried_and_not_run() {
+    let schema = schema(
+        &json!({"type": "object", "properties": {"l": {"type": "array", "items": {
+        "type": "integer", "x-kubernetes-validations": [{"rule": "self > 0", "reason": "FieldValueForbidden"}]}}}}),
+    );
+    assert!(validate(&json!({"spec": {"l": [0]}}), None, &schema).is_empty());
+    let rules = schema.rules();
+    assert_eq!(
+        (rules[0].0.as_str(), rules[0].1.rule.as_str()),
+        ("spec.l[]", "self > 0")
+    );
+    let wrong_type = validate(&json!({"spec": {"l": ["x"]}}), None, &schema);
+    assert!(blocks_rules(&wrong_type));
+    assert!(!blocks_rules(&[FieldError::invalid("spec", 1, "too small")]));
+}
+
+/// A broken pattern in a schema that was never checked matches nothing, rather than everything.
+#[test]
+fn a_pattern_that_does_not_compile_matches_nothing() {
+    let node = Node::decode(&json!({"type": "string", "pattern": "("}));
+    assert_eq!(validate_value(&json!("a"), None, &node, "").len(), 1);
+}
+
+/// Nesting is bounded by the JSON parser; schemas as deep as a server takes are walked.
+#[test]
+fn deep_schemas_and_objects() {
+    let (mut schema, mut object) = (json!({"type": "string"}), json!("x"));
+    for _ in 0..300 {
+        schema = json!({"type": "object", "properties": {"p": schema}});
+        object = json!({ "p": object });
+    }
+    let schema = Structural::from_json(&schema).expect("300 levels are accepted");
+    assert!(crate::prepare(&mut object, &schema).is_empty());
+    assert!(validate(&object, None, &schema).is_empty());
+}
+
+/// Any JSON that fits the fields of the schema below now and then.
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-5_i64..50).prop_map(Value::from),
+        (-5.0_f64..50.0).prop_map(Value::from),
+        "[a-c]{0,3}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 5, |inner| {
+        let key = prop::sample::select(vec!["a", "b", "c", "d", "e", "f", "name", "zz"]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(key, inner, 0..5).prop_map(|map| {
+                Value::Object(
+                    map.into_iter()
+                        .map(|(key, value)| (key.to_owned(), value))
+                        .collect(),
+                )
+            }),
+        ]
+    })
+}
+
+fn busy_schema() -> Structural {
+    schema(&json!({"type": "object", "required": ["a"], "properties": {
+        "a": {"type": "string", "default": "x", "maxLength": 2},
+        "b": {"type": "integer", "minimum": 0, "multipleOf": 2, "nullable": true, "default": 4},
+        "c": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "items": {
+            "type": "object", "properties": {
+                "name": {"type": "string", "default": "n"}, "b": {"type": "number", "default": 1}}}},
+        "d": {"type": "object", "additionalProperties": {"type": "object", "default": {"e": 1}, "properties": {
+            "e": {"type": "integer"}, "f": {"type": "string", "default": "f"}}}},
+        "e": {"x-kubernetes-preserve-unknown-fields": true, "type": "object", "properties": {
+            "a": {"type": "object", "properties": {"b": {"type": "string"}}}}},
+        "f": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+            "oneOf": [{"required": ["a"]}, {"required": ["b"], "properties": {"b": {"enum": ["a", "b"]}}}]},
+    }}))
+}
+
+proptest! {
+    /// Pruning and defaulting twice is the same as once, and nothing is unknown the second time.
+    #[test]
+    fn preparing_is_idempotent(spec in values()) {
+        let schema = busy_schema();
+        let mut object = json!({"spec": spec});
+        crate::prepare(&mut object, &schema);
+        let once = object.clone();
+        prop_assert!(crate::prune(&mut object, &schema).is_empty());
+        prop_assert_eq!(&object, &once);
+        crate::default(&mut object, &schema);
+        prop_assert_eq!(&object, &once);
+        prop_assert!(crate::prepare(&mut object, &schema).is_empty());
+        prop_assert_eq!(&object, &once);
+    }
+
+    /// What is prepared is judged the same, however often it is prepared, and an unchanged object is always accepted.
+    #[test]
+    fn judging_is_stable(spec in values()) {
+        let schema = busy_schema();
+        let mut object = json!({"spec": spec});
+        crate::prepare(&mut object, &schema);
+        let errors = validate(&object, None, &schema);
+        crate::prepare(&mut object, &schema);
+        prop_assert_eq!(validate(&object, None, &schema), errors);
+        prop_assert_eq!(validate(&object, Some(&object), &schema), vec![]);
+    }
+
+    /// The quick walk and the full one agree, on raw values too.
+    #[test]
+    fn both_walks_agree(value in values()) {
+        let schema = busy_schema();
+        let object = json!({ "spec": value });
+        let mut quick = Quick { failed: false };
+        walk(&object, None, &schema.root, &Path::Root, &mut quick);
+        let mut full = Full { errors: Vec::new() };
+        walk(&object, None, &schema.root, &Path::Root, &mut full);
+        prop_assert_eq!(quick.failed, !full.errors.is_empty());
+    }
+}
