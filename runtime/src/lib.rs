@@ -10,7 +10,21 @@ pub mod kind;
 pub mod __private0;
 
 #[cfg(feature = "client")]
+pub mod backoff;
+#[cfg(feature = "client")]
+pub mod cache;
+#[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+pub mod controller;
+#[cfg(feature = "client")]
+pub mod events;
+#[cfg(feature = "client")]
+pub mod metrics;
+#[cfg(feature = "client")]
+pub mod owner;
+#[cfg(feature = "client")]
+pub mod queue;
 
 pub use apply::Apply;
 #[cfg(feature = "client")]

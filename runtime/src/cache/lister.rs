@@ -1,0 +1,177 @@
+//! Read handles on a cache.
+//!
+//! **Invariant:** a lister never changes an object and never asks the server; what it hands out is shared.
+
+use std::fmt;
+use std::sync::Arc;
+
+use kube::core::{Selector, SelectorExt};
+use kube::{Resource, ResourceExt};
+
+use super::store::Store;
+use crate::kind::{Cluster, Namespaced, ObjectKey};
+
+/// Reads the objects of one kind from a [`Store`].
+///
+/// Objects come as `Arc`s: reading copies nothing, and a change needs a clone of the object (SC-19). Lists have no
+/// particular order.
+pub struct Lister<K> {
+    store: Store<K>,
+    /// Keeps the watch behind the store running as long as somebody may read from it.
+    _source: Option<Arc<dyn std::any::Any + Send + Sync>>,
+}
+
+impl<K> Clone for Lister<K> {
+    fn clone(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            _source: self._source.clone(),
+        }
+    }
+}
+
+impl<K> fmt::Debug for Lister<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lister").finish_non_exhaustive()
+    }
+}
+
+/// There is no index of that name; it is added with `add_index`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("look up {value:?} in index {index:?} of {kind}: there is no such index")]
+pub struct UnknownIndex {
+    /// Name of the index.
+    pub index: String,
+    /// Value that was looked up.
+    pub value: String,
+    /// Kind of the cache.
+    pub kind: String,
+}
+
+impl<K: Resource> Lister<K> {
+    /// A lister on `store`.
+    pub fn new(store: Store<K>) -> Self {
+        Self { store, _source: None }
+    }
+
+    pub(crate) fn of_informer(store: Store<K>, source: Arc<dyn std::any::Any + Send + Sync>) -> Self {
+        Self {
+            store,
+            _source: Some(source),
+        }
+    }
+
+    /// One object.
+    pub fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
+        self.store.get(key.namespace.as_deref(), &key.name)
+    }
+
+    /// All objects.
+    pub fn list(&self) -> Vec<Arc<K>> {
+        self.store.list()
+    }
+
+    /// All objects whose labels `selector` matches. Looks at each object; an index is faster.
+    pub fn select(&self, selector: &Selector) -> Vec<Arc<K>> {
+        select(self.store.list(), selector)
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.store.len()
+    }
+
+    /// Whether there are no objects.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The objects for which the index `index` gives `value`.
+    ///
+    /// # Errors
+    /// [`UnknownIndex`] where no index of that name was added.
+    pub fn by_index(&self, index: &str, value: &str) -> Result<Vec<Arc<K>>, UnknownIndex>
+    where
+        K::DynamicType: Default,
+    {
+        self.store
+            .indexed(index, value)
+            .ok_or_else(|| unknown::<K>(index, value))
+    }
+
+    /// The values that the index `index` has objects for.
+    ///
+    /// # Errors
+    /// [`UnknownIndex`] where no index of that name was added.
+    pub fn index_values(&self, index: &str) -> Result<Vec<String>, UnknownIndex>
+    where
+        K::DynamicType: Default,
+    {
+        self.store
+            .index_values(index)
+            .ok_or_else(|| unknown::<K>(index, ""))
+    }
+}
+
+fn unknown<K: Resource<DynamicType: Default>>(index: &str, value: &str) -> UnknownIndex {
+    UnknownIndex {
+        index: index.to_owned(),
+        value: value.to_owned(),
+        kind: K::kind(&K::DynamicType::default()).into_owned(),
+    }
+}
+
+impl<K: Resource<Scope = Namespaced>> Lister<K> {
+    /// The objects of one namespace.
+    pub fn namespace<'a>(&'a self, namespace: &'a str) -> NamespaceLister<'a, K> {
+        NamespaceLister {
+            store: &self.store,
+            namespace,
+        }
+    }
+}
+
+impl<K: Resource<Scope = Cluster>> Lister<K> {
+    /// The object of that name.
+    pub fn named(&self, name: &str) -> Option<Arc<K>> {
+        self.store.get(None, name)
+    }
+}
+
+/// Reads the objects of one namespace.
+pub struct NamespaceLister<'a, K> {
+    store: &'a Store<K>,
+    namespace: &'a str,
+}
+
+impl<K> fmt::Debug for NamespaceLister<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamespaceLister")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: Resource> NamespaceLister<'_, K> {
+    /// The object of that name.
+    pub fn get(&self, name: &str) -> Option<Arc<K>> {
+        self.store.get(Some(self.namespace), name)
+    }
+
+    /// All objects of the namespace.
+    pub fn list(&self) -> Vec<Arc<K>> {
+        self.store.namespace(self.namespace)
+    }
+
+    /// The objects of the namespace whose labels `selector` matches.
+    pub fn select(&self, selector: &Selector) -> Vec<Arc<K>> {
+        select(self.list(), selector)
+    }
+}
+
+fn select<K: Resource>(mut objects: Vec<Arc<K>>, selector: &Selector) -> Vec<Arc<K>> {
+    if !selector.selects_all() {
+        objects.retain(|object| selector.matches(object.labels()));
+    }
+    objects
+}

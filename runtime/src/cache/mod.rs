@@ -1,0 +1,46 @@
+//! Local caches of what the server has.
+//!
+//! ```no_run
+//! # use k8s_openapi::api::core::v1::{Node, Pod};
+//! # use kubewright::cache::InformerFactory;
+//! # async fn f(client: kube::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! let factory = InformerFactory::new(&client);
+//! let pods = factory.informer::<Pod>();
+//! pods.add_index("by-node", |pod: &Pod| pod.spec.iter().filter_map(|spec| spec.node_name.clone()).collect());
+//! let lister = pods.lister();
+//! let mut changes = pods.subscribe();
+//! factory.start();
+//! factory.wait_for_sync(std::time::Duration::from_secs(30)).await?;
+//! let here = lister.namespace("default").list();
+//! let there = lister.by_index("by-node", "worker-1")?;
+//! while let Some(delta) = changes.recv().await {
+//!     println!("{:?}", delta.key());
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! A [`Reflector`] fills a [`Store`] by list and watch; a [`Lister`] reads it; an [`Informer`] adds those who
+//! listen; an [`InformerFactory`] shares informers. client-go's words, with their meaning there.
+//!
+//! **Invariant:** what a cache hands out is shared and never changes; a newer state is a new object.
+
+mod delta;
+mod factory;
+mod informer;
+mod lister;
+mod reflector;
+mod store;
+mod trim;
+mod version;
+mod wire;
+
+pub use delta::{Delta, LastState};
+pub use factory::{InformerFactory, InformerFactoryBuilder, NotSynced, UnsyncedKind};
+pub use informer::{EventHandler, Informer, Registration, Stopped, Subscription, on_change};
+pub use lister::{Lister, NamespaceLister, UnknownIndex};
+pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorStatus, WatchScope};
+pub use store::Store;
+pub use trim::Trim;
+pub use version::ResourceVersion;
+
+pub(crate) use reflector::chain;

@@ -1,0 +1,224 @@
+//! Owner references.
+//!
+//! **Invariant:** an object has at most one controller; taking over somebody else's object is an error.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource;
+
+use crate::kind::{Kind, ObjectKey};
+
+/// Why an object cannot be owned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OwnerError {
+    /// Another object controls it already.
+    #[error("set controller of {object}: it is controlled by {kind} {name} already")]
+    AlreadyControlled {
+        /// The object.
+        object: ObjectKey,
+        /// Kind of its controller.
+        kind: String,
+        /// Name of its controller.
+        name: String,
+    },
+    /// The owner was not read from a server, so that it has no name or UID yet.
+    #[error("refer to {kind} {owner} as an owner: it has no {missing}")]
+    Incomplete {
+        /// Kind of the owner.
+        kind: String,
+        /// Key of the owner.
+        owner: ObjectKey,
+        /// What it lacks.
+        missing: &'static str,
+    },
+    /// A namespaced owner cannot own an object of another namespace, nor a cluster-scoped one: the garbage collector
+    /// would take it for an orphan.
+    #[error("set {kind} {owner} as owner of {object}: the owner is in another namespace")]
+    OtherNamespace {
+        /// Kind of the owner.
+        kind: String,
+        /// Key of the owner.
+        owner: ObjectKey,
+        /// The object.
+        object: ObjectKey,
+    },
+}
+
+/// A reference to `owner` as the controller of an object: `controller` and `blockOwnerDeletion` are true. client-go:
+/// `metav1.NewControllerRef`.
+///
+/// # Errors
+/// [`OwnerError::Incomplete`] where `owner` has no name or UID.
+pub fn controller_reference<K: Kind>(owner: &K) -> Result<OwnerReference, OwnerError> {
+    Ok(OwnerReference {
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+        ..owner_reference(owner)?
+    })
+}
+
+/// A reference to `owner` that does not control.
+///
+/// # Errors
+/// [`OwnerError::Incomplete`] where `owner` has no name or UID.
+pub fn owner_reference<K: Kind>(owner: &K) -> Result<OwnerReference, OwnerError> {
+    let missing = |missing| OwnerError::Incomplete {
+        kind: K::kind(&()).into_owned(),
+        owner: ObjectKey::of(owner),
+        missing,
+    };
+    let meta = owner.meta();
+    let present = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+    Ok(OwnerReference {
+        api_version: K::api_version(&()).into_owned(),
+        kind: K::kind(&()).into_owned(),
+        name: present(&meta.name).ok_or_else(|| missing("name"))?,
+        uid: present(&meta.uid).ok_or_else(|| missing("UID"))?,
+        controller: None,
+        block_owner_deletion: None,
+    })
+}
+
+/// Makes `owner` the controller of `object`. controller-runtime: `SetControllerReference`.
+///
+/// A reference to the same owner is brought up to date; others stay.
+///
+/// # Errors
+/// See [`OwnerError`]; `object` is then unchanged.
+pub fn set_controller<K: Kind, C: Kind>(object: &mut C, owner: &K) -> Result<(), OwnerError> {
+    let reference = controller_reference(owner)?;
+    let owner_namespace = owner.meta().namespace.as_ref();
+    if owner_namespace.is_some() && owner_namespace != object.meta().namespace.as_ref() {
+        return Err(OwnerError::OtherNamespace {
+            kind: reference.kind,
+            owner: ObjectKey::of(owner),
+            object: ObjectKey::of(object),
+        });
+    }
+    if let Some(other) = controller_of(object).filter(|other| other.uid != reference.uid) {
+        return Err(OwnerError::AlreadyControlled {
+            object: ObjectKey::of(object),
+            kind: other.kind.clone(),
+            name: other.name.clone(),
+        });
+    }
+    let references = object.meta_mut().owner_references.get_or_insert_default();
+    match references.iter_mut().find(|other| other.uid == reference.uid) {
+        Some(other) => *other = reference,
+        None => references.push(reference),
+    }
+    Ok(())
+}
+
+/// The reference to an object's controller. client-go: `metav1.GetControllerOf`.
+pub fn controller_of<C: Resource>(object: &C) -> Option<&OwnerReference> {
+    let references = object.meta().owner_references.as_ref()?;
+    references
+        .iter()
+        .find(|reference| reference.controller == Some(true))
+}
+
+/// Whether `owner` controls `object`, by UID. client-go: `metav1.IsControlledBy`.
+pub fn is_controlled_by<C: Resource, K: Resource>(object: &C, owner: &K) -> bool {
+    controller_of(object).is_some_and(|reference| owner.meta().uid.as_deref() == Some(&reference.uid))
+}
+
+/// Whether a reference names an object of kind `K`: its group and kind, in any version.
+pub fn refers_to_kind<K: Kind>(reference: &OwnerReference) -> bool {
+    let group = reference
+        .api_version
+        .split_once('/')
+        .map_or("", |(group, _)| group);
+    reference.kind == K::kind(&()) && group == K::group(&())
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::apps::v1::Deployment;
+    use k8s_openapi::api::core::v1::{ConfigMap, Node};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+    use super::*;
+
+    fn meta(namespace: &str, name: &str, uid: &str) -> ObjectMeta {
+        ObjectMeta {
+            namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+            name: Some(name.to_owned()),
+            uid: (!uid.is_empty()).then(|| uid.to_owned()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    fn map(namespace: &str, name: &str, uid: &str) -> ConfigMap {
+        ConfigMap {
+            metadata: meta(namespace, name, uid),
+            ..ConfigMap::default()
+        }
+    }
+
+    #[test]
+    fn controls_once_and_never_takes_over() {
+        let owner = map("a", "owner", "1");
+        let mut child = Deployment {
+            metadata: meta("a", "child", "9"),
+            ..Deployment::default()
+        };
+        set_controller(&mut child, &owner).unwrap();
+        set_controller(&mut child, &owner).unwrap();
+        let references = child.metadata.owner_references.clone().unwrap();
+        assert_eq!(references.len(), 1);
+        assert_eq!(
+            serde_json::to_value(&references[0]).unwrap(),
+            serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "1", "controller": true, "blockOwnerDeletion": true})
+        );
+        assert!(is_controlled_by(&child, &owner));
+
+        // Created again under the same name: another object.
+        let again = map("a", "owner", "2");
+        assert!(!is_controlled_by(&child, &again));
+        let before = child.clone();
+        let error = set_controller(&mut child, &again).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "set controller of a/child: it is controlled by ConfigMap owner already"
+        );
+        assert_eq!(child, before);
+    }
+
+    #[test]
+    fn refuses_owners_that_the_garbage_collector_would_not_find() {
+        let mut child = map("b", "child", "9");
+        let other = set_controller(&mut child, &map("a", "owner", "1")).unwrap_err();
+        assert!(matches!(other, OwnerError::OtherNamespace { .. }));
+        let unsaved = set_controller(&mut child, &map("b", "owner", "")).unwrap_err();
+        assert_eq!(
+            unsaved.to_string(),
+            "refer to ConfigMap b/owner as an owner: it has no UID"
+        );
+        let mut node = Node {
+            metadata: meta("", "n", "3"),
+            ..Node::default()
+        };
+        assert!(matches!(
+            set_controller(&mut node, &map("b", "owner", "1")),
+            Err(OwnerError::OtherNamespace { .. })
+        ));
+        set_controller(&mut child, &node).unwrap();
+    }
+
+    #[test]
+    fn tells_kinds_by_group_not_version() {
+        let mut reference = OwnerReference {
+            api_version: "apps/v1beta9".into(),
+            kind: "Deployment".into(),
+            ..OwnerReference::default()
+        };
+        assert!(refers_to_kind::<Deployment>(&reference));
+        reference.api_version = "other.example/v1".into();
+        assert!(!refers_to_kind::<Deployment>(&reference));
+        reference.api_version = "v1".into();
+        assert!(!refers_to_kind::<Deployment>(&reference));
+        reference.kind = "ConfigMap".into();
+        assert!(refers_to_kind::<ConfigMap>(&reference));
+    }
+}
