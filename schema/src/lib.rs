@@ -12,6 +12,7 @@ pub mod crd;
 mod error;
 mod format;
 mod gotext;
+mod lint;
 mod meta;
 mod names;
 mod path;
@@ -21,6 +22,7 @@ mod structural;
 mod validate;
 
 pub use error::{ErrorKind, FieldError, message_of};
+pub use lint::{Lint, Severity, lint};
 pub use prune::{default, drop_nulls, normalize_numbers, prepare, prune};
 pub use structural::{Rule, Structural};
 pub use validate::{blocks_rules, undecodable, validate, validate_status};

@@ -11,7 +11,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kubewright_schema::{FieldError, Structural, crd, message_of, prepare, undecodable, validate};
+use kubewright_schema::{
+    FieldError, Severity, Structural, crd, lint, message_of, prepare, undecodable, validate,
+};
 use serde_json::{Value, json};
 
 /// Folder of the records, if they are there.
@@ -172,6 +174,56 @@ fn crd_verdict(sent: &Value) -> Value {
         "warnings": warnings,
         "dropped": gone,
     })
+}
+
+/// SCH-130: what a server refuses or drops is an error to the linter, and what it accepts is none, but for what it
+/// accepts although it cannot work.
+#[test]
+fn lints_agree_with_crd_verdicts() {
+    /// Accepted, and wrong: formats that nobody checks, limits that contradict, names that break clients, paths that
+    /// lead nowhere.
+    const LINT_ONLY: [&str; 14] = [
+        "enum-dup",
+        "format-double-int",
+        "format-on-object",
+        "format-uint32",
+        "format-unknown-string",
+        "ios-type",
+        "kind-dash",
+        "minlength-neg",
+        "minmax-inverted",
+        "nullable-enum-nonull",
+        "pattern-on-int",
+        "required-undeclared",
+        "sub-scale-missing-field",
+        "sub-status-noschema",
+    ];
+    let Some(folder) = goldens("crd-verdicts") else {
+        return;
+    };
+    let verdicts: Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("verdicts.json")).unwrap()).unwrap();
+    let mut differences = Vec::new();
+    let (mut passed, mut skipped) = (0, 0);
+    for (name, want) in verdicts.as_object().unwrap() {
+        if NEED_CEL.contains(&name.as_str()) {
+            skipped += 1;
+            continue;
+        }
+        let lints = lint(&yaml(&folder.join(format!("{name}.yaml"))));
+        let errors: Vec<String> = lints
+            .iter()
+            .filter(|lint| lint.severity == Severity::Error)
+            .map(ToString::to_string)
+            .collect();
+        let expected = want["verdict"] != "accept" || LINT_ONLY.contains(&name.as_str());
+        if expected == errors.is_empty() {
+            differences.push(format!("{name} ({}): {errors:?}", want["verdict"]));
+        } else {
+            passed += 1;
+        }
+    }
+    report(&differences, passed, skipped, "lints of crd-verdicts");
 }
 
 /// Cases that need more than this crate: CEL, server-side apply, the rules for the metadata of every kind, the scale

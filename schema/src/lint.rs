@@ -1,0 +1,605 @@
+//! What is wrong or doubtful in a CRD, before a server sees it: everything that one refuses or silently drops, and
+//! what one accepts although it cannot work.
+//!
+//! **Invariant:** a CRD without lints of severity [`Severity::Error`] is accepted with strict field validation, and read
+//! back as it was sent, but for the server's defaults. Rules in CEL are the exception: they are not compiled here.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::crd;
+use crate::format::Format;
+use crate::structural::{Node, Type};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Works, yet probably not as meant.
+    Warning,
+    /// A server refuses it, drops it, or accepts what can never work.
+    Error,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lint {
+    /// Stable name of the rule, such as `undeclared-required`.
+    pub id: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where, as the server writes paths.
+    pub path: String,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Lint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        write!(f, "{severity}[{}]: {}: {}", self.id, self.path, self.message)
+    }
+}
+
+/// Looks at a whole CRD, as written (not yet decoded or defaulted).
+///
+/// Identifiers of errors: `refused` and `undecodable` (the server's words), `dropped`, `unknown-format`,
+/// `contradicting-limits`, `misplaced-limit`, `enum-type`, `repeated-value`, `undeclared-required`, `closed-variant`,
+/// `nullable-enum`, `typed-int-or-string`, `kind-name`, `lossy-conversion`, `scale-path`, `status-without-schema`,
+/// `column-path`. Of warnings: `unanchored-pattern`, `empty-object`, `emptied-map`, `size`.
+///
+/// ```
+/// use kubewright_schema::lint;
+/// # let mut crd = serde_json::json!({
+/// #     "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+/// #     "metadata": {"name": "foos.example.com"},
+/// #     "spec": {"group": "example.com", "scope": "Namespaced", "names": {"plural": "foos", "kind": "Foo"},
+/// #         "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+/// #             "type": "object", "properties": {"spec": {"type": "object",
+/// #                 "properties": {"a": {"type": "string"}}}}}}}]},
+/// # });
+/// assert!(lint(&crd).is_empty());
+/// crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["required"] = ["b"].into();
+/// assert_eq!(lint(&crd)[0].id, "undeclared-required");
+/// ```
+pub fn lint(crd: &Value) -> Vec<Lint> {
+    let mut linter = Linter::default();
+    let mut decoded = crd.clone();
+    match crd::decode(&mut decoded) {
+        Err(text) => {
+            linter.error("undecodable", "", text);
+            return linter.found;
+        }
+        Ok(unknown) => {
+            for path in unknown {
+                linter.error(
+                    "dropped",
+                    path,
+                    "the server does not know this field and drops it; remove it",
+                );
+            }
+        }
+    }
+    let versions = crd.pointer("/spec/versions").and_then(Value::as_array);
+    for (index, version) in versions.into_iter().flatten().enumerate() {
+        if let Some(schema) = version.pointer("/schema/openAPIV3Schema") {
+            linter.null_defaults(schema, &format!("spec.versions[{index}].schema.openAPIV3Schema"));
+        }
+    }
+    crd::default(&mut decoded);
+    for error in crd::validate(&decoded) {
+        linter.error("refused", error.field.clone(), error.message());
+    }
+    linter.size(&decoded);
+    linter.crd(&decoded);
+    linter.found
+}
+
+#[derive(Default)]
+struct Linter {
+    found: Vec<Lint>,
+}
+
+fn text<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
+    map.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn flag(map: &Map<String, Value>, key: &str) -> bool {
+    map.get(key) == Some(&Value::Bool(true))
+}
+
+/// Where a schema stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    /// It declares a value.
+    Structure,
+    /// Inside a junctor it only restricts one.
+    Junctor,
+}
+
+impl Linter {
+    fn push(
+        &mut self,
+        severity: Severity,
+        id: &'static str,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        self.found.push(Lint {
+            id,
+            severity,
+            path: path.into(),
+            message: message.into(),
+        });
+    }
+
+    fn error(&mut self, id: &'static str, path: impl Into<String>, message: impl Into<String>) {
+        self.push(Severity::Error, id, path, message);
+    }
+
+    fn warning(&mut self, id: &'static str, path: impl Into<String>, message: impl Into<String>) {
+        self.push(Severity::Warning, id, path, message);
+    }
+
+    /// SCH-34: a default of null is not stored.
+    fn null_defaults(&mut self, schema: &Value, path: &str) {
+        let Some(map) = schema.as_object() else { return };
+        if map.get("default").is_some_and(Value::is_null) {
+            let path = format!("{path}.default");
+            self.error("dropped", path, "a default of null is not stored; remove it");
+        }
+        for (key, value) in map {
+            match (key.as_str(), value) {
+                ("properties", Value::Object(properties)) => {
+                    for (name, property) in properties {
+                        self.null_defaults(property, &format!("{path}.properties[{name}]"));
+                    }
+                }
+                ("items" | "additionalProperties", value) => {
+                    self.null_defaults(value, &format!("{path}.{key}"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// SCH-70.
+    fn size(&mut self, crd: &Value) {
+        const ADVICE: usize = 200_000;
+        let size = crd.to_string().len();
+        if size > ADVICE {
+            self.warning(
+                "size",
+                "",
+                format!(
+                    "{size} bytes: `kubectl apply` fails above 256 KiB and the server above 1.5 MB; strip descriptions or \
+                     use server-side apply"
+                ),
+            );
+        }
+    }
+
+    fn crd(&mut self, crd: &Value) {
+        let Some(spec) = crd.get("spec").and_then(Value::as_object) else {
+            return;
+        };
+        if let Some(names) = spec.get("names").and_then(Value::as_object) {
+            let kind = text(names, "kind");
+            let proper = kind.starts_with(|c: char| c.is_ascii_uppercase())
+                && kind.chars().all(|c| c.is_ascii_alphanumeric());
+            if !kind.is_empty() && !proper {
+                let message =
+                    format!("`{kind}` breaks clients that make type names of kinds; write it in CamelCase");
+                self.error("kind-name", "spec.names.kind", message);
+            }
+        }
+        let versions: Vec<&Map<String, Value>> = spec
+            .get("versions")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object)
+            .collect();
+        let schema = |version: &Map<String, Value>| version.get("schema")?.get("openAPIV3Schema").cloned();
+        let differ = versions
+            .iter()
+            .any(|version| schema(version) != schema(versions[0]));
+        let strategy = crd.pointer("/spec/conversion/strategy");
+        if differ && strategy.is_some_and(|strategy| strategy != "Webhook") {
+            self.error(
+                "lossy-conversion",
+                "spec.conversion",
+                "the versions have different schemas, and without a conversion webhook the server only renames and prunes",
+            );
+        }
+        for (index, version) in versions.into_iter().enumerate() {
+            self.version(version, &format!("spec.versions[{index}]"));
+        }
+    }
+
+    fn version(&mut self, version: &Map<String, Value>, path: &str) {
+        let Some(schema) = version
+            .get("schema")
+            .and_then(|schema| schema.get("openAPIV3Schema")?.as_object())
+        else {
+            return;
+        };
+        self.schema(
+            schema,
+            &format!("{path}.schema.openAPIV3Schema"),
+            Place::Structure,
+        );
+        let root = Node::decode(&Value::Object(schema.clone()));
+        let subresources = version.get("subresources");
+        let status = subresources.is_some_and(|subresources| subresources.get("status").is_some());
+        if status && root.property("status").is_none() && !root.preserve {
+            self.error(
+                "status-without-schema",
+                format!("{path}.subresources.status"),
+                "the schema has no `status`, so that whatever is written there is pruned; declare it",
+            );
+        }
+        if let Some(scale) = subresources.and_then(|subresources| subresources.get("scale")?.as_object()) {
+            for (key, wanted) in [
+                ("specReplicasPath", Type::Integer),
+                ("statusReplicasPath", Type::Integer),
+                ("labelSelectorPath", Type::String),
+            ] {
+                let value = text(scale, key);
+                if value.starts_with('.') && !leads_to(&root, value, |node| node.kind == wanted) {
+                    let message = format!(
+                        "{value} leads to no field of type {} in the schema",
+                        wanted.name()
+                    );
+                    self.error("scale-path", format!("{path}.subresources.scale.{key}"), message);
+                }
+            }
+        }
+        let columns = version.get("additionalPrinterColumns").and_then(Value::as_array);
+        for (index, column) in columns.into_iter().flatten().enumerate() {
+            let value = column.get("jsonPath").and_then(Value::as_str).unwrap_or_default();
+            // Filters, wildcards and metadata are beyond the schema.
+            let simple = value.starts_with('.')
+                && !value.contains(['[', '*', '(', '\\'])
+                && !value.starts_with(".metadata");
+            if simple && !leads_to(&root, value, |_| true) {
+                let path = format!("{path}.additionalPrinterColumns[{index}].jsonPath");
+                self.error(
+                    "column-path",
+                    path,
+                    format!("{value} leads to no field of the schema; the column stays empty"),
+                );
+            }
+        }
+    }
+
+    fn schema(&mut self, map: &Map<String, Value>, path: &str, place: Place) {
+        if place == Place::Structure {
+            self.structure(map, path);
+        }
+        self.limits(map, path, place);
+        self.values(map, path, place);
+        let pattern = text(map, "pattern");
+        if !pattern.is_empty() && !pattern.contains(['^', '$']) {
+            self.warning(
+                "unanchored-pattern",
+                format!("{path}.pattern"),
+                format!("`{pattern}` is looked for anywhere in the value; anchor it with ^ and $"),
+            );
+        }
+        if place == Place::Junctor && map.get("additionalProperties") == Some(&Value::Bool(false)) {
+            self.error(
+                "closed-variant",
+                format!("{path}.additionalProperties"),
+                "this refuses the fields of all other variants, which the object may carry; remove it",
+            );
+        }
+        for (key, value) in map {
+            match (key.as_str(), value) {
+                ("properties", Value::Object(properties)) => {
+                    for (name, property) in properties {
+                        self.sub(property, &format!("{path}.properties[{name}]"), place);
+                    }
+                }
+                ("items" | "additionalProperties", schema) => {
+                    self.sub(schema, &format!("{path}.{key}"), place);
+                }
+                ("not", schema) => self.sub(schema, &format!("{path}.not"), Place::Junctor),
+                ("allOf" | "anyOf" | "oneOf", Value::Array(members)) => {
+                    for (index, member) in members.iter().enumerate() {
+                        self.sub(member, &format!("{path}.{key}[{index}]"), Place::Junctor);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn sub(&mut self, schema: &Value, path: &str, place: Place) {
+        if let Some(map) = schema.as_object() {
+            self.schema(map, path, place);
+        }
+    }
+
+    fn structure(&mut self, map: &Map<String, Value>, path: &str) {
+        let kind = text(map, "type");
+        let format = text(map, "format");
+        let type_name = (!kind.is_empty()).then_some(kind);
+        if !format.is_empty() && Format::recognize(type_name, format).is_none() {
+            let what = if kind.is_empty() {
+                "a value without type"
+            } else {
+                kind
+            };
+            self.error(
+                "unknown-format",
+                format!("{path}.format"),
+                format!(
+                    "the server never checks the format `{format}` of {what}; remove it or write the limits"
+                ),
+            );
+        }
+        if flag(map, "x-kubernetes-int-or-string") && !kind.is_empty() {
+            self.error(
+                "typed-int-or-string",
+                format!("{path}.type"),
+                "the type contradicts x-kubernetes-int-or-string; remove one of them",
+            );
+        }
+        if flag(map, "nullable") && map.contains_key("enum") {
+            self.error(
+                "nullable-enum",
+                format!("{path}.nullable"),
+                "null is never one of the values of an enum, not even where it is listed; without `nullable` a null is \
+                 dropped and the object accepted",
+            );
+        }
+        let preserve = flag(map, "x-kubernetes-preserve-unknown-fields");
+        let additional = map.get("additionalProperties");
+        let declares = map.get("properties").is_some_and(Value::is_object);
+        if kind == "object" && !preserve && !declares && additional.is_none() && !path.ends_with("[metadata]")
+        {
+            self.warning(
+                "empty-object",
+                path,
+                "everything inside is pruned; declare properties or preserve unknown fields",
+            );
+        }
+        if additional == Some(&Value::Bool(true)) && !preserve {
+            self.warning(
+                "emptied-map",
+                format!("{path}.additionalProperties"),
+                "keys are kept, but objects as values are emptied; preserve unknown fields instead",
+            );
+        }
+        let Some(Value::Array(required)) = map.get("required") else {
+            return;
+        };
+        let properties = map.get("properties").and_then(Value::as_object);
+        for name in required.iter().filter_map(Value::as_str) {
+            let declared = properties.is_some_and(|properties| properties.contains_key(name));
+            let implied = matches!(name, "apiVersion" | "kind" | "metadata");
+            if !declared && !preserve && additional.is_none() && !implied {
+                self.error(
+                    "undeclared-required",
+                    format!("{path}.required"),
+                    format!(
+                        "`{name}` is required and not declared, so that it is pruned before it is looked for"
+                    ),
+                );
+            }
+        }
+    }
+
+    /// SCH-19: limits that contradict each other, or do not belong to the type.
+    fn limits(&mut self, map: &Map<String, Value>, path: &str, place: Place) {
+        for (low, high) in [
+            ("minimum", "maximum"),
+            ("minLength", "maxLength"),
+            ("minItems", "maxItems"),
+            ("minProperties", "maxProperties"),
+        ] {
+            let number = |key: &str| map.get(key).and_then(Value::as_f64);
+            if let (Some(min), Some(max)) = (number(low), number(high))
+                && min > max
+            {
+                let message = format!("{low} {min} is greater than {high} {max}; no value fits");
+                self.error("contradicting-limits", format!("{path}.{low}"), message);
+            }
+            for key in [low, high] {
+                if low != "minimum" && number(key).is_some_and(|limit| limit < 0.0) {
+                    self.error(
+                        "contradicting-limits",
+                        format!("{path}.{key}"),
+                        "a size is never negative",
+                    );
+                }
+            }
+        }
+        let kind = text(map, "type");
+        if place == Place::Junctor || kind.is_empty() {
+            return;
+        }
+        for (keys, kinds) in [
+            (
+                &["minimum", "maximum", "multipleOf"][..],
+                &["integer", "number"][..],
+            ),
+            (&["minLength", "maxLength", "pattern"], &["string"]),
+            (&["minItems", "maxItems"], &["array"]),
+            (&["minProperties", "maxProperties", "required"], &["object"]),
+        ] {
+            for key in keys {
+                if map.contains_key(*key) && !kinds.contains(&kind) {
+                    let message = format!("`{key}` says nothing about values of type {kind}; remove it");
+                    self.error("misplaced-limit", format!("{path}.{key}"), message);
+                }
+            }
+        }
+    }
+
+    /// SCH-19: enums with values of another type, and repetitions.
+    fn values(&mut self, map: &Map<String, Value>, path: &str, place: Place) {
+        for key in ["enum", "required"] {
+            let Some(Value::Array(values)) = map.get(key) else {
+                continue;
+            };
+            for (index, value) in values.iter().enumerate() {
+                if values[..index].contains(value) {
+                    let message = format!("{value} is there twice");
+                    self.error("repeated-value", format!("{path}.{key}[{index}]"), message);
+                }
+            }
+        }
+        let Some(Value::Array(values)) = map.get("enum").filter(|_| place == Place::Structure) else {
+            return;
+        };
+        let kind = text(map, "type");
+        for (index, value) in values.iter().enumerate() {
+            let fits = match value {
+                Value::Null => true,
+                Value::Bool(_) => kind == "boolean",
+                Value::Number(number) => kind == "number" || (kind == "integer" && !number.is_f64()),
+                Value::String(_) => kind == "string",
+                Value::Array(_) => kind == "array",
+                Value::Object(_) => kind == "object",
+            };
+            if !fits && !kind.is_empty() {
+                let message = format!("{value} is no {kind}, so that it never is the value");
+                self.error("enum-type", format!("{path}.enum[{index}]"), message);
+            }
+        }
+    }
+}
+
+/// Whether a path such as `.spec.replicas` leads to a schema that fits. What is preserved may be anything.
+fn leads_to(root: &Node, path: &str, fits: impl Fn(&Node) -> bool) -> bool {
+    let mut node = root;
+    for name in path.trim_start_matches('.').split('.') {
+        let preserve = node.preserve;
+        node = match node.field(name) {
+            Some(next) => next,
+            None => return preserve,
+        };
+    }
+    fits(node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn crd(spec: &Value) -> Value {
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": "foos.example.com"},
+            "spec": {
+                "group": "example.com",
+                "scope": "Namespaced",
+                "names": {"plural": "foos", "kind": "Foo"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                    "type": "object", "properties": {"spec": spec}}}}],
+            },
+        })
+    }
+
+    fn ids(spec: &Value) -> Vec<&'static str> {
+        lint(&crd(&json!({"type": "object", "properties": {"f": spec}})))
+            .iter()
+            .map(|lint| lint.id)
+            .collect()
+    }
+
+    #[test]
+    fn each_rule_on_a_field() {
+        let cases = [
+            (json!({"type": "string", "pattern": "^("}), "refused"),
+            (json!({"type": ["string"]}), "undecodable"),
+            (json!({"type": "string", "const": "a"}), "dropped"),
+            (json!({"type": "string", "default": null}), "dropped"),
+            (json!({"type": "integer", "format": "uint32"}), "unknown-format"),
+            (
+                json!({"type": "integer", "minimum": 2, "maximum": 1}),
+                "contradicting-limits",
+            ),
+            (json!({"type": "string", "minLength": -1}), "contradicting-limits"),
+            (json!({"type": "integer", "pattern": "^a$"}), "misplaced-limit"),
+            (json!({"type": "string", "enum": [1]}), "enum-type"),
+            (json!({"type": "string", "enum": ["a", "a"]}), "repeated-value"),
+            (
+                json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["b"]}),
+                "undeclared-required",
+            ),
+            (
+                json!({"type": "object", "properties": {"a": {"type": "string"}},
+                    "anyOf": [{"required": ["a"], "additionalProperties": false}]}),
+                "closed-variant",
+            ),
+            (
+                json!({"type": "string", "nullable": true, "enum": ["a", null]}),
+                "nullable-enum",
+            ),
+            (
+                json!({"type": "string", "x-kubernetes-int-or-string": true}),
+                "typed-int-or-string",
+            ),
+            (json!({"type": "string", "pattern": "b+"}), "unanchored-pattern"),
+            (json!({"type": "object"}), "empty-object"),
+            (
+                json!({"type": "object", "additionalProperties": true}),
+                "emptied-map",
+            ),
+        ];
+        for (field, id) in cases {
+            assert_eq!(ids(&field), [id], "{field}");
+        }
+        assert!(ids(&json!({"type": "string", "enum": ["a"], "default": "a", "pattern": "^a$"})).is_empty());
+    }
+
+    #[test]
+    fn each_rule_around_the_schema() {
+        let spec = json!({"type": "object", "properties": {"replicas": {"type": "integer"}}});
+        let linted = |pointer: &str, value: Value| -> Vec<&'static str> {
+            let mut crd = crd(&spec);
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            crd.pointer_mut(parent).unwrap()[key] = value;
+            lint(&crd).iter().map(|lint| lint.id).collect()
+        };
+        assert!(linted("/spec/scope", "Cluster".into()).is_empty());
+        assert_eq!(linted("/spec/names/kind", "foo-bar".into()), ["kind-name"]);
+        let scale =
+            json!({"scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.r"}});
+        assert_eq!(linted("/spec/versions/0/subresources", scale), ["scale-path"]);
+        assert_eq!(
+            linted("/spec/versions/0/subresources", json!({"status": {}})),
+            ["status-without-schema"]
+        );
+        let columns = json!([
+            {"name": "a", "type": "string", "jsonPath": ".spec.zz"},
+            {"name": "b", "type": "integer", "jsonPath": ".spec.replicas"},
+            {"name": "c", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+            {"name": "d", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"},
+        ]);
+        assert_eq!(
+            linted("/spec/versions/0/additionalPrinterColumns", columns),
+            ["column-path"]
+        );
+        let mut two = crd(&spec);
+        let mut second = two["spec"]["versions"][0].clone();
+        second["name"] = "v2".into();
+        second["storage"] = false.into();
+        second["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["more"] =
+            json!({"type": "string"});
+        two["spec"]["versions"].as_array_mut().unwrap().push(second);
+        assert_eq!(
+            lint(&two).iter().map(|lint| lint.id).collect::<Vec<_>>(),
+            ["lossy-conversion"]
+        );
+    }
+}
