@@ -6,12 +6,16 @@
 //! **Invariant:** a CRD for which [`validate`] finds nothing yields a [`Structural`](crate::Structural) for each of
 //! its versions.
 
+mod conversion;
 mod defaults;
 mod fieldpath;
+mod form;
 mod internal;
+mod lists;
 mod schema;
 mod shape;
 mod spec;
+mod view;
 
 use serde_json::{Map, Value, json};
 
@@ -97,7 +101,7 @@ pub fn default(crd: &mut Value) {
 pub fn unrecognized_formats(crd: &Value, old: Option<&Value>) -> Vec<String> {
     let known = old.map(|old| unrecognized_formats(old, None)).unwrap_or_default();
     let mut found = Vec::new();
-    let view = spec::View::new(crd);
+    let view = view::View::new(crd);
     for schema in view.schemas() {
         schema::unrecognized_formats(schema, &mut found);
     }

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value};
 
+use super::conversion::{check_conversion, is_review_version};
 use super::fieldpath::{self, Brackets};
 use super::internal::{self, Shared};
+use super::lists;
 use super::schema::{self, Strictness, flag, text};
+use super::view::{View, schema_of};
 use crate::error::FieldError;
 use crate::gotext;
 use crate::meta;
@@ -62,75 +65,6 @@ pub fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
     errors
 }
 
-/// A CRD as the server's internal type has it: what all versions share stands at the top.
-pub(super) struct View<'a> {
-    spec: Option<&'a Map<String, Value>>,
-    pub(super) versions: Vec<&'a Map<String, Value>>,
-    shared_schema: bool,
-    shared_subresources: bool,
-    shared_columns: bool,
-    shared_selectable: bool,
-}
-
-impl<'a> View<'a> {
-    pub(super) fn new(crd: &'a Value) -> Self {
-        let spec = crd.get("spec").and_then(Value::as_object);
-        let versions: Vec<&Map<String, Value>> = spec
-            .and_then(|spec| spec.get("versions")?.as_array())
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_object)
-            .collect();
-        let shared = |key: &str| {
-            !versions.is_empty()
-                && versions
-                    .iter()
-                    .all(|version| version.get(key) == versions[0].get(key))
-        };
-        Self {
-            shared_schema: shared("schema"),
-            shared_subresources: shared("subresources"),
-            shared_columns: shared("additionalPrinterColumns"),
-            shared_selectable: shared("selectableFields"),
-            spec,
-            versions,
-        }
-    }
-
-    fn text(&self, key: &str) -> &'a str {
-        self.spec.map(|spec| text(spec, key)).unwrap_or_default()
-    }
-
-    fn names(&self) -> Option<&'a Map<String, Value>> {
-        self.spec?.get("names")?.as_object()
-    }
-
-    fn spec_value(&self, pointer: &str) -> Value {
-        let mut keys = pointer.trim_start_matches('/').split('/');
-        let first = keys.next().and_then(|key| self.spec?.get(key));
-        keys.fold(first, |value, key| value?.get(key))
-            .cloned()
-            .unwrap_or_else(|| "".into())
-    }
-
-    /// The schemas of all versions, a shared one once.
-    pub(super) fn schemas(&self) -> Vec<&'a Value> {
-        let schemas = self.versions.iter().filter_map(|version| schema_of(version));
-        if self.shared_schema {
-            schemas.take(1).collect()
-        } else {
-            schemas.collect()
-        }
-    }
-}
-
-fn schema_of(version: &Map<String, Value>) -> Option<&Value> {
-    version
-        .get("schema")?
-        .get("openAPIV3Schema")
-        .filter(|schema| schema.is_object())
-}
-
 fn status_enabled(version: &Map<String, Value>) -> bool {
     version
         .get("subresources")
@@ -170,7 +104,7 @@ impl Options {
         };
         let loose_items = |map: &Map<String, Value>| {
             let mut errors = Vec::new();
-            schema::check_list_items(map, "", &mut errors);
+            lists::check_list_items(map, "", &mut errors);
             !errors.is_empty()
         };
         let unpruned = schemas.iter().any(|schema| {
@@ -182,7 +116,7 @@ impl Options {
             known_types: !any(&odd_type),
             structural: schemas.iter().all(|schema| schema::is_structural(schema)),
             pruned_defaults: !unpruned,
-            atomic_sets: !any(&schema::has_granular_set),
+            atomic_sets: !any(&lists::has_granular_set),
             list_map_keys: !any(&loose_items),
         };
         let review_versions = old.spec_value("/conversion/webhook/conversionReviewVersions");
@@ -336,10 +270,11 @@ fn check_spec(view: &View<'_>, options: &Options, errors: &mut Vec<FieldError>) 
             ));
         }
     }
-    check_conversion(view, options, errors);
+    check_conversion(view, options.known_review_version, errors);
 }
 
-fn check_enum(field: &str, value: &str, supported: &[&str], errors: &mut Vec<FieldError>) {
+/// A value that must be one of a few.
+pub(super) fn check_enum(field: &str, value: &str, supported: &[&str], errors: &mut Vec<FieldError>) {
     if value.is_empty() {
         errors.push(FieldError::required(field, ""));
     } else if !supported.contains(&value) {
@@ -686,160 +621,6 @@ fn check_selectable(
     }
     if unique.len() > MAX_SELECTABLE && !options.many_selectable.contains(version_name) {
         errors.push(FieldError::too_many(path, unique.len(), 8));
-    }
-}
-
-fn is_review_version(version: &Value) -> bool {
-    matches!(version.as_str(), Some("v1" | "v1beta1"))
-}
-
-/// SCH-65. The server's internal type has no `webhook` level, so its paths have none either.
-fn check_conversion(view: &View<'_>, options: &Options, errors: &mut Vec<FieldError>) {
-    let Some(conversion) = view.spec.and_then(|spec| spec.get("conversion")?.as_object()) else {
-        return;
-    };
-    let strategy = text(conversion, "strategy");
-    check_enum("spec.conversion.strategy", strategy, &["None", "Webhook"], errors);
-    let webhook = conversion.get("webhook").filter(|webhook| !webhook.is_null());
-    let client = webhook.and_then(|webhook| webhook.get("clientConfig")?.as_object());
-    let versions: &[Value] = webhook
-        .and_then(|webhook| webhook.get("conversionReviewVersions")?.as_array())
-        .map_or(&[], Vec::as_slice);
-    if strategy != "Webhook" {
-        if client.is_some() {
-            errors.push(FieldError::forbidden(
-                "spec.conversion.webhookClientConfig",
-                "should not be set when strategy is not set to Webhook",
-            ));
-        }
-        if !versions.is_empty() {
-            errors.push(FieldError::forbidden(
-                "spec.conversion.conversionReviewVersions",
-                "should not be set when strategy is not set to Webhook",
-            ));
-        }
-        return;
-    }
-    match client {
-        None => errors.push(FieldError::required(
-            "spec.conversion.webhookClientConfig",
-            "required when strategy is set to Webhook",
-        )),
-        Some(client) => check_client(client, "spec.conversion.webhookClientConfig", errors),
-    }
-    check_review_versions(versions, options, errors);
-}
-
-fn check_client(client: &Map<String, Value>, path: &str, errors: &mut Vec<FieldError>) {
-    let url = client.get("url").and_then(Value::as_str);
-    let service = client.get("service").and_then(Value::as_object);
-    match (url, service) {
-        (Some(url), None) => check_url(url, &format!("{path}.url"), errors),
-        (None, Some(service)) => check_service(service, &format!("{path}.service"), errors),
-        _ => errors.push(FieldError::required(
-            path,
-            "exactly one of url or service is required",
-        )),
-    }
-}
-
-fn check_url(url: &str, field: &str, errors: &mut Vec<FieldError>) {
-    const FORM: &str = "; desired format: https://host[/path]";
-    let mut wrong = |value: &str, detail: String| errors.push(FieldError::invalid(field, value, detail));
-    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
-    if scheme != "https" {
-        wrong(scheme, format!("'https' is the only allowed URL scheme{FORM}"));
-    }
-    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let authority = rest
-        .strip_prefix("//")
-        .map(|rest| rest.split('/').next().unwrap_or_default())
-        .unwrap_or_default();
-    let (user, host) = match authority.rsplit_once('@') {
-        Some((user, host)) => (Some(user), host),
-        None => (None, authority),
-    };
-    if host.is_empty() {
-        wrong("", format!("host must be specified{FORM}"));
-    }
-    if let Some(user) = user {
-        wrong(user, "user information is not permitted in the URL".to_owned());
-    }
-    if !fragment.is_empty() {
-        wrong(fragment, "fragments are not permitted in the URL".to_owned());
-    }
-    if !query.is_empty() {
-        wrong(query, "query parameters are not permitted in the URL".to_owned());
-    }
-}
-
-fn check_service(service: &Map<String, Value>, path: &str, errors: &mut Vec<FieldError>) {
-    // Upstream passes name and namespace in the wrong order, so each is blamed for the other.
-    for (key, blamed) in [("namespace", "name"), ("name", "namespace")] {
-        if text(service, key).is_empty() {
-            errors.push(FieldError::required(format!("{path}.{blamed}"), ""));
-        }
-    }
-    let port = service.get("port").and_then(Value::as_i64).unwrap_or(443);
-    if !(1..=65535).contains(&port) {
-        errors.push(FieldError::invalid(
-            format!("{path}.port"),
-            port,
-            "port is not valid: must be between 1 and 65535, inclusive",
-        ));
-    }
-    let url_path = text(service, "path");
-    if url_path.is_empty() || url_path == "/" {
-        return;
-    }
-    let field = format!("{path}.path");
-    let mut wrong = |detail: String| errors.push(FieldError::invalid(&*field, url_path, detail));
-    if url_path == "//" {
-        wrong("segment[0] may not be empty".to_owned());
-        return;
-    }
-    if !url_path.starts_with('/') {
-        wrong("must start with a '/'".to_owned());
-    }
-    let mut characters = url_path.chars();
-    characters.next();
-    let steps = characters.as_str();
-    for (index, step) in steps.strip_suffix('/').unwrap_or(steps).split('/').enumerate() {
-        if step.is_empty() {
-            wrong(format!("segment[{index}] may not be empty"));
-        } else {
-            for failure in names::dns1123_subdomain(step) {
-                wrong(format!("segment[{index}]: {failure}"));
-            }
-        }
-    }
-}
-
-fn check_review_versions(versions: &[Value], options: &Options, errors: &mut Vec<FieldError>) {
-    const PATH: &str = "spec.conversion.conversionReviewVersions";
-    if versions.is_empty() {
-        errors.push(FieldError::required(PATH, ""));
-        return;
-    }
-    let mut seen = HashSet::new();
-    for (index, version) in versions.iter().enumerate() {
-        let name = version.as_str().unwrap_or_default();
-        let field = format!("{PATH}[{index}]");
-        if !seen.insert(name) {
-            errors.push(FieldError::invalid(field, name, "duplicate version"));
-            continue;
-        }
-        for wrong in names::dns1035_label(name) {
-            errors.push(FieldError::invalid(&*field, name, wrong));
-        }
-    }
-    if options.known_review_version && !versions.iter().any(is_review_version) {
-        errors.push(FieldError::invalid(
-            PATH,
-            versions.to_vec(),
-            "must include at least one of v1, v1beta1",
-        ));
     }
 }
 
