@@ -1,6 +1,7 @@
 //! A Kubernetes API server as a library.
 
 pub mod clock;
+pub mod crd;
 pub mod dev;
 pub mod discovery;
 pub mod engine;
@@ -11,9 +12,8 @@ pub mod openapi;
 pub mod registry;
 pub mod rest;
 pub mod status;
-
 pub mod storage;
 pub mod table;
 pub mod version;
 
-pub use dev::{CrdSource, DevServer, LoggedRequest, Matcher};
+pub use dev::{CrdSource, DevServer, Listen, LoggedRequest, Matcher};

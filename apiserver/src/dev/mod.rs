@@ -4,8 +4,12 @@
 //! outlives it (API-3).
 
 mod controls;
+mod listen;
 mod load;
+mod tls;
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +31,15 @@ use crate::storage::{Memory, Storage};
 
 use controls::Controls;
 pub use controls::{LoggedRequest, Matcher};
+pub use listen::Listen;
+use listen::Socket;
 pub use load::{CrdSource, LoadError};
+pub use tls::TlsError;
+
+/// Name of the user whom [`DevServer::client`] and the kubeconfig speak for.
+const ADMIN: &str = "system:admin";
+/// Their group.
+const MASTERS: &str = "system:masters";
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -36,13 +48,51 @@ pub enum StartError {
     /// The objects that every cluster has could not be created.
     #[error("create what every cluster has")]
     Bootstrap(#[source] ApiError),
+    /// The address cannot be listened on.
+    #[error("listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No certificates.
+    #[error("set up TLS")]
+    Tls(#[source] TlsError),
 }
 
 /// Settings of a [`DevServer`].
-#[derive(Clone, Debug, Default)]
-pub struct Builder {}
+#[derive(Clone, Default)]
+pub struct Builder {
+    listen: Listen,
+    token: Option<String>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Never the token.
+        f.debug_struct("Builder")
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Builder {
+    /// Where to listen, besides the door in the process. Default: nowhere.
+    #[must_use]
+    pub fn listen(mut self, listen: Listen) -> Self {
+        self.listen = listen;
+        self
+    }
+
+    /// A bearer token that lets the administrator in, besides the client certificate.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
     /// Starts the server; it is ready when this returns.
     ///
     /// # Errors
@@ -65,8 +115,15 @@ impl Builder {
             .map_err(StartError::Bootstrap)?;
         let mut tasks = JoinSet::new();
         tasks.spawn(namespace::run(engine.clone()));
+        tasks.spawn(crate::crd::run(engine.clone()));
         tasks.spawn(expire(storage.clone(), clock));
+        let socket = match self.listen {
+            Listen::InProcess => None,
+            Listen::Tls(address) => Some(Socket::bind(address, true, self.token, engine.clone()).await?),
+            Listen::Plain(address) => Some(Socket::bind(address, false, self.token, engine.clone()).await?),
+        };
         Ok(DevServer {
+            socket,
             engine,
             storage,
             controls,
@@ -100,6 +157,7 @@ async fn expire(storage: Arc<Memory>, clock: Arc<Clock>) {
 /// ```
 #[derive(Debug)]
 pub struct DevServer {
+    socket: Option<Socket>,
     engine: Engine,
     storage: Arc<Memory>,
     controls: Arc<Controls>,
@@ -122,7 +180,7 @@ impl DevServer {
 
     /// A client of group `system:masters`, with no socket between. Needs a tokio runtime.
     pub fn client(&self) -> kube::Client {
-        self.client_as("system:admin", ["system:masters"])
+        self.client_as(ADMIN, [MASTERS])
     }
 
     /// A client of another user. The identity stands in the request log; authorization does not look at it yet.
@@ -143,6 +201,29 @@ impl DevServer {
         kube::Client::new(service, "default")
     }
 
+    /// Where the server listens, such as `https://127.0.0.1:40521`.
+    ///
+    /// # Panics
+    /// Where it has no socket; see [`Builder::listen`].
+    pub fn url(&self) -> String {
+        self.socket().url()
+    }
+
+    /// A kubeconfig of the administrator: the server's authority, a client certificate of group `system:masters`, and
+    /// the token where one is set.
+    ///
+    /// # Panics
+    /// Where the server has no socket; see [`Builder::listen`].
+    pub fn kubeconfig(&self) -> String {
+        self.socket().kubeconfig()
+    }
+
+    fn socket(&self) -> &Socket {
+        self.socket
+            .as_ref()
+            .expect("a server that listens: DevServer::builder().listen(..)")
+    }
+
     /// The engine, a `tower::Service` of HTTP requests.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -151,6 +232,9 @@ impl DevServer {
     /// Stops the server: running watches end cleanly, later requests are refused.
     pub async fn stop(mut self) {
         self.engine.shut_down();
+        if let Some(socket) = self.socket.take() {
+            socket.stop().await;
+        }
         self.tasks.shutdown().await;
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use serde_json::Value;
+use tokio::sync::watch;
 
 /// Group, version and plural name of a resource. The core group is the empty string.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,6 +147,15 @@ impl ResourceInfo {
         matches!(self.origin, Origin::Custom(_))
     }
 
+    /// Whether this is another state of the same resource, rather than one of a later CRD with the same names.
+    pub fn is_same_resource(&self, other: &Self) -> bool {
+        match (&self.origin, &other.origin) {
+            (Origin::Custom(own), Origin::Custom(other)) => own.crd_uid == other.crd_uid,
+            (Origin::BuiltIn, Origin::BuiltIn) => true,
+            _ => false,
+        }
+    }
+
     /// The warning that requests get, where the version is deprecated.
     pub fn deprecation(&self) -> Option<&str> {
         match &self.origin {
@@ -169,6 +179,10 @@ pub enum Origin {
 pub struct CustomVersion {
     /// Name of the CRD object.
     pub crd_name: String,
+    /// Its uid.
+    pub crd_uid: String,
+    /// Generation of the CRD that this version was taken from.
+    pub crd_generation: i64,
     /// Version that is stored.
     pub storage_version: String,
     /// Compiled schema; prunes, defaults and validates.
@@ -222,12 +236,20 @@ impl Snapshot {
 #[derive(Debug, Default)]
 pub struct Registry {
     current: ArcSwap<Snapshot>,
+    changed: watch::Sender<()>,
 }
 
 impl Registry {
     /// The present snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// Tells when another snapshot is published. What was published before counts as seen.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        let mut changes = self.changed.subscribe();
+        changes.mark_unchanged();
+        changes
     }
 
     /// Applies `change` to a copy of the present snapshot and publishes it with the next revision.
@@ -240,5 +262,6 @@ impl Registry {
             next.revision += 1;
             next
         });
+        self.changed.send_replace(());
     }
 }

@@ -53,7 +53,7 @@ impl Call<'_> {
             self.validate(&self.served(&stored), None, Door::Main)?;
             self.check_size(&stored)?;
             if attempt == 1 {
-                self.warnings.extend(strategy.warnings(&stored));
+                self.warnings.extend(strategy.warnings(&stored, None));
             }
             let name = meta::text(&stored, "name").to_owned();
             let key = self.key(&name);
@@ -75,7 +75,10 @@ impl Call<'_> {
                 },
             };
             match outcome {
-                Ok(entry) => return Ok(Reply::Object(StatusCode::CREATED, entry)),
+                Ok(entry) => {
+                    strategy.stored(self.engine, &entry.value);
+                    return Ok(Reply::Object(StatusCode::CREATED, entry));
+                }
                 Err(StorageError::Exists { .. }) if generate.is_some() && attempt < ATTEMPTS => {}
                 Err(error) => return Err(self.storage_error(&name, error)),
             }

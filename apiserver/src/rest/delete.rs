@@ -60,7 +60,12 @@ impl Call<'_> {
             };
             match outcome {
                 Ok(entry) if finished => return Ok(Outcome::Gone(entry)),
-                Ok(entry) => return Ok(Outcome::Waits(entry)),
+                Ok(entry) => {
+                    if options.dry_run == DryRun::No {
+                        strategy.stored(self.engine, &entry.value);
+                    }
+                    return Ok(Outcome::Waits(entry));
+                }
                 Err(error) if is_conflict(&error) => {}
                 Err(error) => return Err(self.storage_error(name, error)),
             }

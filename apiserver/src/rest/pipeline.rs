@@ -61,9 +61,10 @@ impl Call<'_> {
         let mut faults = duplicates;
         match &self.info.origin {
             Origin::Custom(version) => faults.extend(prepare_custom(&mut object, version)),
-            // Go's typed decoder takes a null as an absent field; unknown fields are left alone until the kinds'
-            // schemas are walked here.
-            Origin::BuiltIn => drop_nulls(&mut object),
+            Origin::BuiltIn => {
+                let unknown = self.engine.strategy(&self.info).decode(&mut object);
+                faults.extend(unknown.map_err(|why| self.cannot_be_handled(&why))?);
+            }
         }
         match options.field_validation {
             FieldValidation::Ignore => {}
@@ -171,9 +172,10 @@ impl Call<'_> {
             faults.extend(validate_custom(object, old, version, door));
         }
         faults.extend(strategy.validate(object));
-        if let Some(old) = old {
-            faults.extend(strategy.validate_update(object, old));
-        }
+        faults.extend(match old {
+            None => strategy.validate_create(object),
+            Some(old) => strategy.validate_update(object, old),
+        });
         self.refuse(meta::text(object, "name"), &faults)
     }
 
@@ -260,7 +262,7 @@ impl std::io::Write for Counter {
     }
 }
 
-fn drop_nulls(value: &mut Value) {
+pub(super) fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(map) => {
             map.retain(|_, value| !value.is_null());

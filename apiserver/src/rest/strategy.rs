@@ -8,6 +8,7 @@ use std::time::Duration;
 use kubewright_schema::FieldError;
 use serde_json::Value;
 
+use crate::engine::Engine;
 use crate::registry::ResourceInfo;
 
 mod builtin;
@@ -16,6 +17,18 @@ pub(crate) use builtin::install;
 
 /// Per-kind behaviour; every method has a default.
 pub trait Strategy: Send + Sync + 'static {
+    /// Reads an object as the kind's type does, in place, and fills in its defaults. Returns complaints about fields
+    /// that the type does not have.
+    ///
+    /// # Errors
+    /// The text for a value of a wrong JSON type (400).
+    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
+        // Go's typed decoder takes a null as an absent field; unknown fields are left alone until the kinds' schemas
+        // are walked here.
+        super::pipeline::drop_nulls(object);
+        Ok(Vec::new())
+    }
+
     /// Fills in and clears fields of an object about to be created.
     fn prepare_for_create(&self, _object: &mut Value) {}
 
@@ -27,15 +40,23 @@ pub trait Strategy: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Finds the faults of a new object. Asked besides [`Strategy::validate`].
+    fn validate_create(&self, _object: &Value) -> Vec<FieldError> {
+        Vec::new()
+    }
+
     /// Finds what an update may not change. Asked besides [`Strategy::validate`].
     fn validate_update(&self, _new: &Value, _old: &Value) -> Vec<FieldError> {
         Vec::new()
     }
 
-    /// Texts of `Warning` headers for an object that is otherwise fine.
-    fn warnings(&self, _object: &Value) -> Vec<String> {
+    /// Texts of `Warning` headers for an object that is otherwise fine; `old` is what it replaces.
+    fn warnings(&self, _object: &Value, _old: Option<&Value>) -> Vec<String> {
         Vec::new()
     }
+
+    /// Told what was stored, before the write is answered. Concurrent writes of one object may be told in any order.
+    fn stored(&self, _engine: &Engine, _object: &Value) {}
 
     /// Complaints about a name; the default is that of DNS-1123 subdomains.
     fn name_faults(&self, name: &str) -> Vec<String> {

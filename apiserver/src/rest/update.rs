@@ -93,7 +93,10 @@ impl Call<'_> {
                 storage.update(&old.key, new, old.revision).await
             };
             match outcome {
-                Ok(entry) => return Ok(Reply::Object(StatusCode::OK, entry)),
+                Ok(entry) => {
+                    self.engine.strategy(&self.info).stored(self.engine, &entry.value);
+                    return Ok(Reply::Object(StatusCode::OK, entry));
+                }
                 // Somebody was faster. With a version of its own the next look finds the conflict.
                 Err(error) if is_conflict(&error) && (attempt < ATTEMPTS || pinned) => {}
                 Err(error) => return Err(self.storage_error(&name, error)),
@@ -205,7 +208,7 @@ impl Call<'_> {
         }
         let as_served = self.served(&new);
         self.validate(&as_served, Some(served), door)?;
-        self.warnings.extend(strategy.warnings(&new));
+        self.warnings.extend(strategy.warnings(&new, Some(&old.value)));
         Ok(new)
     }
 

@@ -92,6 +92,7 @@ impl Call<'_> {
             initial,
             through: start,
             changes: Box::new(Exhausted),
+            registry: self.engine.registry().changes(),
         };
         match changes {
             Some(changes) => watch.changes = changes,
@@ -157,9 +158,22 @@ struct Watch {
     /// All changes up to here have been sent.
     through: u64,
     changes: Box<dyn Changes>,
+    registry: tokio::sync::watch::Receiver<()>,
 }
 
 impl Watch {
+    /// Takes the resource's present entry; false where it is no longer served.
+    fn follow_registry(&mut self) -> bool {
+        let snapshot = self.engine.registry().snapshot();
+        match snapshot.get(&self.info.gvr) {
+            Some(info) if info.is_same_resource(&self.info) => {
+                self.info = info.clone();
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The next part of the body; `None` ends it.
     async fn part(&mut self) -> Option<Result<Bytes, Disconnected>> {
         match std::mem::replace(&mut self.state, State::Ended) {
@@ -189,6 +203,13 @@ impl Watch {
                 cut = self.ending.wait() => {
                     self.state = State::Ended;
                     return cut.then_some(Err(Disconnected));
+                }
+                _ = self.registry.changed() => {
+                    // A resource that is no longer served ends its watches (API-79).
+                    if !self.follow_registry() {
+                        self.state = State::Ended;
+                        return None;
+                    }
                 }
                 batch = self.changes.next() => match batch {
                     Ok(batch) => {

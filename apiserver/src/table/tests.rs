@@ -33,6 +33,8 @@ fn widgets(columns: Vec<Column>) -> ResourceInfo {
         storage: gvr.clone(),
         origin: Origin::Custom(Arc::new(CustomVersion {
             crd_name: "widgets.tables.example".into(),
+            crd_uid: String::new(),
+            crd_generation: 1,
             storage_version: "v1".into(),
             schema: kubewright_schema::Structural::from_json(&json!({"type": "object"})).expect("structural"),
             openapi: json!({"type": "object"}),

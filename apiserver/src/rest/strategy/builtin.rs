@@ -39,7 +39,7 @@ pub(crate) fn install() -> HashMap<GroupVersionResource, Arc<dyn Strategy>> {
     add(
         "apiextensions.k8s.io",
         "customresourcedefinitions",
-        Arc::new(Generation),
+        Arc::new(crate::crd::Crds),
     );
     for resource in ["deployments", "replicasets", "statefulsets", "daemonsets"] {
         add("apps", resource, Arc::new(Workload));

@@ -1,0 +1,368 @@
+//! From a CRD to entries of the registry.
+
+use std::sync::Arc;
+
+use kubewright_schema::Structural;
+use serde_json::Value;
+
+use super::status::is_true;
+use crate::registry::{
+    Column, CustomVersion, GroupVersionResource, Origin, Registry, ResourceInfo, ScalePaths, Scope,
+    SelectableField, Subresource,
+};
+
+const VERBS: &[&str] = &[
+    "create",
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "update",
+    "watch",
+];
+/// What remains while a CRD is being removed.
+const TERMINATING_VERBS: &[&str] = &["delete", "deletecollection", "get", "list", "watch"];
+const SUBRESOURCE_VERBS: &[&str] = &["get", "patch", "update"];
+
+fn texts(value: &Value) -> Vec<String> {
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn owned(verbs: &[&str]) -> Vec<String> {
+    verbs.iter().map(|verb| (*verb).to_owned()).collect()
+}
+
+fn is_deleting(crd: &Value) -> bool {
+    crd["metadata"]["deletionTimestamp"].is_string()
+}
+
+/// Whether objects of the CRD go through a conversion webhook, which this server does not call.
+pub(super) fn wants_webhook(crd: &Value) -> bool {
+    crd["spec"]["conversion"]["strategy"] == "Webhook"
+}
+
+/// The resources of a CRD: one for each served version, none before it is established.
+///
+/// A CRD with a conversion webhook is served at its storage version alone: other versions would show objects that
+/// nobody converted.
+pub fn resources(crd: &Value) -> Vec<ResourceInfo> {
+    if !is_true(crd, "Established") {
+        return Vec::new();
+    }
+    let versions = || crd["spec"]["versions"].as_array().into_iter().flatten();
+    let Some(storage) = versions().find(|version| version["storage"] == true) else {
+        return Vec::new();
+    };
+    versions()
+        .filter(|version| version["served"] == true)
+        .filter(|version| !wants_webhook(crd) || version["name"] == storage["name"])
+        .filter_map(|version| resource(crd, version, &text(&storage["name"])))
+        .collect()
+}
+
+fn resource(crd: &Value, version: &Value, storage_version: &str) -> Option<ResourceInfo> {
+    let (spec, names) = (&crd["spec"], &crd["status"]["acceptedNames"]);
+    let group = text(&spec["group"]);
+    let plural = text(&names["plural"]);
+    let kind = text(&names["kind"]);
+    let openapi = version["schema"]["openAPIV3Schema"].clone();
+    let schema = match Structural::from_json(&openapi) {
+        Ok(schema) => schema,
+        Err(faults) => {
+            // Validation refuses such a CRD, so only one that came around it gets here.
+            let faults = kubewright_schema::message_of(&faults);
+            tracing::error!(crd = %text(&crd["metadata"]["name"]), %faults, "a CRD version is not served");
+            return None;
+        }
+    };
+    let scale = scale(&version["subresources"]["scale"]);
+    let status = version["subresources"]
+        .get("status")
+        .is_some_and(|status| !status.is_null());
+    let deleting = is_deleting(crd);
+    let gvr = GroupVersionResource::new(group.clone(), text(&version["name"]), plural.clone());
+    let mut subresources = Vec::new();
+    let subresource = |name: &str, group: &str, version: &str, kind: &str| Subresource {
+        name: name.to_owned(),
+        group: group.to_owned(),
+        version: version.to_owned(),
+        kind: kind.to_owned(),
+        verbs: owned(SUBRESOURCE_VERBS),
+    };
+    if scale.is_some() {
+        subresources.push(subresource("scale", "autoscaling", "v1", "Scale"));
+    }
+    if status {
+        subresources.push(subresource("status", &gvr.group, &gvr.version, &kind));
+    }
+    Some(ResourceInfo {
+        list_kind: text(&names["listKind"]),
+        singular: text(&names["singular"]),
+        short_names: texts(&names["shortNames"]),
+        categories: texts(&names["categories"]),
+        scope: if spec["scope"] == "Cluster" {
+            Scope::Cluster
+        } else {
+            Scope::Namespaced
+        },
+        verbs: owned(if deleting { TERMINATING_VERBS } else { VERBS }),
+        status,
+        scale,
+        columns: columns(&version["additionalPrinterColumns"]),
+        selectable_fields: selectable_fields(&version["selectableFields"]),
+        subresources,
+        storage: GroupVersionResource::new(group.as_str(), storage_version, plural),
+        origin: Origin::Custom(Arc::new(CustomVersion {
+            crd_name: text(&crd["metadata"]["name"]),
+            crd_uid: text(&crd["metadata"]["uid"]),
+            crd_generation: crd["metadata"]["generation"].as_i64().unwrap_or(0),
+            storage_version: storage_version.to_owned(),
+            schema,
+            deprecation_warning: deprecation(version, &group, &kind),
+            openapi,
+        })),
+        kind,
+        gvr,
+    })
+}
+
+fn scale(scale: &Value) -> Option<ScalePaths> {
+    scale.is_object().then(|| ScalePaths {
+        spec_replicas: text(&scale["specReplicasPath"]),
+        status_replicas: text(&scale["statusReplicasPath"]),
+        label_selector: scale["labelSelectorPath"]
+            .as_str()
+            .filter(|path| !path.is_empty())
+            .map(str::to_owned),
+    })
+}
+
+fn columns(columns: &Value) -> Vec<Column> {
+    columns
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|column| Column {
+            name: text(&column["name"]),
+            type_: text(&column["type"]),
+            format: text(&column["format"]),
+            description: text(&column["description"]),
+            priority: column["priority"]
+                .as_i64()
+                .and_then(|priority| priority.try_into().ok())
+                .unwrap_or(0),
+            json_path: text(&column["jsonPath"]),
+        })
+        .collect()
+}
+
+fn selectable_fields(fields: &Value) -> Vec<SelectableField> {
+    fields
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|field| text(&field["jsonPath"]))
+        .map(|path| SelectableField {
+            label: path.trim_start_matches('.').to_owned(),
+            path,
+            absent: String::new(),
+        })
+        .collect()
+}
+
+fn deprecation(version: &Value, group: &str, kind: &str) -> Option<String> {
+    (version["deprecated"] == true).then(|| match version["deprecationWarning"].as_str() {
+        Some(warning) => warning.to_owned(),
+        None => format!("{group}/{} {kind} is deprecated", text(&version["name"])),
+    })
+}
+
+/// Brings the registry to what this state of a CRD says. An older state than the registry's changes nothing.
+pub(crate) fn publish(registry: &Registry, crd: &Value) {
+    let name = text(&crd["metadata"]["name"]);
+    let wanted = resources(crd);
+    let generation = crd["metadata"]["generation"].as_i64().unwrap_or(0);
+    let current = registry.snapshot();
+    let served: Vec<&Arc<ResourceInfo>> = current.iter().filter(|info| is_of(info, &name)).collect();
+    let outdated = served.iter().any(|info| match &info.origin {
+        Origin::Custom(version) => {
+            version.crd_uid == text(&crd["metadata"]["uid"]) && version.crd_generation > generation
+        }
+        Origin::BuiltIn => false,
+    });
+    let unchanged = served.len() == wanted.len()
+        && served.iter().all(|old| {
+            wanted
+                .iter()
+                .any(|new| same(old, new, &crd["metadata"]["uid"], generation))
+        });
+    if outdated || unchanged {
+        return;
+    }
+    registry.update(|snapshot| {
+        snapshot.retain(|info| !is_of(info, &name));
+        for info in &wanted {
+            snapshot.insert(info.clone());
+        }
+    });
+}
+
+/// Takes a CRD that is gone out of the registry, unless a new one of the same name is served already.
+pub(super) fn withdraw(registry: &Registry, crd: &Value) {
+    let uid = &crd["metadata"]["uid"];
+    let is_it = |info: &ResourceInfo| match &info.origin {
+        Origin::Custom(version) => uid == version.crd_uid.as_str(),
+        Origin::BuiltIn => false,
+    };
+    if registry.snapshot().iter().any(|info| is_it(info)) {
+        registry.update(|snapshot| snapshot.retain(|info| !is_it(info)));
+    }
+}
+
+fn is_of(info: &ResourceInfo, crd: &str) -> bool {
+    matches!(&info.origin, Origin::Custom(version) if version.crd_name == crd)
+}
+
+/// Whether an entry says the same: what the spec decides goes with the generation, the rest is compared.
+fn same(old: &ResourceInfo, new: &ResourceInfo, uid: &Value, generation: i64) -> bool {
+    let Origin::Custom(version) = &old.origin else {
+        return false;
+    };
+    uid == version.crd_uid.as_str()
+        && version.crd_generation == generation
+        && old.gvr == new.gvr
+        && old.kind == new.kind
+        && old.list_kind == new.list_kind
+        && old.singular == new.singular
+        && old.short_names == new.short_names
+        && old.categories == new.categories
+        && old.verbs == new.verbs
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn crd() -> Value {
+        json!({
+            "metadata": {"name": "foos.example.com", "uid": "u1", "generation": 1},
+            "spec": {
+                "group": "example.com", "scope": "Namespaced",
+                "names": {"plural": "foos", "kind": "Foo"},
+                "versions": [
+                    {
+                        "name": "v1", "served": true, "storage": true,
+                        "schema": {"openAPIV3Schema": {"type": "object"}},
+                        "subresources": {"status": {}, "scale": {
+                            "specReplicasPath": ".spec.n", "statusReplicasPath": ".status.n",
+                        }},
+                        "selectableFields": [{"jsonPath": ".spec.color"}],
+                    },
+                    {
+                        "name": "v1beta1", "served": true, "storage": false, "deprecated": true,
+                        "schema": {"openAPIV3Schema": {"type": "object"}},
+                    },
+                    {
+                        "name": "v1alpha1", "served": false, "storage": false,
+                        "schema": {"openAPIV3Schema": {"type": "object"}},
+                    },
+                ],
+            },
+            "status": {
+                "acceptedNames": {"plural": "foos", "singular": "foo", "kind": "Foo", "listKind": "FooList"},
+                "conditions": [{"type": "Established", "status": "True"}],
+            },
+        })
+    }
+
+    fn served(registry: &Registry) -> Vec<String> {
+        registry
+            .snapshot()
+            .iter()
+            .map(|info| format!("{}/{}", info.gvr.version, info.verbs.len()))
+            .collect()
+    }
+
+    #[test]
+    fn api_18_served_versions_of_an_established_crd() {
+        let infos = resources(&crd());
+        let versions: Vec<&str> = infos.iter().map(|info| info.gvr.version.as_str()).collect();
+        assert_eq!(versions, ["v1", "v1beta1"]);
+        let names: Vec<&str> = infos[0]
+            .subresources
+            .iter()
+            .map(|sub| sub.name.as_str())
+            .collect();
+        assert_eq!(names, ["scale", "status"]);
+        assert_eq!(infos[0].selectable_fields[0].label, "spec.color");
+        assert!(infos[1].subresources.is_empty() && infos[1].scale.is_none());
+        assert_eq!(infos[1].storage.version, "v1");
+        let Origin::Custom(version) = &infos[1].origin else {
+            panic!("custom")
+        };
+        assert_eq!(
+            version.deprecation_warning.as_deref(),
+            Some("example.com/v1beta1 Foo is deprecated")
+        );
+
+        let mut waiting = crd();
+        waiting["status"]["conditions"] = json!([]);
+        assert!(resources(&waiting).is_empty());
+    }
+
+    #[test]
+    fn api_80_a_conversion_webhook_leaves_the_storage_version() {
+        let mut crd = crd();
+        crd["spec"]["conversion"] = json!({"strategy": "Webhook"});
+        let versions: Vec<String> = resources(&crd).into_iter().map(|info| info.gvr.version).collect();
+        assert_eq!(versions, ["v1"]);
+    }
+
+    #[test]
+    fn api_79_publish_follows_newer_states_only() {
+        let registry = Registry::default();
+        let first = crd();
+        publish(&registry, &first);
+        assert_eq!(served(&registry), ["v1/8", "v1beta1/8"]);
+        let revision = registry.snapshot().revision;
+        publish(&registry, &first);
+        assert_eq!(registry.snapshot().revision, revision, "nothing to change");
+
+        let mut second = crd();
+        second["metadata"]["generation"] = json!(2);
+        second["spec"]["versions"][1]["served"] = json!(false);
+        publish(&registry, &second);
+        assert_eq!(served(&registry), ["v1/8"]);
+        publish(&registry, &first);
+        assert_eq!(served(&registry), ["v1/8"], "an older state comes late");
+
+        second["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        publish(&registry, &second);
+        assert_eq!(served(&registry), ["v1/5"], "nothing is created any more");
+
+        let mut again = crd();
+        again["metadata"]["uid"] = json!("u2");
+        publish(&registry, &again);
+        withdraw(&registry, &second);
+        assert_eq!(
+            served(&registry),
+            ["v1/8", "v1beta1/8"],
+            "a CRD of the same name is another one"
+        );
+        withdraw(&registry, &again);
+        assert!(served(&registry).is_empty());
+    }
+}

@@ -1,0 +1,339 @@
+//! The doors with a socket: TLS and plain, HTTP/1.1 and HTTP/2.
+//!
+//! **Invariant:** a request that comes in through a socket carries an [`Identity`], and one without a right to any is
+//! refused before the engine sees it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use http::{Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+use super::tls::Certificates;
+use crate::engine::{Body, Disconnected, Engine, Identity};
+use crate::status::ApiError;
+
+/// Where a [`DevServer`](super::DevServer) listens, besides its door in the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listen {
+    /// Nowhere.
+    #[default]
+    InProcess,
+    /// TLS with certificates of its own; port 0 takes a free one.
+    Tls(SocketAddr),
+    /// Without TLS, for machines that keep others out; port 0 takes a free one. Whoever reaches the port is let in,
+    /// unless a token is set.
+    Plain(SocketAddr),
+}
+
+/// How long connections may take to finish when the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long a client may take for the TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Largest HTTP/2 header list and HTTP/1 buffer that is read.
+const HEADER_LIMIT: u32 = 1024 * 1024;
+
+/// A bound socket and the task that serves it.
+#[derive(Debug)]
+pub(super) struct Socket {
+    address: SocketAddr,
+    access: Arc<Access>,
+    stop: watch::Sender<bool>,
+    task: JoinSet<()>,
+}
+
+/// Who is let in.
+#[derive(Debug)]
+struct Access {
+    certificates: Option<Certificates>,
+    token: Option<String>,
+}
+
+impl Socket {
+    /// Binds and serves `engine` until stopped or dropped.
+    pub(super) async fn bind(
+        address: SocketAddr,
+        tls: bool,
+        token: Option<String>,
+        engine: Engine,
+    ) -> Result<Self, super::StartError> {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| super::StartError::Bind { address, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| super::StartError::Bind { address, source })?;
+        let certificates = if tls {
+            Some(Certificates::generate(address.ip()).map_err(super::StartError::Tls)?)
+        } else {
+            None
+        };
+        let access = Arc::new(Access { certificates, token });
+        let (stop, stopped) = watch::channel(false);
+        let mut task = JoinSet::new();
+        task.spawn(accept(listener, access.clone(), engine, stopped));
+        Ok(Self {
+            address,
+            access,
+            stop,
+            task,
+        })
+    }
+
+    /// `https://127.0.0.1:6443`.
+    pub(super) fn url(&self) -> String {
+        let scheme = if self.access.certificates.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        // An unspecified address is where one listens, not where one connects to.
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        format!("{scheme}://{address}")
+    }
+
+    /// A kubeconfig of the administrator, in JSON, which is YAML.
+    pub(super) fn kubeconfig(&self) -> String {
+        let mut cluster = json!({"server": self.url()});
+        let mut user = json!({});
+        if let Some(certificates) = &self.access.certificates {
+            cluster["certificate-authority-data"] = BASE64_STANDARD.encode(&certificates.ca).into();
+            user["client-certificate-data"] = BASE64_STANDARD.encode(&certificates.client).into();
+            user["client-key-data"] = BASE64_STANDARD.encode(&certificates.client_key).into();
+        }
+        if let Some(token) = &self.access.token {
+            user["token"] = token.as_str().into();
+        }
+        kubeconfig(&cluster, &user)
+    }
+
+    /// Takes no more connections, lets running requests finish for a while, closes the rest.
+    pub(super) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.task.join_next().await.is_some() {}
+    }
+}
+
+fn kubeconfig(cluster: &serde_json::Value, user: &serde_json::Value) -> String {
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "kubewright", "cluster": cluster}],
+        "users": [{"name": "admin", "user": user}],
+        "contexts": [{"name": "kubewright", "context": {"cluster": "kubewright", "user": "admin"}}],
+        "current-context": "kubewright",
+    });
+    serde_saphyr::to_string(&config).unwrap_or_else(|_| config.to_string())
+}
+
+async fn accept(
+    listener: TcpListener,
+    access: Arc<Access>,
+    engine: Engine,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: give running connections time to end.
+                    tracing::warn!(%error, "accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            _ = connections.join_next(), if !connections.is_empty() => continue,
+            () = until(&mut stopped) => break,
+        };
+        connections.spawn(connection(
+            stream,
+            access.clone(),
+            engine.clone(),
+            stopped.clone(),
+        ));
+    }
+    drop(listener);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, finished).await.is_err() {
+        tracing::debug!("connections are closed before their requests finished");
+    }
+}
+
+async fn connection(stream: TcpStream, access: Arc<Access>, engine: Engine, stopped: watch::Receiver<bool>) {
+    // Watch events are small and must not wait for each other.
+    let _ = stream.set_nodelay(true);
+    let Some(certificates) = &access.certificates else {
+        return http(stream, None, access, engine, stopped).await;
+    };
+    let handshake = TlsAcceptor::from(certificates.config.clone()).accept(stream);
+    match tokio::time::timeout(HANDSHAKE, handshake).await {
+        Ok(Ok(stream)) => {
+            // The verifier has checked that our authority signed it; it signs no other client than this.
+            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let identity = shown
+                .filter(|shown| **shown == certificates.client_der)
+                .map(|_| administrator());
+            http(stream, identity, access, engine, stopped).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake"),
+        Err(_) => tracing::debug!("TLS handshake took too long"),
+    }
+}
+
+async fn http(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    identity: Option<Identity>,
+    access: Arc<Access>,
+    engine: Engine,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let service = hyper::service::service_fn(move |request| {
+        answer(request, identity.clone(), access.clone(), engine.clone())
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .max_buf_size(HEADER_LIMIT as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(HEADER_LIMIT)
+        .max_concurrent_streams(1000);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = until(&mut stopped) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// Waits for the word to stop, or for the server to be gone.
+async fn until(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+fn administrator() -> Identity {
+    Identity {
+        user: super::ADMIN.to_owned(),
+        groups: vec![super::MASTERS.to_owned(), "system:authenticated".to_owned()],
+    }
+}
+
+async fn answer(
+    mut request: Request<Incoming>,
+    identity: Option<Identity>,
+    access: Arc<Access>,
+    engine: Engine,
+) -> Result<Response<Body>, Disconnected> {
+    match access.identify(identity, &request) {
+        Some(identity) => {
+            request.extensions_mut().insert(identity);
+            engine.oneshot(request).await
+        }
+        None => Ok(ApiError::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized").into_response()),
+    }
+}
+
+impl Access {
+    /// Who asks; none for bad credentials, and for none at all where some are needed.
+    fn identify<B>(&self, certificate: Option<Identity>, request: &Request<B>) -> Option<Identity> {
+        if certificate.is_some() {
+            return certificate;
+        }
+        let bearer = request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim());
+        if let Some(bearer) = bearer {
+            return self
+                .token
+                .as_deref()
+                .filter(|token| equal(token, bearer))
+                .map(|_| administrator());
+        }
+        let open = self.certificates.is_none() && self.token.is_none();
+        let health = ["/healthz", "/livez", "/readyz", "/version"];
+        (open || health.contains(&request.uri().path())).then(|| Identity {
+            user: "system:anonymous".to_owned(),
+            groups: vec!["system:unauthenticated".to_owned()],
+        })
+    }
+}
+
+/// Compares in a time that does not tell where the difference is.
+fn equal(a: &str, b: &str) -> bool {
+    a.len() == b.len()
+        && a.bytes()
+            .zip(b.bytes())
+            .fold(0, |differs, (a, b)| differs | (a ^ b))
+            == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identify(access: &Access, path: &str, authorization: Option<&str>) -> Option<String> {
+        let mut request = Request::get(path);
+        if let Some(authorization) = authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let request = request.body(()).expect("a request");
+        access.identify(None, &request).map(|identity| identity.user)
+    }
+
+    #[test]
+    fn api_81_bad_or_missing_credentials_are_refused() {
+        let access = Access {
+            certificates: None,
+            token: Some("secret".to_owned()),
+        };
+        let admin = Some(super::super::ADMIN.to_owned());
+        assert_eq!(identify(&access, "/api", Some("Bearer secret")), admin);
+        assert_eq!(identify(&access, "/api", Some("bearer  secret")), admin);
+        for bad in [None, Some("Bearer other!"), Some("Bearer "), Some("Basic secret")] {
+            assert_eq!(identify(&access, "/api", bad), None, "{bad:?}");
+        }
+        assert_eq!(
+            identify(&access, "/readyz", None).as_deref(),
+            Some("system:anonymous")
+        );
+        assert_eq!(identify(&access, "/readyz", Some("Bearer other!")), None);
+        let open = Access {
+            certificates: None,
+            token: None,
+        };
+        assert_eq!(identify(&open, "/api", None).as_deref(), Some("system:anonymous"));
+        assert_eq!(identify(&open, "/api", Some("Bearer x")), None);
+    }
+}
