@@ -16,9 +16,13 @@ pub mod cache;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "client")]
+pub mod conditions;
+#[cfg(feature = "client")]
 pub mod controller;
 #[cfg(feature = "client")]
 pub mod events;
+#[cfg(feature = "client")]
+pub mod finalizer;
 #[cfg(feature = "client")]
 pub mod metrics;
 #[cfg(feature = "client")]

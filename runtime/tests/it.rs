@@ -10,3 +10,6 @@ mod derive;
 
 #[path = "it/differential.rs"]
 mod differential;
+
+#[path = "it/finalizer.rs"]
+mod finalizer;
