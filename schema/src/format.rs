@@ -38,6 +38,8 @@ pub(crate) enum Format {
     DateTime,
     ShortName,
     LongName,
+    /// One that no server checks.
+    Unchecked,
 }
 
 impl Format {
@@ -94,7 +96,7 @@ impl Format {
     /// Whether a string has the format. Formats of numbers hold for every string.
     pub(crate) fn matches(self, text: &str) -> bool {
         match self {
-            Self::Int32 | Self::Int64 | Self::Float | Self::Double | Self::Password => true,
+            Self::Int32 | Self::Int64 | Self::Float | Self::Double | Self::Password | Self::Unchecked => true,
             Self::BsonObjectId => text.len() == 24 && text.bytes().all(|b| b.is_ascii_hexdigit()),
             Self::Uri => is_request_uri(text),
             Self::Email => is_email(text),

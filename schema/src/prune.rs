@@ -16,6 +16,9 @@ const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 /// normalised ([`normalize_numbers`]), nulls dropped ([`drop_nulls`]), defaults filled in ([`default`]), unknown fields
 /// pruned ([`prune`]).
 ///
+/// Upstream normalises numbers last, on the way to storage. Here a whole float is an integer for validation too, so
+/// that a message may say `"integer"` where upstream says `"number"`.
+///
 /// Returns the paths of unknown fields, sorted, for the warnings `unknown field "spec.zz"` and for strict decoding.
 ///
 /// ```

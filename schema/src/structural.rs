@@ -216,6 +216,37 @@ impl Checks {
     }
 }
 
+/// What a schema is read for.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Reading {
+    /// Validation of objects.
+    Served,
+    /// Validation of the schema's own defaults, for which upstream converts schemas another way: int-or-string has no
+    /// type there, and formats that nobody checks still speak for the type of strings.
+    Defaults,
+}
+
+impl Reading {
+    /// A value in the schema. Go writes a CRD once before it serves it, which leaves no whole floats.
+    fn value(self, value: &Value) -> Value {
+        let mut value = value.clone();
+        if self == Self::Served {
+            crate::prune::normalize_numbers(&mut value);
+        }
+        value
+    }
+
+    fn format(self, type_name: Option<&str>, name: &str) -> Option<Format> {
+        let known = Format::recognize(type_name, name);
+        match self {
+            Self::Served => known,
+            Self::Defaults => known
+                .or_else(|| Format::recognize(None, name))
+                .or(Some(Format::Unchecked)),
+        }
+    }
+}
+
 impl Node {
     /// The schema of a declared property.
     pub(crate) fn property(&self, name: &str) -> Option<&Node> {
@@ -234,6 +265,10 @@ impl Node {
     }
 
     pub(crate) fn decode(schema: &Value) -> Self {
+        Self::read(schema, Reading::Served)
+    }
+
+    pub(crate) fn read(schema: &Value, reading: Reading) -> Self {
         let empty = Map::new();
         let map = schema.as_object().unwrap_or(&empty);
         let int_or_string = flag(map, "x-kubernetes-int-or-string");
@@ -242,7 +277,7 @@ impl Node {
             .and_then(Value::as_str)
             .filter(|name| !name.is_empty());
         let kind = match type_name {
-            _ if int_or_string => Type::IntOrString,
+            _ if int_or_string && reading == Reading::Served => Type::IntOrString,
             None => Type::Any,
             Some("array") => Type::Array,
             Some("boolean") => Type::Boolean,
@@ -257,26 +292,29 @@ impl Node {
             .and_then(Value::as_object)
             .into_iter()
             .flatten()
-            .map(|(name, schema)| (name.as_str().into(), Node::decode(schema)))
+            .map(|(name, schema)| (name.as_str().into(), Node::read(schema, reading)))
             .collect();
         properties.sort_by(|a, b| a.0.cmp(&b.0));
         let additional = match map.get("additionalProperties") {
             Some(Value::Bool(true)) => Additional::Any,
             Some(Value::Bool(false)) => Additional::Forbidden,
-            Some(schema @ Value::Object(_)) => Additional::Schema(Box::new(Node::decode(schema))),
+            Some(schema @ Value::Object(_)) => Additional::Schema(Box::new(Node::read(schema, reading))),
             _ => Additional::Undeclared,
         };
         let items = map
             .get("items")
             .filter(|items| items.is_object())
-            .map(|items| Box::new(Node::decode(items)));
+            .map(|items| Box::new(Node::read(items, reading)));
         let list_type = match map.get("x-kubernetes-list-type").and_then(Value::as_str) {
             Some("set") => ListType::Set,
             Some("map") => ListType::Map(strings(map, "x-kubernetes-list-map-keys")),
             _ => ListType::Atomic,
         };
-        let default = map.get("default").filter(|value| !value.is_null()).cloned();
-        let checks = Checks::decode(map, if int_or_string { None } else { type_name });
+        let default = map
+            .get("default")
+            .filter(|value| !value.is_null())
+            .map(|value| reading.value(value));
+        let checks = Checks::decode(map, if int_or_string { None } else { type_name }, reading);
         let mut node = Self {
             kind,
             nullable: flag(map, "nullable"),
@@ -328,7 +366,7 @@ impl Node {
 }
 
 impl Checks {
-    fn decode(map: &Map<String, Value>, type_name: Option<&str>) -> Self {
+    fn decode(map: &Map<String, Value>, type_name: Option<&str>, reading: Reading) -> Self {
         let text = |key: &str| {
             map.get(key)
                 .and_then(Value::as_str)
@@ -341,7 +379,7 @@ impl Checks {
                 .and_then(Value::as_array)
                 .into_iter()
                 .flatten()
-                .map(Node::decode)
+                .map(|schema| Node::read(schema, reading))
                 .collect()
         };
         let bound = |key: &str, exclusive: &str| {
@@ -351,8 +389,11 @@ impl Checks {
             })
         };
         Self {
-            format: text("format")
-                .and_then(|name| Format::recognize(type_name, name).map(|format| (format, name.into()))),
+            format: text("format").and_then(|name| {
+                reading
+                    .format(type_name, name)
+                    .map(|format| (format, name.into()))
+            }),
             maximum: bound("maximum", "exclusiveMaximum"),
             minimum: bound("minimum", "exclusiveMinimum"),
             multiple_of: float("multipleOf"),
@@ -370,15 +411,17 @@ impl Checks {
             values: map
                 .get("enum")
                 .and_then(Value::as_array)
-                .map(|values| values.clone().into())
-                .unwrap_or_default(),
+                .into_iter()
+                .flatten()
+                .map(|value| reading.value(value))
+                .collect(),
             all_of: nodes("allOf"),
             any_of: nodes("anyOf"),
             one_of: nodes("oneOf"),
             not: map
                 .get("not")
                 .filter(|not| not.is_object())
-                .map(|not| Box::new(Node::decode(not))),
+                .map(|not| Box::new(Node::read(not, reading))),
         }
     }
 }

@@ -86,7 +86,11 @@ impl Checker {
                     ));
                 }
             }
-            meta::validate_embedded(default, node, &Path::Root, &mut wrong);
+            // What cannot even be decoded ends the check.
+            match meta::undecodable(default, node, &Path::Root) {
+                Some(error) => wrong.push(error),
+                None => meta::validate_embedded(default, node, &Path::Root, &mut wrong),
+            }
             if !wrong.is_empty() {
                 self.errors
                     .extend(wrong.into_iter().map(|error| error.under(&field)));

@@ -6,7 +6,7 @@ use super::form::check_structural;
 use super::lists::{check_list_items, check_list_type, check_map_type};
 use super::{defaults, internal};
 use crate::error::FieldError;
-use crate::structural::{Additional, Node};
+use crate::structural::{Additional, Node, Reading};
 
 /// What an update relaxes, since the stored CRD already breaks it.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ pub(super) fn check(schema: &Value, path: &str, status: bool, strict: Strictness
             let structural = check_structural(map, path);
             if structural.is_empty() {
                 errors.extend(defaults::check(
-                    &Node::decode(schema),
+                    &Node::read(schema, Reading::Defaults),
                     path,
                     strict.pruned_defaults,
                 ));

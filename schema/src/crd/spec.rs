@@ -15,7 +15,7 @@ use crate::gotext;
 use crate::meta;
 use crate::names;
 use crate::path::Path;
-use crate::structural::{Node, Type};
+use crate::structural::{Node, Reading, Type};
 
 /// Everything for which a server refuses a new CRD (SCH-10 to SCH-24, SCH-31, SCH-34, SCH-35, SCH-40 to SCH-52,
 /// SCH-60 to SCH-71 but for what needs CEL).
@@ -108,7 +108,7 @@ impl Options {
             !errors.is_empty()
         };
         let unpruned = schemas.iter().any(|schema| {
-            super::defaults::check(&Node::decode(schema), "", true)
+            super::defaults::check(&Node::read(schema, Reading::Defaults), "", true)
                 .iter()
                 .any(|error| error.detail == "must not have unknown fields")
         });

@@ -361,6 +361,7 @@ fn check_type<S: Sink>(
     };
     let (kind, kind_format) = kind_of(value);
     if let Some((_, format)) = format
+        && **format != *kind_format
         && !matches!(value, Value::String(_) | Value::Array(_) | Value::Null)
         && !(fits && node.kind != Type::Any)
     {
