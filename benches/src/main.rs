@@ -1,0 +1,42 @@
+//! Side by side with the peers, in one run. See README.md beside this crate.
+
+#![allow(clippy::print_stdout, reason = "printing is what this program does")]
+
+mod derive;
+mod report;
+mod server;
+
+use std::process::ExitCode;
+
+type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+
+const USAGE: &str = "usage: kubewright-benches [derive] [server]   (nothing named: both)";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| !matches!(name.as_str(), "derive" | "server"))
+    {
+        println!("{unknown:?} is no bench; {USAGE}");
+        return ExitCode::from(2);
+    }
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
+    let run = async || -> Result<()> {
+        if wanted("derive") {
+            derive::run()?;
+        }
+        if wanted("server") {
+            server::run().await?;
+        }
+        Ok(())
+    };
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("stopped: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
