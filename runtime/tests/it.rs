@@ -1,5 +1,5 @@
 //! Integration tests of the crate, in one binary.
-#![allow(unreachable_pub)]
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::disallowed_names)]
 
 #[path = "it/build.rs"]
 mod build;

@@ -11,8 +11,8 @@ use serde_json::{Number, Value};
 /// # Errors
 /// Where `value` has no JSON form.
 pub fn to_yaml(value: &impl Serialize) -> Result<String, serde_saphyr::ser::Error> {
-    let value = serde_json::to_value(value)
-        .map_err(|error| <serde_saphyr::ser::Error as serde::ser::Error>::custom(error))?;
+    let value =
+        serde_json::to_value(value).map_err(<serde_saphyr::ser::Error as serde::ser::Error>::custom)?;
     let options = serde_saphyr::ser_options! {
         prefer_block_scalars: false,
         yaml_12: false,

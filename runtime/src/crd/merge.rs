@@ -68,8 +68,8 @@ fn agree(
             return Err(MergeError::Differ {
                 kind: a.names.kind.clone(),
                 what,
-                versions: [names(left), names(right)],
-                values: [first, second],
+                versions: Box::new([names(left), names(right)]),
+                values: Box::new([first, second]),
             });
         }
     }
@@ -91,7 +91,7 @@ fn metadata(
     into: &mut apiext::CustomResourceDefinition,
     from: &apiext::CustomResourceDefinition,
 ) -> Result<(), MergeError> {
-    let versions = [names(into), names(from)];
+    let versions = Box::new([names(into), names(from)]);
     let kind = into.spec.names.kind.clone();
     for (what, into, from) in [
         ("label", &mut into.metadata.labels, &from.metadata.labels),
@@ -109,7 +109,7 @@ fn metadata(
                     kind,
                     what,
                     versions,
-                    values: [format!("{key}={kept}"), format!("{key}={value}")],
+                    values: Box::new([format!("{key}={kept}"), format!("{key}={value}")]),
                 });
             }
         }
@@ -156,9 +156,9 @@ pub enum MergeError {
         /// What differs.
         what: &'static str,
         /// Where the values stand.
-        versions: [String; 2],
+        versions: Box<[String; 2]>,
         /// The values.
-        values: [String; 2],
+        values: Box<[String; 2]>,
     },
     /// A version is given twice.
     #[error("{kind}: version {version} is given twice")]
