@@ -7,9 +7,11 @@ mod build;
 mod client;
 #[path = "it/derive.rs"]
 mod derive;
-
 #[path = "it/differential.rs"]
 mod differential;
-
 #[path = "it/finalizer.rs"]
 mod finalizer;
+#[path = "it/served.rs"]
+mod served;
+#[path = "it/server.rs"]
+mod server;

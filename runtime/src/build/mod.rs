@@ -89,7 +89,9 @@ impl Crds {
             let current = read(&path)?;
             if current.as_deref() != Some(text.as_str()) {
                 fs::write(&path, text).map_err(|source| BuildError::io("write", &path, source))?;
-                set_back(&path);
+                if let Some(out_dir) = env::var_os("OUT_DIR") {
+                    set_back(&path, Path::new(&out_dir));
+                }
             }
             rerun_if_changed(&path);
         }
@@ -182,11 +184,8 @@ fn rerun_if_changed(path: &Path) {
 ///
 /// Cargo runs a script again when a watched file is newer than the start of its last run, so a file written
 /// during the run would cause one more. Where the date cannot be set, that one run is all that happens.
-fn set_back(path: &Path) {
-    let Some(out_dir) = env::var_os("OUT_DIR") else {
-        return;
-    };
-    let start = Path::new(&out_dir)
+fn set_back(path: &Path, out_dir: &Path) {
+    let start = out_dir
         .parent()
         .map(|run| run.join("invoked.timestamp"))
         .and_then(|stamp| fs::metadata(stamp).ok())
@@ -259,5 +258,37 @@ impl fmt::Debug for BuildError {
             source = error.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cargo keeps `invoked.timestamp` beside `out`, and runs a script again for a watched file that is newer.
+    #[test]
+    fn a_written_file_is_not_newer_than_the_start_of_the_script() {
+        let run = tempfile::tempdir().unwrap();
+        let (stamp, out, file) = (
+            run.path().join("invoked.timestamp"),
+            run.path().join("out"),
+            run.path().join("crd.yaml"),
+        );
+        let start = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+        fs::create_dir(&out).unwrap();
+        fs::File::create(&stamp).unwrap().set_modified(start).unwrap();
+        fs::write(&file, "text").unwrap();
+        set_back(&file, &out);
+        assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), start);
+    }
+
+    #[test]
+    fn without_cargos_timestamp_the_date_stays() {
+        let run = tempfile::tempdir().unwrap();
+        let file = run.path().join("crd.yaml");
+        fs::write(&file, "text").unwrap();
+        let before = fs::metadata(&file).unwrap().modified().unwrap();
+        set_back(&file, &run.path().join("out"));
+        assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before);
     }
 }
