@@ -5,6 +5,7 @@ pub mod crd;
 pub mod dev;
 pub mod discovery;
 pub mod engine;
+mod garbage;
 pub mod health;
 mod namespace;
 pub mod negotiate;

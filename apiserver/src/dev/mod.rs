@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::discovery::Discovery;
 use crate::engine::{Availability, Body, Disconnected, Engine, Identity};
+use crate::garbage;
 use crate::health::{Health, Index};
 use crate::namespace;
 use crate::openapi::OpenApi;
@@ -67,6 +68,7 @@ pub enum StartError {
 pub struct Builder {
     listen: Listen,
     token: Option<String>,
+    keeps_garbage: bool,
 }
 
 impl fmt::Debug for Builder {
@@ -74,6 +76,7 @@ impl fmt::Debug for Builder {
         // Never the token.
         f.debug_struct("Builder")
             .field("listen", &self.listen)
+            .field("keeps_garbage", &self.keeps_garbage)
             .finish_non_exhaustive()
     }
 }
@@ -90,6 +93,14 @@ impl Builder {
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
+        self
+    }
+
+    /// Leaves dependents of deleted owners where they are, as a control plane without its controllers does. Deletes
+    /// with `Foreground` or `Orphan` then wait for a garbage collector that somebody else runs.
+    #[must_use]
+    pub fn without_garbage_collection(mut self) -> Self {
+        self.keeps_garbage = true;
         self
     }
 
@@ -116,6 +127,9 @@ impl Builder {
         let mut tasks = JoinSet::new();
         tasks.spawn(namespace::run(engine.clone()));
         tasks.spawn(crate::crd::run(engine.clone()));
+        if !self.keeps_garbage {
+            tasks.spawn(garbage::run(engine.clone()));
+        }
         tasks.spawn(expire(storage.clone(), clock));
         let socket = match self.listen {
             Listen::InProcess => None,

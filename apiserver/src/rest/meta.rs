@@ -91,13 +91,7 @@ pub(super) fn tidy(metadata: &mut Map<String, Value>) -> Result<(), String> {
             }
         }
     }
-    metadata.retain(|_, value| match value {
-        Value::Null => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(map) => !map.is_empty(),
-        _ => true,
-    });
+    drop_empty(metadata);
     for (field, fits, type_) in TYPES {
         if let Some(value) = metadata.get(field)
             && !fits(value)
@@ -106,6 +100,17 @@ pub(super) fn tidy(metadata: &mut Map<String, Value>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Drops fields that are null or empty: Go leaves them out, so they are no difference.
+pub(super) fn drop_empty(metadata: &mut Map<String, Value>) {
+    metadata.retain(|_, value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        _ => true,
+    });
 }
 
 /// Checks all that is general in metadata.

@@ -33,6 +33,7 @@ use crate::negotiate::{Accept, Agreed, Target};
 use crate::registry::{Origin, ResourceInfo, Scope};
 use crate::status::{ApiError, Result, Subject};
 use crate::storage::{Entry, StorageError};
+use crate::table::IncludeObject;
 
 pub(crate) use token::TokenKey;
 
@@ -45,6 +46,8 @@ pub(crate) struct Call<'a> {
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
     pub(crate) agreed: Agreed,
+    /// How much of its object a table's row carries.
+    pub(crate) include: IncludeObject,
     /// Texts of `Warning` headers.
     pub(crate) warnings: Vec<String>,
 }
@@ -114,6 +117,10 @@ pub(crate) fn route<'a>(
         _ => &[Target::Table, Target::PartialObjectMetadata],
     };
     let agreed = render::agree(&Accept::of(&headers).agree(targets)?, &query, verb)?;
+    let include = match agreed.target {
+        Target::Table => IncludeObject::parse(query.get("includeObject"))?,
+        _ => IncludeObject::default(),
+    };
     Ok(Call {
         engine,
         info,
@@ -122,6 +129,7 @@ pub(crate) fn route<'a>(
         query,
         headers,
         agreed,
+        include,
         warnings: Vec::new(),
     })
 }
@@ -300,6 +308,43 @@ pub(crate) async fn create_internal(
     call.create(decoded, WriteOptions::default()).await.map(drop)
 }
 
+/// Changes the metadata of a stored object on the server's own behalf; one that is gone, or that another took the
+/// place of, is left alone.
+pub(crate) async fn rewrite_internal(
+    engine: &Engine,
+    info: &Arc<ResourceInfo>,
+    entry: &Entry,
+    change: impl Fn(&mut Value),
+) -> Result<()> {
+    let call = Call::internal(engine, info, &entry.value);
+    let storage = engine.storage();
+    loop {
+        let stored = storage.get(&entry.key).await.map_err(ApiError::internal)?;
+        let Some(stored) = stored.filter(|stored| meta::text(&stored.value, "uid") == meta::text(&entry.value, "uid"))
+        else {
+            return Ok(());
+        };
+        let mut value = stored.value.clone();
+        change(&mut value);
+        if let Some(metadata) = meta::of(&mut value) {
+            meta::drop_empty(metadata);
+        }
+        if value == stored.value {
+            return Ok(());
+        }
+        let outcome = if call.is_finished(&value) {
+            storage.delete(&entry.key, value, stored.revision).await
+        } else {
+            storage.update(&entry.key, value, stored.revision).await
+        };
+        match outcome {
+            Ok(_) => return Ok(()),
+            Err(error) if is_race(&error) => {}
+            Err(error) => return Err(ApiError::internal(error)),
+        }
+    }
+}
+
 impl<'a> Call<'a> {
     /// A call that the server makes itself, about one object.
     fn internal(engine: &'a Engine, info: &Arc<ResourceInfo>, object: &Value) -> Self {
@@ -323,6 +368,7 @@ impl<'a> Call<'a> {
                 encoding: crate::negotiate::Encoding::Json,
                 target: Target::Object,
             },
+            include: IncludeObject::default(),
             warnings: Vec::new(),
         }
     }

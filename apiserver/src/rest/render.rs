@@ -18,6 +18,7 @@ use crate::negotiate::{Agreed, Encoding, Target};
 use crate::registry::{Origin, ResourceInfo};
 use crate::status::{ApiError, Result};
 use crate::storage::Entry;
+use crate::table::{self, Tabulator};
 
 /// What the query and the verb add to what `Accept` agreed on.
 pub(super) fn agree(agreed: &Agreed, query: &Query, verb: Verb) -> Result<Agreed> {
@@ -60,15 +61,6 @@ pub(super) fn object_json(info: &Arc<ResourceInfo>, entry: &Entry) -> Bytes {
     })
 }
 
-/// The metadata of an object, as a kind of its own.
-fn partial(object: &Value) -> Value {
-    json!({
-        "kind": "PartialObjectMetadata",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": object["metadata"],
-    })
-}
-
 /// An answer with a whole body.
 pub(crate) fn respond(code: StatusCode, encoding: Encoding, body: Bytes) -> Response<Body> {
     let mut response = Response::new(full(body));
@@ -90,6 +82,10 @@ impl Call<'_> {
             Reply::Object(code, entry) => {
                 let body = match (target, encoding) {
                     (Target::Object, Encoding::Json) => object_json(&self.info, &entry),
+                    (Target::Table, _) => {
+                        let object = served(&self.info, &entry.value);
+                        encoding.encode(&self.tabulator().table(&object["metadata"], [&object], self.engine.clock().now()))
+                    }
                     _ => encoding.encode(&self.object(&entry)),
                 };
                 respond(code, encoding, body)
@@ -97,10 +93,19 @@ impl Call<'_> {
         }
     }
 
-    /// One object in the agreed form.
+    /// What makes tables for this request.
+    pub(super) fn tabulator(&self) -> Tabulator {
+        let tabulator = Tabulator::new(&self.info, self.include);
+        match self.query.flag("noHeaders") {
+            true => tabulator.without_columns(),
+            false => tabulator,
+        }
+    }
+
+    /// One object in the agreed form, tables apart.
     pub(super) fn object(&self, entry: &Entry) -> Value {
         match self.agreed.target {
-            Target::PartialObjectMetadata | Target::PartialObjectMetadataList => partial(&entry.value),
+            Target::PartialObjectMetadata => table::partial(&entry.value),
             _ => served(&self.info, &entry.value),
         }
     }
@@ -114,10 +119,7 @@ impl Call<'_> {
         if let Some(remaining) = selection.remaining {
             metadata["remainingItemCount"] = remaining.into();
         }
-        let (kind, api_version) = match target {
-            Target::PartialObjectMetadataList => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
-            _ => (self.info.list_kind.as_str(), self.info.gvr.api_version()),
-        };
+        let (kind, api_version) = (self.info.list_kind.as_str(), self.info.gvr.api_version());
         let body = match (target, encoding) {
             (Target::Object, Encoding::Json) => {
                 let items: Vec<Bytes> = selection
@@ -141,6 +143,14 @@ impl Call<'_> {
                 }
                 body.put_slice(b"]}\n");
                 body.freeze()
+            }
+            (Target::Table, _) => {
+                let objects: Vec<Value> =
+                    selection.entries.iter().map(|entry| served(&self.info, &entry.value)).collect();
+                encoding.encode(&self.tabulator().table(&metadata, &objects, self.engine.clock().now()))
+            }
+            (Target::PartialObjectMetadataList, _) => {
+                encoding.encode(&table::partial_list(&metadata, selection.entries.iter().map(|entry| &entry.value)))
             }
             _ => {
                 let items: Vec<Value> = selection.entries.iter().map(|entry| self.object(entry)).collect();

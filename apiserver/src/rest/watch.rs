@@ -15,14 +15,15 @@ use serde_json::{Value, json};
 
 use super::Call;
 use super::list::Filter;
-use super::render::object_json;
+use super::render::{object_json, served};
 use crate::engine::body::stream as streaming;
 use crate::engine::query::{ListOptions, VersionMatch};
 use crate::engine::{Body, Disconnected, Ending, Engine};
-use crate::negotiate::{Agreed, Encoding, Target};
+use crate::negotiate::{Encoding, Target};
 use crate::registry::ResourceInfo;
 use crate::status::{ApiError, Result};
 use crate::storage::{Change, ChangeKind, Changes, Entry, ListRequest, StorageError};
+use crate::table::{Tabulator, partial};
 
 /// How often a watch that wants bookmarks gets one.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
@@ -79,7 +80,8 @@ impl Call<'_> {
         let mut watch = Watch {
             engine: self.engine.clone(),
             info: self.info.clone(),
-            agreed: self.agreed,
+            target: self.agreed.target,
+            tabulator: self.tabulator(),
             filter,
             ending,
             state: State::Running,
@@ -144,7 +146,9 @@ enum State {
 struct Watch {
     engine: Engine,
     info: Arc<ResourceInfo>,
-    agreed: Agreed,
+    target: Target,
+    /// Makes the rows of a watch of tables; columns come with its first event alone.
+    tabulator: Tabulator,
     filter: Filter,
     ending: Ending,
     state: State,
@@ -184,8 +188,9 @@ impl Watch {
         if !self.initial.is_empty() {
             let mut part = BytesMut::new();
             let some = self.initial.len().min(INITIAL_CHUNK);
-            for entry in self.initial.drain(..some) {
-                part.extend_from_slice(&line("ADDED", &render(&self.info, &self.agreed, &entry)));
+            let entries: Vec<_> = self.initial.drain(..some).collect();
+            for entry in entries {
+                part.extend_from_slice(&line("ADDED", &self.render(&entry)));
             }
             return Some(Ok(part.freeze()));
         }
@@ -258,6 +263,19 @@ impl Watch {
         }
     }
 
+    /// An object in the agreed form.
+    fn render(&mut self, entry: &Entry) -> Bytes {
+        match self.target {
+            Target::Object => object_json(&self.info, entry),
+            Target::Table => {
+                let object = served(&self.info, &entry.value);
+                let now = self.engine.clock().now();
+                encode(&self.tabulator.table(&object["metadata"], [&object], now))
+            }
+            _ => encode(&partial(&entry.value)),
+        }
+    }
+
     fn bookmark_before_end(&self) -> Timestamp {
         match self.last_bookmark_sent {
             true => Timestamp::MAX,
@@ -275,7 +293,7 @@ impl Watch {
         if initial_events_end {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
-        let (kind, api_version) = match self.agreed.target {
+        let (kind, api_version) = match self.target {
             Target::Object => (self.info.kind.as_str(), self.info.gvr.api_version()),
             Target::Table => ("Table", "meta.k8s.io/v1".to_owned()),
             _ => ("PartialObjectMetadata", "meta.k8s.io/v1".to_owned()),
@@ -285,13 +303,13 @@ impl Watch {
     }
 
     /// What a change is to this watch's selectors (API-30).
-    fn event(&self, change: &Change) -> Option<Bytes> {
+    fn event(&mut self, change: &Change) -> Option<Bytes> {
         let natural = match change.kind {
             ChangeKind::Created => "ADDED",
             ChangeKind::Updated => "MODIFIED",
             ChangeKind::Deleted => "DELETED",
         };
-        if self.filter.is_everything && self.agreed.target == Target::Object {
+        if self.filter.is_everything && self.target == Target::Object {
             return Some(change.line(&self.info, || {
                 line(natural, &object_json(&self.info, &change.entry))
             }));
@@ -301,7 +319,7 @@ impl Watch {
             .previous
             .as_ref()
             .is_some_and(|previous| self.filter.matches(&previous.value));
-        let json = |entry: &Entry| render(&self.info, &self.agreed, entry);
+        let mut json = |entry: &Entry| self.render(entry);
         match (was, is) {
             (false, false) => None,
             (false, true) => Some(line("ADDED", &json(&change.entry))),
@@ -316,15 +334,6 @@ impl Watch {
                 Some(line("DELETED", &json(&last)))
             }
         }
-    }
-}
-
-fn render(info: &Arc<ResourceInfo>, agreed: &Agreed, entry: &Entry) -> Bytes {
-    match agreed.target {
-        Target::Object => object_json(info, entry),
-        _ => encode(&json!({
-            "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": entry.value["metadata"],
-        })),
     }
 }
 
