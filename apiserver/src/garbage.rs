@@ -70,7 +70,9 @@ struct Owner<'a> {
 }
 
 fn owners(object: &Value) -> impl Iterator<Item = Owner<'_>> {
-    let references = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let references = object
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
     references.into_iter().flatten().map(|reference| {
         let text = |field: &str| reference.get(field).and_then(Value::as_str).unwrap_or_default();
         Owner {
@@ -84,7 +86,10 @@ fn owners(object: &Value) -> impl Iterator<Item = Owner<'_>> {
 }
 
 fn uid(object: &Value) -> &str {
-    object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default()
+    object
+        .pointer("/metadata/uid")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn has_finalizer(object: &Value, name: &str) -> bool {
@@ -106,7 +111,10 @@ enum Found {
 impl Collector<'_> {
     fn index(&mut self, entry: &Entry) {
         for owner in owners(&entry.value) {
-            self.dependents.entry(owner.uid.to_owned()).or_default().insert(entry.key.clone());
+            self.dependents
+                .entry(owner.uid.to_owned())
+                .or_default()
+                .insert(entry.key.clone());
         }
     }
 
@@ -151,10 +159,19 @@ impl Collector<'_> {
 
     /// Does what is due for one object.
     async fn look(&self, entry: &Entry) -> Result<()> {
-        let Some(info) = self.info(&entry.key) else { return Ok(()) };
+        let Some(info) = self.info(&entry.key) else {
+            return Ok(());
+        };
         // A change may be old news: act on what is stored now.
-        let stored = self.engine.storage().get(&entry.key).await.map_err(ApiError::internal)?;
-        let Some(entry) = stored.filter(|stored| uid(&stored.value) == uid(&entry.value)) else { return Ok(()) };
+        let stored = self
+            .engine
+            .storage()
+            .get(&entry.key)
+            .await
+            .map_err(ApiError::internal)?;
+        let Some(entry) = stored.filter(|stored| uid(&stored.value) == uid(&entry.value)) else {
+            return Ok(());
+        };
         if rest::is_deleting(&entry.value) {
             if has_finalizer(&entry.value, ORPHAN) {
                 return self.orphan(&info, &entry).await;
@@ -200,7 +217,8 @@ impl Collector<'_> {
         let owner_uid = uid(&owner.value).to_owned();
         for dependent in self.load_dependents(&owner_uid).await {
             if let Some(info) = self.info(&dependent.key) {
-                self.disown(&info, &dependent, std::slice::from_ref(&owner_uid)).await?;
+                self.disown(&info, &dependent, std::slice::from_ref(&owner_uid))
+                    .await?;
             }
         }
         self.drop_finalizer(info, owner, ORPHAN).await
@@ -211,7 +229,8 @@ impl Collector<'_> {
         let owner_uid = uid(&owner.value);
         let mut blocked = false;
         for dependent in self.load_dependents(owner_uid).await {
-            blocked |= owners(&dependent.value).any(|reference| reference.uid == owner_uid && reference.blocks);
+            blocked |=
+                owners(&dependent.value).any(|reference| reference.uid == owner_uid && reference.blocks);
             if !rest::is_deleting(&dependent.value) {
                 Box::pin(self.look(&dependent)).await?;
             }
@@ -261,11 +280,20 @@ impl Collector<'_> {
     }
 
     async fn find(&self, dependent: &Entry, owner: &Owner<'_>) -> Result<Found> {
-        let Some(key) = self.owner_key(dependent, owner) else { return Ok(Found::Unknown) };
-        let stored = self.engine.storage().get(&key).await.map_err(ApiError::internal)?;
+        let Some(key) = self.owner_key(dependent, owner) else {
+            return Ok(Found::Unknown);
+        };
+        let stored = self
+            .engine
+            .storage()
+            .get(&key)
+            .await
+            .map_err(ApiError::internal)?;
         Ok(match stored {
             Some(entry) if uid(&entry.value) != owner.uid => Found::Absent,
-            Some(entry) if rest::is_deleting(&entry.value) && has_finalizer(&entry.value, FOREGROUND) => Found::Waiting,
+            Some(entry) if rest::is_deleting(&entry.value) && has_finalizer(&entry.value, FOREGROUND) => {
+                Found::Waiting
+            }
             Some(_) => Found::Solid,
             None => Found::Absent,
         })
@@ -281,11 +309,18 @@ impl Collector<'_> {
     fn owner_key(&self, dependent: &Entry, owner: &Owner<'_>) -> Option<String> {
         let group = owner.api_version.rsplit_once('/').map_or("", |(group, _)| group);
         let snapshot = self.engine.registry().snapshot();
-        let info = snapshot.iter().find(|info| info.gvr.group == group && info.kind == owner.kind)?;
+        let info = snapshot
+            .iter()
+            .find(|info| info.gvr.group == group && info.kind == owner.kind)?;
         let namespace = match info.scope {
             Scope::Cluster => None,
             // A namespaced owner of a cluster-scoped object is no owner: upstream keeps the object.
-            Scope::Namespaced => Some(dependent.value.pointer("/metadata/namespace").and_then(Value::as_str)?),
+            Scope::Namespaced => Some(
+                dependent
+                    .value
+                    .pointer("/metadata/namespace")
+                    .and_then(Value::as_str)?,
+            ),
         };
         Some(rest::key(info, namespace, owner.name))
     }
@@ -293,6 +328,9 @@ impl Collector<'_> {
     /// The resource whose objects are stored under this key's prefix.
     fn info(&self, key: &str) -> Option<Arc<ResourceInfo>> {
         let snapshot = self.engine.registry().snapshot();
-        snapshot.iter().find(|info| key.starts_with(&rest::prefix(info))).cloned()
+        snapshot
+            .iter()
+            .find(|info| key.starts_with(&rest::prefix(info)))
+            .cloned()
     }
 }

@@ -1,6 +1,9 @@
 //! A Kubernetes API server as a library.
 
 pub mod clock;
+#[cfg(feature = "conformance")]
+#[doc(hidden)]
+pub mod conformance;
 pub mod crd;
 pub mod dev;
 pub mod discovery;

@@ -152,14 +152,18 @@ impl ApiError {
 
     /// 406: no offered media type satisfies the `Accept` header.
     pub fn not_acceptable(offered: &[&str]) -> Self {
-        Self::new(
-            StatusCode::NOT_ACCEPTABLE,
-            reason::NOT_ACCEPTABLE,
-            format!(
-                "only the following media types are accepted: {}",
-                offered.join(", ")
-            ),
-        )
+        {
+            let mut error = Self::new(
+                StatusCode::NOT_ACCEPTABLE,
+                reason::NOT_ACCEPTABLE,
+                format!(
+                    "406: Not Acceptable\n\nAvailable representations: {}",
+                    offered.join(", ")
+                ),
+            );
+            error.details();
+            error
+        }
     }
 
     /// 409: the name is taken.
@@ -234,9 +238,15 @@ impl ApiError {
         error
     }
 
-    /// 422 without an object: a patch that cannot be applied.
-    pub fn unprocessable(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, reason::INVALID, message)
+    /// 422 without an object: a patch that cannot be applied. Upstream keeps its reason to itself; ours follows its text.
+    pub fn unprocessable(why: impl fmt::Display) -> Self {
+        let mut error = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            reason::INVALID,
+            format!("the server rejected our request due to an error in our request: {why}"),
+        );
+        error.details();
+        error
     }
 
     /// 500: the server's own fault.

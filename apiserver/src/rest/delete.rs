@@ -75,20 +75,23 @@ impl Call<'_> {
     /// Preconditions (API-49).
     fn check_delete(&self, old: &Entry, options: &DeleteOptions) -> Result<()> {
         let name = meta::text(&old.value, "name");
-        let failed = |field: &str, asked: &str, found: &str| {
+        let failed = |field: &str, asked: &str, found: &str, hint: &str| {
             let why = format!(
-                "Precondition failed: {field} in precondition: {asked}, {field} in object meta: {found}"
+                "the {field} in the precondition ({asked}) does not match the {field} in record ({found}). The object \
+                 might have been {hint}"
             );
-            Err(ApiError::conflict(self.subject(), name, why))
+            Err(ApiError::conflict(self.kind(), name, why))
         };
         let uid = meta::text(&old.value, "uid");
         let version = old.revision.to_string();
         match options {
-            DeleteOptions { uid: Some(asked), .. } if asked != uid => failed("UID", asked, uid),
+            DeleteOptions { uid: Some(asked), .. } if asked != uid => {
+                failed("UID", asked, uid, "deleted and then recreated")
+            }
             DeleteOptions {
                 resource_version: Some(asked),
                 ..
-            } if *asked != version => failed("ResourceVersion", asked, &version),
+            } if *asked != version => failed("ResourceVersion", asked, &version, "modified"),
             _ => Ok(()),
         }
     }

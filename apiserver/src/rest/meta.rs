@@ -174,33 +174,36 @@ pub(super) fn validate(object: &Value, name_faults: impl Fn(&str) -> Vec<String>
 }
 
 fn validate_owners(object: &Value, faults: &mut Vec<FieldError>) {
+    const FIELD: &str = "metadata.ownerReferences";
     let mut controller: Option<&str> = None;
     let owners = object
         .pointer("/metadata/ownerReferences")
         .and_then(Value::as_array);
-    for (index, owner) in owners.into_iter().flatten().enumerate() {
+    for owner in owners.into_iter().flatten() {
         let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or_default();
-        let field = |name: &str| format!("metadata.ownerReferences[{index}].{name}");
-        if text("apiVersion").split('/').count() > 2
-            || text("apiVersion").ends_with('/')
-            || text("apiVersion").is_empty()
-        {
+        let version = text("apiVersion");
+        if version.is_empty() || version.ends_with('/') || version.split('/').count() > 2 {
             faults.push(invalid(
-                &field("apiVersion"),
-                text("apiVersion"),
+                &format!("{FIELD}.apiVersion"),
+                version,
                 "version must not be empty".into(),
             ));
         }
         for name in ["kind", "name", "uid"] {
             if text(name).is_empty() {
-                faults.push(invalid(&field(name), "", "must not be empty".into()));
+                faults.push(invalid(
+                    &format!("{FIELD}.{name}"),
+                    "",
+                    "must not be empty".into(),
+                ));
             }
         }
-        if text("apiVersion") == "v1" && text("kind") == "Event" {
-            faults.push(invalid(
-                &format!("metadata.ownerReferences[{index}]"),
-                "v1, Kind=Event",
-                "is disallowed from being an owner".into(),
+        if version == "v1" && text("kind") == "Event" {
+            faults.push(FieldError::new(
+                ErrorKind::Invalid,
+                FIELD,
+                owner.clone(),
+                "/v1, Kind=Event is disallowed from being an owner",
             ));
         }
         if owner.get("controller") == Some(&Value::Bool(true)) {
@@ -208,7 +211,7 @@ fn validate_owners(object: &Value, faults: &mut Vec<FieldError>) {
                 None => controller = Some(text("name")),
                 Some(first) => faults.push(FieldError::new(
                     ErrorKind::Invalid,
-                    "metadata.ownerReferences",
+                    FIELD,
                     object.pointer("/metadata/ownerReferences").cloned(),
                     format!(
                         "Only one reference can have Controller set to true. Found \"true\" in references for {first} \
@@ -275,8 +278,8 @@ mod tests {
                 "metadata.annotations",
                 "metadata.annotations",
                 "metadata.finalizers[0]",
-                "metadata.ownerReferences[0].uid",
-                "metadata.ownerReferences[0]"
+                "metadata.ownerReferences.uid",
+                "metadata.ownerReferences"
             ]
         );
         assert!(faults(json!({"name": "a", "finalizers": ["a.io/b", "orphan"]})).is_empty());

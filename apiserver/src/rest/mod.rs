@@ -320,7 +320,8 @@ pub(crate) async fn rewrite_internal(
     let storage = engine.storage();
     loop {
         let stored = storage.get(&entry.key).await.map_err(ApiError::internal)?;
-        let Some(stored) = stored.filter(|stored| meta::text(&stored.value, "uid") == meta::text(&entry.value, "uid"))
+        let Some(stored) =
+            stored.filter(|stored| meta::text(&stored.value, "uid") == meta::text(&entry.value, "uid"))
         else {
             return Ok(());
         };

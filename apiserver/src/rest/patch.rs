@@ -4,7 +4,7 @@
 //! one: it needs field ownership and the kinds' list types, which are not there yet, and answers 415 until then.
 
 use bytes::Bytes;
-use json_patch::{PatchErrorKind, PatchOperation};
+use json_patch::{AddOperation, PatchErrorKind, PatchOperation, ReplaceOperation};
 use serde_json::Value;
 
 use super::{Call, Reply};
@@ -102,8 +102,18 @@ impl Patch {
                             )));
                         }
                     }
-                    json_patch::patch_unsafe(&mut value, std::slice::from_ref(operation))
-                        .map_err(|error| refused(operation, &error.kind))?;
+                    // Upstream's library lets a replace put a key that its object lacks.
+                    let outcome = match operation {
+                        PatchOperation::Replace(replace) if is_absent_key(&value, replace) => {
+                            let add = PatchOperation::Add(AddOperation {
+                                path: replace.path.clone(),
+                                value: replace.value.clone(),
+                            });
+                            json_patch::patch_unsafe(&mut value, &[add])
+                        }
+                        operation => json_patch::patch_unsafe(&mut value, std::slice::from_ref(operation)),
+                    };
+                    outcome.map_err(|error| refused(operation, &error.kind))?;
                 }
                 Ok(Decoded {
                     value,
@@ -112,6 +122,14 @@ impl Patch {
             }
         }
     }
+}
+
+fn is_absent_key(document: &Value, replace: &ReplaceOperation) -> bool {
+    let parent = replace
+        .path
+        .parent()
+        .and_then(|parent| parent.resolve(document).ok());
+    parent.is_some_and(Value::is_object) && replace.path.resolve(document).is_err()
 }
 
 /// 422 in the words of the library that upstream uses.

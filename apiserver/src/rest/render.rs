@@ -84,7 +84,11 @@ impl Call<'_> {
                     (Target::Object, Encoding::Json) => object_json(&self.info, &entry),
                     (Target::Table, _) => {
                         let object = served(&self.info, &entry.value);
-                        encoding.encode(&self.tabulator().table(&object["metadata"], [&object], self.engine.clock().now()))
+                        encoding.encode(&self.tabulator().table(
+                            &object["metadata"],
+                            [&object],
+                            self.engine.clock().now(),
+                        ))
                     }
                     _ => encoding.encode(&self.object(&entry)),
                 };
@@ -145,13 +149,21 @@ impl Call<'_> {
                 body.freeze()
             }
             (Target::Table, _) => {
-                let objects: Vec<Value> =
-                    selection.entries.iter().map(|entry| served(&self.info, &entry.value)).collect();
-                encoding.encode(&self.tabulator().table(&metadata, &objects, self.engine.clock().now()))
+                let objects: Vec<Value> = selection
+                    .entries
+                    .iter()
+                    .map(|entry| served(&self.info, &entry.value))
+                    .collect();
+                encoding.encode(
+                    &self
+                        .tabulator()
+                        .table(&metadata, &objects, self.engine.clock().now()),
+                )
             }
-            (Target::PartialObjectMetadataList, _) => {
-                encoding.encode(&table::partial_list(&metadata, selection.entries.iter().map(|entry| &entry.value)))
-            }
+            (Target::PartialObjectMetadataList, _) => encoding.encode(&table::partial_list(
+                &metadata,
+                selection.entries.iter().map(|entry| &entry.value),
+            )),
             _ => {
                 let items: Vec<Value> = selection.entries.iter().map(|entry| self.object(entry)).collect();
                 encoding.encode(&json!({

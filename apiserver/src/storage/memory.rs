@@ -487,3 +487,131 @@ impl Changes for Reader {
         done(self.read().map(|(batch, _)| batch))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::contract::{self, PREFIX, Step};
+    use super::*;
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0..8u8, any::<u8>()).prop_map(|(key, value)| Step::Create(key, value)),
+            (0..8u8, any::<u8>()).prop_map(|(key, value)| Step::Update(key, value)),
+            (0..8u8, any::<u8>()).prop_map(|(key, value)| Step::StaleUpdate(key, value)),
+            (0..8u8).prop_map(Step::Delete),
+        ]
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
+            .block_on(future)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn api_90_memory_keeps_the_contract(steps in proptest::collection::vec(step(), 0..60)) {
+            block_on(contract::check(Arc::new(Memory::new(Arc::default())), &steps));
+        }
+    }
+
+    fn object() -> Value {
+        json!({"metadata": {"name": "x"}})
+    }
+
+    #[tokio::test]
+    async fn api_91_history_is_bounded_and_a_slow_watch_is_told() {
+        let retention = Retention {
+            changes: 10,
+            ..Retention::default()
+        };
+        let memory = Memory::with_retention(Arc::default(), retention);
+        let mut slow = memory.watch(PREFIX, 1).await.expect("a watch");
+        for index in 0..30 {
+            memory
+                .create(&format!("{PREFIX}a/{index}"), object(), None)
+                .await
+                .expect("created");
+        }
+        assert!(matches!(slow.next().await, Err(StorageError::Compacted { .. })));
+        assert!(matches!(
+            memory.watch(PREFIX, 1).await,
+            Err(StorageError::Compacted { .. })
+        ));
+        let page = memory
+            .list(ListRequest {
+                prefix: PREFIX,
+                ..ListRequest::default()
+            })
+            .await
+            .expect("a list");
+        assert_eq!(page.entries.len(), 30);
+        let mut recent = memory
+            .watch(PREFIX, page.revision - 10)
+            .await
+            .expect("within the history");
+        assert_eq!(recent.next().await.expect("changes").changes.len(), 10);
+    }
+
+    #[tokio::test]
+    async fn api_91_old_history_is_forgotten_by_age() {
+        let clock = Arc::new(Clock::default());
+        let memory = Memory::new(clock.clone());
+        memory
+            .create(&format!("{PREFIX}a/0"), object(), None)
+            .await
+            .expect("created");
+        clock.advance(Duration::from_secs(301));
+        memory
+            .create(&format!("{PREFIX}a/1"), object(), None)
+            .await
+            .expect("created");
+        assert!(matches!(
+            memory.watch(PREFIX, 1).await,
+            Err(StorageError::Compacted { .. })
+        ));
+        memory.watch(PREFIX, 2).await.expect("the newer one is known");
+    }
+
+    #[tokio::test]
+    async fn api_90_entries_with_a_ttl_vanish_with_an_event() {
+        let clock = Arc::new(Clock::default());
+        let memory = Memory::new(clock.clone());
+        let key = format!("{PREFIX}a/0");
+        let made = memory
+            .create(&key, object(), Some(Duration::from_secs(10)))
+            .await
+            .expect("created");
+        let mut watch = memory.watch(PREFIX, made.revision).await.expect("a watch");
+        clock.advance(Duration::from_secs(11));
+        assert!(memory.get(&key).await.expect("an answer").is_none());
+        let batch = watch.next().await.expect("a change");
+        assert_eq!(batch.changes[0].kind, ChangeKind::Deleted);
+        assert_eq!(batch.changes[0].entry.value["metadata"]["resourceVersion"], "3");
+    }
+
+    #[tokio::test]
+    async fn watches_of_one_namespace_pass_over_many_changes_of_others() {
+        let memory = Memory::new(Arc::default());
+        for index in 0..BATCH + 10 {
+            memory
+                .create(&format!("{PREFIX}other/{index}"), object(), None)
+                .await
+                .expect("created");
+        }
+        let made = memory
+            .create(&format!("{PREFIX}mine/0"), object(), None)
+            .await
+            .expect("created");
+        let mut watch = memory.watch(&format!("{PREFIX}mine/"), 1).await.expect("a watch");
+        let batch = watch.next().await.expect("a change");
+        assert_eq!(batch.changes[0].revision(), made.revision);
+    }
+}

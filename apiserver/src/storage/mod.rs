@@ -6,6 +6,8 @@
 //! **Invariant:** one counter per store. Every write of any key raises it by one, the value's
 //! `metadata.resourceVersion` is the revision of its last write, and a revision never repeats (API-55).
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod contract;
 pub mod memory;
 
 use std::fmt;

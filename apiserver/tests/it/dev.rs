@@ -271,3 +271,71 @@ metadata: {name: other}
         "Chair of v9 is not served"
     );
 }
+
+#[tokio::test]
+async fn api_25_a_future_version_is_a_timeout() {
+    // Not in the contract suite: clients try again on 504, for longer than a case may take.
+    let server = server().await;
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(), "default");
+    let Err(kube::Error::Api(status)) = maps.list(&ListParams::default().at("999999")).await else {
+        panic!("the version is not there yet");
+    };
+    assert_eq!((status.code, status.reason.as_str()), (504, "Timeout"));
+    let details = status.details.expect("details");
+    assert_eq!(details.causes[0].reason, "ResourceVersionTooLarge");
+    assert_eq!(details.retry_after_seconds, 1);
+}
+
+#[tokio::test]
+async fn api_86_large_bodies_and_objects_are_refused() {
+    let server = server().await;
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(), "default");
+    for (size, part) in [(2 << 20, "the object takes"), (4 << 20, "limit is 3145728")] {
+        let mut map = config_map("a");
+        map.data = Some([("a".to_owned(), "x".repeat(size))].into());
+        let Err(kube::Error::Api(status)) = maps.create(&PostParams::default(), &map).await else {
+            panic!("{size} bytes are too many");
+        };
+        assert_eq!(
+            (status.code, status.reason.as_str()),
+            (413, "RequestEntityTooLarge")
+        );
+        assert!(status.message.contains(part), "{}", status.message);
+    }
+}
+
+#[tokio::test]
+async fn api_27_an_expired_page_goes_on_inconsistently() {
+    let server = server().await;
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(), "default");
+    for name in ["a", "b", "c"] {
+        maps.create(&PostParams::default(), &config_map(name))
+            .await
+            .expect("created");
+    }
+    let page = maps.list(&ListParams::default().limit(1)).await.expect("listed");
+    let token = page.metadata.continue_.expect("a token");
+    maps.create(&PostParams::default(), &config_map("d"))
+        .await
+        .expect("created");
+    server.compact();
+    let Err(kube::Error::Api(status)) = maps
+        .list(&ListParams::default().limit(1).continue_token(&token))
+        .await
+    else {
+        panic!("the snapshot is gone");
+    };
+    assert_eq!((status.code, status.reason.as_str()), (410, "Expired"));
+    let token = status
+        .metadata
+        .and_then(|metadata| metadata.continue_)
+        .expect("a token to go on with");
+    let rest = maps
+        .list(&ListParams::default().continue_token(&token))
+        .await
+        .expect("listed");
+    assert_eq!(
+        rest.iter().map(ResourceExt::name_any).collect::<Vec<_>>(),
+        ["b", "c", "d"]
+    );
+}

@@ -1,3 +1,5 @@
 //! One binary for all integration tests of the server.
 
+mod conformance;
 mod dev;
+mod garbage;
