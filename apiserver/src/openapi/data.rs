@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 struct Recorded {
     /// Below `/openapi/v3/`.
@@ -111,11 +111,6 @@ pub(super) fn common() -> &'static Map<String, Value> {
 pub(super) fn template() -> &'static Value {
     static TEMPLATE: OnceLock<Value> = OnceLock::new();
     TEMPLATE.get_or_init(|| parse(include_bytes!("../../data/openapi/template.json.gz")))
-}
-
-/// Title and version of the documents.
-pub(super) fn info() -> Value {
-    json!({"title": "Kubernetes", "version": crate::version::minor()})
 }
 
 /// The recorded v2 document. Not kept: the caller keeps what it makes of it.

@@ -89,3 +89,70 @@ async fn api_18_documents_follow_the_registry() {
     assert!(!paths.keys().any(|path| path.starts_with("/apis/apps/v1/")));
     assert!(paths.contains_key("/api/v1/namespaces/{namespace}/pods/{name}"));
 }
+
+/// What a real server published for two CRDs, the first with subresources, the second cluster-scoped.
+fn recorded_custom() -> Vec<Value> {
+    use std::io::Read;
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&include_bytes!("../../tests/it/data/custom_openapi.json.gz")[..])
+        .read_to_string(&mut text)
+        .expect("gzip");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// The registry with a CRD as it stands once its names are accepted.
+fn with(crd: &Value) -> Snapshot {
+    let mut crd = crd.clone();
+    kubewright_schema::crd::default(&mut crd);
+    crd["status"] = json!({
+        "acceptedNames": crd["spec"]["names"],
+        "conditions": [{"type": "Established", "status": "True"}],
+    });
+    let mut registry = Snapshot::builtin();
+    for info in crate::crd::resources(&crd) {
+        registry.insert(info);
+    }
+    registry
+}
+
+fn differences(path: &str, ours: &Value, theirs: &Value, found: &mut Vec<String>) {
+    // Kinds of all groups list their groups, of which fewer are served here.
+    if path.ends_with("DeleteOptions x-kubernetes-group-version-kind") {
+        return;
+    }
+    match (ours, theirs) {
+        (Value::Object(a), Value::Object(b)) => {
+            for key in a.keys().chain(b.keys().filter(|key| !a.contains_key(*key))) {
+                differences(&format!("{path} {key}"), &ours[key], &theirs[key], found);
+            }
+        }
+        _ if ours != theirs => found.push(format!("{path}\n  ours   {ours}\n  theirs {theirs}")),
+        _ => {}
+    }
+}
+
+#[test]
+fn api_19_custom_resources_are_described_as_upstream_does() {
+    let mut found = Vec::new();
+    for recorded in recorded_custom() {
+        let registry = with(&recorded["crd"]);
+        let (group, version) = (
+            &recorded["crd"]["spec"]["group"],
+            &recorded["crd"]["spec"]["versions"][0]["name"],
+        );
+        let (group, version) = (group.as_str().expect("group"), version.as_str().expect("version"));
+        let openapi = OpenApi::default();
+        let v3 = openapi
+            .v3(&registry, &data::path_of(group, version))
+            .expect("published");
+        let v3: Value = serde_json::from_slice(&v3.json).expect("JSON");
+        differences("v3", &v3, &recorded["v3"], &mut found);
+        let v2 = openapi.v2(&registry);
+        for part in ["paths", "definitions"] {
+            for (name, theirs) in recorded["v2"][part].as_object().expect(part) {
+                differences(&format!("v2 {name}"), &v2.value[part][name], theirs, &mut found);
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
