@@ -1,5 +1,7 @@
 //! One binary for all integration tests of the server.
 
 mod conformance;
+mod crd;
 mod dev;
+mod doors;
 mod garbage;

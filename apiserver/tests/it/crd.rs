@@ -1,0 +1,362 @@
+//! CRDs and their objects, in process.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Api, Client, ResourceExt};
+use kubewright_apiserver::DevServer;
+use serde_json::{Value, json};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: hangs"))
+}
+
+fn crd(plural: &str, kind: &str) -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.example.com")},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced",
+            "names": {"plural": plural, "kind": kind},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+                    "spec": {"type": "object", "properties": {"size": {"type": "integer"}}},
+                }}},
+            }],
+        },
+    })
+}
+
+fn typed(crd: &Value) -> CustomResourceDefinition {
+    serde_json::from_value(crd.clone()).expect("a CRD")
+}
+
+fn widgets(client: Client) -> Api<DynamicObject> {
+    let gvk = GroupVersionKind::gvk("example.com", "v1", "Widget");
+    Api::namespaced_with(
+        client,
+        "default",
+        &ApiResource::from_gvk_with_plural(&gvk, "widgets"),
+    )
+}
+
+fn widget(name: &str, size: i64) -> DynamicObject {
+    let object = json!({
+        "apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": name}, "spec": {"size": size},
+    });
+    serde_json::from_value(object).expect("an object")
+}
+
+fn code(error: &kube::Error) -> u16 {
+    match error {
+        kube::Error::Api(status) => status.code,
+        other => panic!("no answer of the server: {other}"),
+    }
+}
+
+fn reason(crd: &CustomResourceDefinition, type_: &str) -> String {
+    let conditions = crd.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let found = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition.type_ == type_);
+    found
+        .and_then(|condition| condition.reason.clone())
+        .unwrap_or_default()
+}
+
+async fn wait_for_reason(crds: &Api<CustomResourceDefinition>, name: &str, type_: &str, wanted: &str) {
+    let parameters = WatchParams::default().fields(&format!("metadata.name={name}"));
+    let mut events = crds.watch(&parameters, "0").await.expect("a watch").boxed();
+    within(wanted, async {
+        while let Some(event) = events.next().await {
+            if let WatchEvent::Added(crd) | WatchEvent::Modified(crd) = event.expect("an event")
+                && reason(&crd, type_) == wanted
+            {
+                return;
+            }
+        }
+        panic!("the watch ended");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn api_18_an_established_crd_is_served_and_discovered() {
+    let server = DevServer::start().await.expect("the server starts");
+    let client = server.client();
+    let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
+    crds.create(&PostParams::default(), &typed(&crd("widgets", "Widget")))
+        .await
+        .expect("created");
+    wait_for_reason(
+        &crds,
+        "widgets.example.com",
+        "Established",
+        "InitialNamesAccepted",
+    )
+    .await;
+    let api = widgets(client.clone());
+    api.create(&PostParams::default(), &widget("a", 1))
+        .await
+        .expect("served");
+    let list = client
+        .list_api_group_resources("example.com/v1")
+        .await
+        .expect("discovered");
+    assert_eq!(list.resources[0].name, "widgets");
+    let get = http::Request::get("/openapi/v3/apis/example.com/v1")
+        .body(Vec::new())
+        .expect("a request");
+    let document: Value = client.request(get).await.expect("described");
+    assert!(document["components"]["schemas"]["com.example.v1.Widget"].is_object());
+}
+
+#[tokio::test]
+async fn api_79_a_changed_schema_holds_for_the_next_request() {
+    let server = DevServer::start().await.expect("the server starts");
+    server
+        .install_crds([crd("widgets", "Widget").to_string()])
+        .await
+        .expect("installed");
+    let crds: Api<CustomResourceDefinition> = Api::all(server.client());
+    let api = widgets(server.client());
+    for maximum in 1..20 {
+        let schema = json!([{
+            "op": "add",
+            "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/size/maximum",
+            "value": maximum,
+        }]);
+        let patch = Patch::Json::<()>(serde_json::from_value(schema).expect("a patch"));
+        crds.patch("widgets.example.com", &PatchParams::default(), &patch)
+            .await
+            .expect("patched");
+        let refused = api
+            .create(&PostParams::default(), &widget("over", maximum + 1))
+            .await
+            .expect_err("too large");
+        assert_eq!(code(&refused), 422);
+        api.create(&PostParams::default(), &widget(&format!("w{maximum}"), maximum))
+            .await
+            .expect("allowed");
+    }
+}
+
+#[tokio::test]
+async fn api_79_a_deleted_crd_waits_for_its_objects_and_ends_their_watches() {
+    let server = DevServer::start().await.expect("the server starts");
+    server
+        .install_crds([crd("widgets", "Widget").to_string()])
+        .await
+        .expect("installed");
+    let crds: Api<CustomResourceDefinition> = Api::all(server.client());
+    let api = widgets(server.client());
+    let mut held = widget("held", 1);
+    held.metadata.finalizers = Some(vec!["example.com/hold".into()]);
+    let held = api.create(&PostParams::default(), &held).await.expect("created");
+    api.create(&PostParams::default(), &widget("free", 1))
+        .await
+        .expect("created");
+    let since = held.resource_version().expect("a version");
+    let mut events = api
+        .watch(&WatchParams::default(), &since)
+        .await
+        .expect("a watch")
+        .boxed();
+
+    crds.delete("widgets.example.com", &DeleteParams::default())
+        .await
+        .expect("begun");
+    wait_for_reason(
+        &crds,
+        "widgets.example.com",
+        "Terminating",
+        "InstanceDeletionInProgress",
+    )
+    .await;
+    let crd = crds.get("widgets.example.com").await.expect("still there");
+    assert_eq!(crd.finalizers(), ["customresourcecleanup.apiextensions.k8s.io"]);
+    let refused = api
+        .create(&PostParams::default(), &widget("late", 1))
+        .await
+        .expect_err("terminating");
+    assert_eq!(code(&refused), 405);
+
+    let release = Patch::Json::<()>(
+        serde_json::from_value(json!([{"op": "remove", "path": "/metadata/finalizers"}])).expect("a patch"),
+    );
+    api.patch("held", &PatchParams::default(), &release)
+        .await
+        .expect("released");
+    within("the watch", async { while events.next().await.is_some() {} }).await;
+    assert_eq!(code(&api.get("held").await.expect_err("not served")), 404);
+}
+
+#[tokio::test]
+async fn api_79_a_crd_without_held_objects_goes_with_everything() {
+    let server = DevServer::start().await.expect("the server starts");
+    server
+        .install_crds([crd("widgets", "Widget").to_string()])
+        .await
+        .expect("installed");
+    let crds: Api<CustomResourceDefinition> = Api::all(server.client());
+    let api = widgets(server.client());
+    let free = api
+        .create(&PostParams::default(), &widget("free", 1))
+        .await
+        .expect("created");
+    let since = free.resource_version().expect("a version");
+    let mut events = api
+        .watch(&WatchParams::default(), &since)
+        .await
+        .expect("a watch")
+        .boxed();
+    crds.delete("widgets.example.com", &DeleteParams::default())
+        .await
+        .expect("begun");
+    within("the watch", async {
+        while let Some(event) = events.next().await {
+            let event = event.expect("no failure");
+            assert!(matches!(event, WatchEvent::Deleted(_)), "{event:?}");
+        }
+    })
+    .await;
+    within("the CRD", async {
+        while crds
+            .get_opt("widgets.example.com")
+            .await
+            .expect("an answer")
+            .is_some()
+        {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(code(&api.get("free").await.expect_err("not served")), 404);
+    assert!(
+        server
+            .client()
+            .list_api_group_resources("example.com/v1")
+            .await
+            .is_err()
+    );
+    // The same name begins anew, with nothing left of the old objects.
+    server
+        .install_crds([crd("widgets", "Widget").to_string()])
+        .await
+        .expect("installed again");
+    assert!(
+        api.list(&kube::api::ListParams::default())
+            .await
+            .expect("served")
+            .items
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn api_77_a_refused_name_is_taken_when_it_is_free() {
+    let server = DevServer::start().await.expect("the server starts");
+    server
+        .install_crds([crd("widgets", "Widget").to_string()])
+        .await
+        .expect("installed");
+    let crds: Api<CustomResourceDefinition> = Api::all(server.client());
+    crds.create(&PostParams::default(), &typed(&crd("others", "Widget")))
+        .await
+        .expect("created");
+    wait_for_reason(&crds, "others.example.com", "NamesAccepted", "ListKindConflict").await;
+    crds.delete("widgets.example.com", &DeleteParams::default())
+        .await
+        .expect("deleted");
+    wait_for_reason(&crds, "others.example.com", "Established", "InitialNamesAccepted").await;
+}
+
+#[tokio::test]
+async fn api_76_faults_are_told_together_and_v1beta1_is_gone() {
+    let server = DevServer::start().await.expect("the server starts");
+    let crds: Api<CustomResourceDefinition> = Api::all(server.client());
+    let mut bad = crd("widgets", "Widget");
+    bad["metadata"]["name"] = json!("wrong.example.com");
+    bad["spec"]["versions"][0]["storage"] = json!(false);
+    let refused = crds
+        .create(&PostParams::default(), &typed(&bad))
+        .await
+        .expect_err("invalid");
+    let kube::Error::Api(status) = refused else {
+        panic!("an answer")
+    };
+    assert_eq!(status.code, 422);
+    let causes = status.details.expect("details").causes;
+    let fields: Vec<&str> = causes.iter().map(|cause| cause.field.as_str()).collect();
+    assert!(
+        fields.contains(&"metadata.name") && fields.contains(&"spec.versions"),
+        "{fields:?}"
+    );
+
+    let old = http::Request::get("/apis/apiextensions.k8s.io/v1beta1/customresourcedefinitions");
+    let error = server
+        .client()
+        .request::<Value>(old.body(Vec::new()).expect("a request"))
+        .await
+        .expect_err("gone");
+    assert_eq!(code(&error), 404);
+}
+
+#[tokio::test]
+async fn api_80_a_conversion_webhook_is_answered_with_a_warning() {
+    let server = DevServer::start().await.expect("the server starts");
+    let mut webhook = crd("widgets", "Widget");
+    let mut second = webhook["spec"]["versions"][0].clone();
+    second["name"] = json!("v2");
+    second["storage"] = json!(false);
+    webhook["spec"]["versions"]
+        .as_array_mut()
+        .expect("versions")
+        .push(second);
+    webhook["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {
+        "conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://example.com/convert"},
+    }});
+    let post = http::Request::post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+        .header("content-type", "application/json")
+        .body(kube::client::Body::from(webhook.to_string().into_bytes()))
+        .expect("a request");
+    let response = server.client().send(post).await.expect("an answer");
+    assert_eq!(response.status(), 201);
+    let warning = response.headers()["warning"].to_str().expect("text");
+    assert!(
+        warning.contains("only the storage version is served"),
+        "{warning}"
+    );
+    let crds: Api<CustomResourceDefinition> = Api::all(server.client());
+    wait_for_reason(
+        &crds,
+        "widgets.example.com",
+        "Established",
+        "InitialNamesAccepted",
+    )
+    .await;
+    assert!(
+        server
+            .client()
+            .list_api_group_resources("example.com/v1")
+            .await
+            .is_ok()
+    );
+    assert!(
+        server
+            .client()
+            .list_api_group_resources("example.com/v2")
+            .await
+            .is_err()
+    );
+}
