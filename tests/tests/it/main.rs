@@ -1,0 +1,3 @@
+//! What crosses crates: the suites that run on DevServer, on a real control plane.
+
+mod real;
