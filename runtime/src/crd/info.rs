@@ -1,6 +1,7 @@
 //! What is known of a derived kind at compile time, as data.
 //!
 //! **Invariant:** a [`KindInfo`] says everything that its CustomResourceDefinition says, except the schema.
+//! Verbs are the same for every custom resource; a set chosen by the user would begin here.
 
 use crate::kind::Scope;
 
@@ -36,6 +37,8 @@ pub struct KindInfo {
     pub columns: &'static [Column],
     /// JSON paths of the fields that field selectors accept; each begins with a dot.
     pub selectable: &'static [&'static str],
+    /// Verbs of objects of this kind, as discovery names them.
+    pub verbs: &'static [&'static str],
     /// Whether the kind has the status subresource.
     pub status: bool,
     /// Paths of the scale subresource, where the kind has it.
@@ -53,6 +56,10 @@ pub struct KindInfo {
     /// Labels of the CustomResourceDefinition, and of objects made by `new`, as kube-derive has it.
     pub labels: &'static [(&'static str, &'static str)],
 }
+
+/// What a server offers for every custom resource.
+const ALL_VERBS: &[&str] =
+    &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 /// A column of `kubectl get`: an entry of `additionalPrinterColumns`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +127,7 @@ impl KindInfo {
             categories: &[],
             columns: &[],
             selectable: &[],
+            verbs: ALL_VERBS,
             status: false,
             scale: None,
             storage: true,
