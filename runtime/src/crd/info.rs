@@ -58,8 +58,16 @@ pub struct KindInfo {
 }
 
 /// What a server offers for every custom resource.
-const ALL_VERBS: &[&str] =
-    &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const ALL_VERBS: &[&str] = &[
+    "create",
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "update",
+    "watch",
+];
 
 /// A column of `kubectl get`: an entry of `additionalPrinterColumns`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use kubewright::controller::Controller;
 use kubewright::events::EventRecorder;
 use kubewright::k8s_openapi::api::apps::v1::Deployment;
 use kubewright::k8s_openapi::api::events::v1::Event;
-use kubewright::kube::api::ListParams;
+use kubewright::k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kubewright::kube;
+use kubewright::kube::api::ListParams;
 use kubewright::{Client, CustomResourceExt};
 use kubewright_apiserver::conformance::CASES;
 use kubewright_tests::ControlPlane;
@@ -31,12 +32,20 @@ async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut(
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    assert!(tokio::time::timeout(DEADLINE, waiting).await.is_ok(), "waited {DEADLINE:?} for: {what}");
+    assert!(
+        tokio::time::timeout(DEADLINE, waiting).await.is_ok(),
+        "waited {DEADLINE:?} for: {what}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_control_plane_agrees() {
-    let Some(plane) = ControlPlane::start_or_skip("a_real_control_plane_agrees").await.unwrap() else { return };
+    let Some(plane) = ControlPlane::start_or_skip("a_real_control_plane_agrees")
+        .await
+        .unwrap()
+    else {
+        return;
+    };
     let client = plane.client().await.unwrap();
     the_crd_is_accepted_when_strict(&client).await;
     the_same_controller_reconciles(&client).await;
@@ -50,11 +59,12 @@ async fn the_crd_is_accepted_when_strict(client: &kube::Client) {
         .header("content-type", "application/yaml")
         .body(CRD.as_bytes().to_vec())
         .unwrap();
-    let stored: serde_json::Value = client.request(request).await.unwrap();
-    let derived = serde_json::to_value(Foo::crd()).unwrap();
-    assert_eq!(stored["spec"]["versions"][0]["schema"], derived["spec"]["versions"][0]["schema"]);
+    let stored: CustomResourceDefinition = client.request(request).await.unwrap();
+    assert_eq!(stored.spec.versions[0].schema, Foo::crd().spec.versions[0].schema);
     eventually("the kind to be served", async || {
-        let request = http::Request::get("/apis/samplecontroller.k8s.io/v1alpha1/foos").body(Vec::new()).unwrap();
+        let request = http::Request::get("/apis/samplecontroller.k8s.io/v1alpha1/foos")
+            .body(Vec::new())
+            .unwrap();
         client.request::<serde_json::Value>(request).await.is_ok()
     })
     .await;
@@ -78,28 +88,57 @@ async fn the_same_controller_reconciles(client: &kube::Client) {
 
     let foos = clients.foos().namespace("default");
     let deployments = clients.deployments().namespace("default");
-    let available = async || foos.get("example-foo").await.unwrap().status.and_then(|status| status.available_replicas);
-    let spec = FooSpec { deployment_name: Some("example-foo".to_owned()), replicas: Some(1) };
+    let available = async || {
+        foos.get("example-foo")
+            .await
+            .unwrap()
+            .status
+            .and_then(|status| status.available_replicas)
+    };
+    let spec = FooSpec {
+        deployment_name: Some("example-foo".to_owned()),
+        replicas: Some(1),
+    };
     foos.create(&Foo::new("example-foo", spec)).await.unwrap();
     eventually("SC-1: status 0", async || available().await == Some(0)).await;
-    assert_eq!(deployments.get("example-foo").await.unwrap().spec.replicas, Some(1));
+    assert_eq!(
+        deployments.get("example-foo").await.unwrap().spec.replicas,
+        Some(1)
+    );
     let events: Client<Event> = Client::new(client.clone());
     eventually("SC-1: one event", async || {
-        let seen = events.namespace("default").list(&ListParams::default()).await.unwrap().items;
-        seen.iter().filter(|event| event.reason.as_deref() == Some("Synced")).count() == 1
+        let seen = events
+            .namespace("default")
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .items;
+        seen.iter()
+            .filter(|event| event.reason.as_deref() == Some("Synced"))
+            .count()
+            == 1
     })
     .await;
 
     let status = serde_json::json!({"status": {"replicas": 1, "availableReplicas": 1, "readyReplicas": 1}});
-    deployments.status().merge_patch("example-foo", &status).await.unwrap();
+    deployments
+        .status()
+        .merge_patch("example-foo", &status)
+        .await
+        .unwrap();
     eventually("SC-5: status 1", async || available().await == Some(1)).await;
-    foos.merge_patch("example-foo", &serde_json::json!({"spec": {"replicas": 2}})).await.unwrap();
+    foos.merge_patch("example-foo", &serde_json::json!({"spec": {"replicas": 2}}))
+        .await
+        .unwrap();
     eventually("SC-2: two replicas", async || {
         deployments.get("example-foo").await.unwrap().spec.replicas == Some(2)
     })
     .await;
     deployments.delete("example-foo").await.unwrap();
-    eventually("SC-13: back again", async || deployments.get_opt("example-foo").await.unwrap().is_some()).await;
+    eventually("SC-13: back again", async || {
+        deployments.get_opt("example-foo").await.unwrap().is_some()
+    })
+    .await;
 
     stop.cancel();
     controller.await.unwrap().unwrap();
@@ -110,11 +149,17 @@ async fn the_same_controller_reconciles(client: &kube::Client) {
 /// The suite that DevServer passes in its own crate (API-120).
 async fn the_same_suite_passes(client: &kube::Client) {
     let mut running = JoinSet::new();
-    for case in CASES.iter().filter(|case| !NEED_CONTROLLER_MANAGER.contains(&case.name)) {
+    for case in CASES
+        .iter()
+        .filter(|case| !NEED_CONTROLLER_MANAGER.contains(&case.name))
+    {
         let client = client.clone();
         running.spawn(async move {
             // A panic in the case is that case's failure; the others go on.
-            (case.name, tokio::spawn(async move { case.run(client).await }).await)
+            (
+                case.name,
+                tokio::spawn(async move { case.run(client).await }).await,
+            )
         });
     }
     let mut passed = 0;
@@ -125,7 +170,10 @@ async fn the_same_suite_passes(client: &kube::Client) {
             (name, Err(_)) => failed.push(name),
         }
     }
-    println!("{passed} cases of the REST suite passed on a real kube-apiserver, {} failed", failed.len());
+    println!(
+        "{passed} cases of the REST suite passed on a real kube-apiserver, {} failed",
+        failed.len()
+    );
     assert!(failed.is_empty(), "failed on a real kube-apiserver: {failed:?}");
     // The suite is about both servers, so it must not have shrunk to nothing.
     assert!(passed > 20, "only {passed} cases ran");
