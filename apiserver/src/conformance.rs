@@ -128,7 +128,7 @@ impl Answer {
 
     /// Asserts the code alone.
     #[track_caller]
-    fn is_code(self, code: u16) {
+    fn has_code(self, code: u16) {
         assert_eq!(self.code, code, "{}", self.body);
     }
 
@@ -275,6 +275,7 @@ impl Server {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "a literal at every call")]
 fn foo(group: &str, name: &str, spec: Value) -> Value {
     json!({"apiVersion": format!("{group}/v1"), "kind": "Foo", "metadata": {"name": name}, "spec": spec})
 }
@@ -1190,16 +1191,16 @@ async fn api_78_custom_fields(server: Server) {
 }
 
 async fn api_100_paths(server: Server) {
-    server.get("/api/v1/chairs").await.is_code(404);
+    server.get("/api/v1/chairs").await.has_code(404);
     server
         .get("/apis/nowhere.example.com/v1/chairs")
         .await
-        .is_code(404);
-    server.get(&server.maps("/a/legs")).await.is_code(404);
+        .has_code(404);
+    server.get(&server.maps("/a/legs")).await.has_code(404);
     server
         .get(&format!("/api/v1/namespaces/{}/nodes", server.namespace))
         .await
-        .is_code(404);
+        .has_code(404);
     server.post(&server.maps("/a"), config_map("a")).await.fails(
         405,
         "MethodNotAllowed",

@@ -160,11 +160,7 @@ impl ListOptions {
                     None,
                     "sendInitialEvents is forbidden for list",
                 ));
-            } else if wants && text != "NotOlderThan" {
-                faults.push(forbidden(
-                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-                ));
-            } else if !wants && text.is_empty() {
+            } else if wants && text != "NotOlderThan" || text.is_empty() {
                 faults.push(forbidden(
                     "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
                 ));

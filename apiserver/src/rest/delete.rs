@@ -34,7 +34,7 @@ impl Call<'_> {
                 if !self.info.gvr.group.is_empty() {
                     details["group"] = self.info.gvr.group.as_str().into();
                 }
-                Ok(Reply::Document(StatusCode::OK, success(details)))
+                Ok(Reply::Document(StatusCode::OK, success(&details)))
             }
         }
     }
@@ -163,7 +163,7 @@ pub(crate) async fn delete_quietly(
     }
 }
 
-fn success(details: Value) -> Value {
+fn success(details: &Value) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 }
 

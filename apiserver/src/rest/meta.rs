@@ -44,8 +44,11 @@ pub(crate) fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
         .filter_map(Value::as_str)
 }
 
+/// Whether a value has a JSON type.
+type Check = fn(&Value) -> bool;
+
 /// Fields of metadata with their JSON types, for bodies that are not checked by a schema.
-const TYPES: [(&str, fn(&Value) -> bool, &str); 12] = [
+const TYPES: [(&str, Check, &str); 12] = [
     ("name", Value::is_string, "string"),
     ("generateName", Value::is_string, "string"),
     ("namespace", Value::is_string, "string"),
@@ -257,6 +260,7 @@ pub(super) fn drop_duplicate_owners(metadata: &mut Map<String, Value>) -> Vec<St
 mod tests {
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value, reason = "a literal at every call")]
     fn faults(metadata: Value) -> Vec<String> {
         validate(&json!({"metadata": metadata}), names::subdomain)
             .iter()

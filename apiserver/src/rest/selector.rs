@@ -384,7 +384,9 @@ impl BoundFields {
             let equal = match object.pointer(&term.pointer) {
                 Some(Value::String(text)) => *text == term.value,
                 None | Some(Value::Null) => term.absent == term.value,
-                Some(other) => other.to_string() == term.value,
+                Some(Value::Bool(flag)) => term.value.parse() == Ok(*flag),
+                Some(Value::Number(number)) => *number.to_string() == *term.value,
+                Some(_) => false,
             };
             equal == term.equal
         })

@@ -29,7 +29,7 @@ fn key(index: u8) -> String {
     // Two namespaces, names that are prefixes of each other.
     format!(
         "{PREFIX}{}/{}",
-        if index % 2 == 0 { "a" } else { "b" },
+        if index.is_multiple_of(2) { "a" } else { "b" },
         "n".repeat(usize::from(index / 2 % 4) + 1)
     )
 }
