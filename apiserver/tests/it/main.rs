@@ -5,3 +5,4 @@ mod crd;
 mod dev;
 mod doors;
 mod garbage;
+mod kubectl;
