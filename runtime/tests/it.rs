@@ -1,5 +1,9 @@
 //! Integration tests of the crate, in one binary.
-#![allow(unreachable_pub, clippy::unwrap_used, clippy::disallowed_names)]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "derived kinds are public; a test ends where a step fails"
+)]
 
 #[path = "it/build.rs"]
 mod build;

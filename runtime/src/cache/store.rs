@@ -155,24 +155,26 @@ impl<K: Resource> Tables<K> {
     }
 
     fn values(&self, object: &K) -> Values {
-        let values = |(name, index): (&Box<str>, &Index<K>)| (name.clone(), (index.values_of)(object));
-        self.indexes.iter().map(values).collect()
+        self.indexes
+            .iter()
+            .map(|(name, index)| (name.clone(), (index.values_of)(object)))
+            .collect()
     }
 
-    fn insert(&mut self, object: &Arc<K>, values: &Values) {
+    fn insert(&mut self, object: Arc<K>, values: &Values) {
         let hasher = self.objects.hasher.clone();
-        let namespace = place(&**object).0;
+        let namespace = place(&*object).0;
         if !namespace.is_empty() {
-            put(&mut self.by_namespace, &hasher, namespace, object);
+            put(&mut self.by_namespace, &hasher, namespace, &object);
         }
         for (index, values) in values {
             if let Some(index) = self.indexes.get_mut(index) {
                 for value in values {
-                    put(&mut index.buckets, &hasher, value, object);
+                    put(&mut index.buckets, &hasher, value, &object);
                 }
             }
         }
-        self.objects.insert(Arc::clone(object));
+        self.objects.insert(object);
     }
 
     fn forget(&mut self, object: &K, values: &Values) {
@@ -266,7 +268,7 @@ impl<K: Resource> Store<K> {
         {
             tables.forget(old, &old_values);
         }
-        tables.insert(&object, &values);
+        tables.insert(object, &values);
         old
     }
 
@@ -328,7 +330,7 @@ impl<K: Resource> Store<K> {
                     }
                 };
                 let values = fresh.values(&object);
-                fresh.insert(&object, &values);
+                fresh.insert(object, &values);
             }
             for key in keep {
                 let namespace = key.namespace.as_deref().unwrap_or_default();
@@ -336,7 +338,7 @@ impl<K: Resource> Store<K> {
                     && let Some(old) = tables.objects.get(namespace, &key.name)
                 {
                     let values = fresh.values(old);
-                    fresh.insert(old, &values);
+                    fresh.insert(Arc::clone(old), &values);
                 }
             }
             for old in &tables.objects.table {
@@ -382,7 +384,7 @@ impl<K: Resource> Store<K> {
     pub(crate) fn index_values(&self, index: &str) -> Option<Vec<String>> {
         let tables = self.read();
         let index = tables.indexes.get(index)?;
-        Some(index.buckets.keys().map(|value| value.to_string()).collect())
+        Some(index.buckets.keys().map(ToString::to_string).collect())
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -8,7 +8,9 @@ use crate::cache::Delta;
 use crate::kind::Kind;
 
 /// Decides whether a change is of interest. Combine with [`and`](Self::and), [`or`](Self::or), [`not`](Self::not).
-pub struct Predicate<K>(Arc<dyn Fn(&Delta<K>) -> bool + Send + Sync>);
+pub struct Predicate<K>(Accepts<K>);
+
+type Accepts<K> = Arc<dyn Fn(&Delta<K>) -> bool + Send + Sync>;
 
 impl<K> Clone for Predicate<K> {
     fn clone(&self) -> Self {

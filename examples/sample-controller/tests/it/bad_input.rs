@@ -15,13 +15,13 @@ fn dynamic(client: Client) -> Api<DynamicObject> {
     Api::default_namespaced_with(client, &Foo::api_resource())
 }
 
-fn object(spec: Value) -> DynamicObject {
+fn object(spec: &Value) -> DynamicObject {
     DynamicObject::new("foo", &Foo::api_resource()).data(json!({ "spec": spec }))
 }
 
 async fn refused(world: &World, spec: Value) -> Box<Status> {
     match dynamic(world.server.client())
-        .create(&PostParams::default(), &object(spec.clone()))
+        .create(&PostParams::default(), &object(&spec))
         .await
     {
         Err(Error::Api(status)) => status,
@@ -53,7 +53,7 @@ async fn sc_21_null_is_dropped() {
     let created = dynamic(world.server.client())
         .create(
             &PostParams::default(),
-            &object(json!({"deploymentName": "web", "replicas": null})),
+            &object(&json!({"deploymentName": "web", "replicas": null})),
         )
         .await
         .unwrap();
@@ -68,7 +68,7 @@ async fn sc_22_an_unknown_field_is_pruned_or_refused_when_strict() {
     let uri = "/apis/samplecontroller.k8s.io/v1alpha1/namespaces/default/foos?fieldValidation=Strict";
     let strict = http::Request::post(uri)
         .header("content-type", "application/json")
-        .body(serde_json::to_vec(&object(spec.clone())).unwrap())
+        .body(serde_json::to_vec(&object(&spec)).unwrap())
         .unwrap();
     let Err(Error::Api(status)) = world.server.client().request::<DynamicObject>(strict).await else {
         panic!("accepted an unknown field");
@@ -80,7 +80,7 @@ async fn sc_22_an_unknown_field_is_pruned_or_refused_when_strict() {
         status.message
     );
 
-    let created = api.create(&PostParams::default(), &object(spec)).await.unwrap();
+    let created = api.create(&PostParams::default(), &object(&spec)).await.unwrap();
     assert_eq!(created.data["spec"], json!({"deploymentName": "web"}));
 }
 
@@ -88,7 +88,7 @@ async fn sc_22_an_unknown_field_is_pruned_or_refused_when_strict() {
 async fn sc_23_each_door_writes_its_own_half() {
     let world = World::new().await;
     let api = dynamic(world.server.client());
-    let mut wanted = object(json!({"deploymentName": "web"}));
+    let mut wanted = object(&json!({"deploymentName": "web"}));
     wanted.data["status"] = json!({"availableReplicas": 9});
     let created = api.create(&PostParams::default(), &wanted).await.unwrap();
     assert_eq!(created.data.get("status"), None);

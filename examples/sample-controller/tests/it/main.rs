@@ -1,5 +1,7 @@
 //! The rules of the example's behaviour (SC-n), against the server in the process.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where a step fails")]
+
 mod bad_input;
 mod harness;
 mod resilience;
