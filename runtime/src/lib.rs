@@ -23,6 +23,8 @@ pub mod controller;
 pub mod events;
 #[cfg(feature = "client")]
 pub mod finalizer;
+#[cfg(doc)]
+pub mod guide;
 #[cfg(feature = "client")]
 pub mod metrics;
 #[cfg(feature = "client")]

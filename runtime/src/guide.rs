@@ -1,0 +1,34 @@
+//! The guide. The same pages stand in the folder `docs` of the repository.
+//!
+//! 1. [A first controller](first_controller): from an empty package to a reconciled object, without a cluster
+//! 2. [Kinds](kinds): what the derive makes, what it refuses, how a kube-derive project moves over
+//! 3. [Clients](clients): verbs whose scope and subresources are in the type; clientsets; server-side apply; errors
+//! 4. [Caches and controllers](controllers): informers, listers, indexes, the work queue, reconcilers, shutdown
+//! 5. [Manifests](manifests): CRDs from the build script, committed and checked
+//! 6. [Testing](testing): a Kubernetes API server inside the test
+//! 7. [What the derive emits](expanded): the expanded example, piece by piece, with its size
+//! 8. [Coming from Go](from_go): where each thing of client-go and controller-runtime is here
+
+#[doc = include_str!("../docs/first-controller.md")]
+pub mod first_controller {}
+
+#[doc = include_str!("../docs/kinds.md")]
+pub mod kinds {}
+
+#[doc = include_str!("../docs/clients.md")]
+pub mod clients {}
+
+#[doc = include_str!("../docs/controllers.md")]
+pub mod controllers {}
+
+#[doc = include_str!("../docs/manifests.md")]
+pub mod manifests {}
+
+#[doc = include_str!("../docs/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("../docs/expanded.md")]
+pub mod expanded {}
+
+#[doc = include_str!("../docs/from-go.md")]
+pub mod from_go {}
