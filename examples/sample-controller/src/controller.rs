@@ -118,10 +118,13 @@ impl Reconciler for FooReconciler {
         let has = deployment.spec.replicas.unwrap_or(1);
         let scale_to = foo.spec.replicas.filter(|wanted| *wanted != has);
         if let Some(replicas) = scale_to {
-            // Only the replicas: whatever else somebody changed on the Deployment stays.
-            deployments
-                .merge_patch(name, &serde_json::json!({"spec": {"replicas": replicas}}))
-                .await?;
+            // Only the replicas: whatever else somebody changed on the Deployment stays. The UID is a precondition:
+            // meanwhile the name may have gone to a Deployment of somebody else.
+            let patch = serde_json::json!({
+                "metadata": {"uid": deployment.metadata.uid},
+                "spec": {"replicas": replicas},
+            });
+            deployments.merge_patch(name, &patch).await?;
         }
         let reported = self.report(&foo, namespace, &deployment).await?;
         if created || scale_to.is_some() || reported {
