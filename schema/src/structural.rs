@@ -1,17 +1,16 @@
 //! The model of a structural schema: decoded once, shared, walked by pruning, defaulting and validation.
 //!
-//! **Invariant:** a [`Structural`] never changes after it is built; patterns are compiled, properties are sorted by
-//! name, and keywords that mean nothing (`format: uint32`) are gone.
+//! **Invariant:** a [`Structural`] never changes after it is built; properties are sorted by name, and keywords that
+//! mean nothing (`format: uint32`) are gone. Patterns are compiled when the first value meets them.
 
 use std::fmt;
 use std::sync::Arc;
 
-use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::error::{FieldError, join};
 use crate::format::Format;
-use crate::regexp;
+use crate::regexp::Pattern;
 
 /// A structural schema, ready to walk. Cloning shares it.
 #[derive(Clone)]
@@ -185,13 +184,6 @@ pub(crate) struct Checks {
 pub(crate) struct Bound {
     pub(crate) limit: f64,
     pub(crate) exclusive: bool,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Pattern {
-    pub(crate) source: Box<str>,
-    /// `None` for a pattern that does not compile; the CRD check refuses those.
-    pub(crate) regex: Option<Regex>,
 }
 
 impl Checks {
@@ -399,10 +391,7 @@ impl Checks {
             multiple_of: float("multipleOf"),
             max_length: whole("maxLength"),
             min_length: whole("minLength"),
-            pattern: text("pattern").map(|source| Pattern {
-                source: source.into(),
-                regex: regexp::compile(source).ok(),
-            }),
+            pattern: text("pattern").map(Pattern::new),
             max_items: whole("maxItems"),
             min_items: whole("minItems"),
             max_properties: whole("maxProperties"),

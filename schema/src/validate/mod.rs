@@ -552,10 +552,10 @@ fn check_length<S: Sink>(text: &str, checks: &Checks, path: &Path<'_>, sink: &mu
         }
     }
     if let Some(pattern) = &checks.pattern
-        && !pattern.regex.as_ref().is_some_and(|regex| regex.is_match(text))
+        && !pattern.is_match(text)
     {
         sink.fail(|| {
-            let detail = format!("{} in body should match '{}'", path.render(), pattern.source);
+            let detail = format!("{} in body should match '{}'", path.render(), pattern.source());
             FieldError::invalid(field_of(path), text, detail)
         });
     }
