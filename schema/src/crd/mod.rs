@@ -20,6 +20,8 @@ mod view;
 use serde_json::{Map, Value, json};
 
 use crate::error::FieldError;
+#[cfg(feature = "schemars")]
+use crate::structural::{Node, Reading};
 
 pub use spec::{validate, validate_update};
 
@@ -123,6 +125,14 @@ pub(crate) fn check_schema(schema: &Value, path: &str) -> Vec<FieldError> {
     // Empty values mean nothing once decoded; a failure has been told before.
     let _ = shape::decode_schema(&mut schema);
     schema::check(&schema, path, false, schema::Strictness::FULL)
+}
+
+/// Errors in the defaults of a schema, whether its form is right or not.
+#[cfg(feature = "schemars")]
+pub(crate) fn check_defaults(schema: &Value, path: &str) -> Vec<FieldError> {
+    let mut schema = schema.clone();
+    let _ = shape::decode_schema(&mut schema);
+    defaults::check(&Node::read(&schema, Reading::Defaults), path, true)
 }
 
 #[cfg(test)]
