@@ -658,7 +658,7 @@ mod tests {
     fn the_largest_patterns_compile() {
         for pattern in [
             r"^[\p{L}\p{N} ]{1,1000}$".to_owned(),
-            format!("^(?i)({}){{400}}$", "[^a-zäöü]".repeat(20)),
+            format!("^(?i)({}){{100}}$", "[^a-zäöü]".repeat(20)),
             format!("{}a{}", "(".repeat(45), ")*".repeat(45)),
             "(a|bc)".repeat(10_000),
         ] {

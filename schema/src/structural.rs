@@ -261,8 +261,13 @@ impl Node {
     }
 
     pub(crate) fn read(schema: &Value, reading: Reading) -> Self {
-        let empty = Map::new();
-        let map = schema.as_object().unwrap_or(&empty);
+        match schema.as_object() {
+            Some(map) => Self::of(map, reading),
+            None => Self::of(&Map::new(), reading),
+        }
+    }
+
+    pub(crate) fn of(map: &Map<String, Value>, reading: Reading) -> Self {
         let int_or_string = flag(map, "x-kubernetes-int-or-string");
         let type_name = map
             .get("type")

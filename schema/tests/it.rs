@@ -433,7 +433,7 @@ fn recorded_answers() {
             Err(text) => {
                 difference(
                     "message",
-                    &json!([400, text]),
+                    &json!([400, text.to_string()]),
                     &json!([case["code"], case["message"]]),
                 );
                 continue;

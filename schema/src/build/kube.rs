@@ -31,7 +31,7 @@ pub(super) fn rewrite(schema: &mut Value, problems: &mut Problems) {
     each_subschema(map, problems, rewrite);
     normalize(map);
     if let Some(mut variants) = take_array(map, "oneOf") {
-        hoist_properties(map, &mut variants, Junctor::OneOf, problems);
+        hoist_properties(map, &mut variants, Variants::Tagged, problems);
         hoist_enums(map, &mut variants, problems);
         if !variants.is_empty() {
             map.insert("oneOf".to_owned(), Value::Array(variants));
@@ -42,13 +42,13 @@ pub(super) fn rewrite(schema: &mut Value, problems: &mut Problems) {
         && let Some(mut variants) = take_array(map, "anyOf")
         && !int_or_string(map, &mut variants)
     {
-        hoist_properties(map, &mut variants, Junctor::AnyOf, problems);
+        hoist_properties(map, &mut variants, Variants::Untagged, problems);
         map.insert("anyOf".to_owned(), Value::Array(variants));
     }
     // kube-core leaves `allOf` alone. schemars writes it for two flattened enums in one struct, whose properties are
     // then declared nowhere outside of it.
     if let Some(mut variants) = take_array(map, "allOf") {
-        hoist_properties(map, &mut variants, Junctor::AllOf, problems);
+        hoist_properties(map, &mut variants, Variants::Flattened, problems);
         map.insert("allOf".to_owned(), Value::Array(variants));
     }
     if has_properties(map) {
@@ -150,22 +150,22 @@ fn has_any(map: &Map<String, Value>, keys: &[&str]) -> bool {
     keys.iter().any(|key| map.contains_key(*key))
 }
 
-/// Where variants stand.
+/// What the members of a junctor are.
 #[derive(Clone, Copy, PartialEq)]
-enum Junctor {
-    /// Variants with a tag. A doc comment moves to the only property of its variant.
-    OneOf,
-    /// Variants without. A doc comment describes no field, and has no place here.
-    AnyOf,
-    /// Flattened enums.
-    AllOf,
+enum Variants {
+    /// `oneOf`. A doc comment moves to the only property of its variant.
+    Tagged,
+    /// `anyOf`. A doc comment describes no field, and has no place here.
+    Untagged,
+    /// `allOf`, for flattened enums.
+    Flattened,
 }
 
 /// Moves the properties and the type that variants declare to their parent.
 fn hoist_properties(
     parent: &mut Map<String, Value>,
     variants: &mut [Value],
-    junctor: Junctor,
+    kind: Variants,
     problems: &mut Problems,
 ) {
     // Without a type and with unknown fields kept, on demand, every form passes.
@@ -180,7 +180,7 @@ fn hoist_properties(
         };
         names.push(variant_name(variant, index));
         normalize(variant);
-        forms.extend(form_of(variant, junctor));
+        forms.extend(form_of(variant, kind));
         if has_any(variant, &OBJECT_KEYS) {
             let description = variant.remove("description");
             let mut properties = match variant.remove("properties") {
@@ -188,7 +188,7 @@ fn hoist_properties(
                 _ => Map::new(),
             };
             if let Some(description) = description
-                && junctor == Junctor::OneOf
+                && kind == Variants::Tagged
                 && properties.len() == 1
                 && let Some(Value::Object(only)) = properties.values_mut().next()
             {
@@ -328,18 +328,18 @@ enum Form {
 }
 
 /// The form of a variant; `None` if it is none of its own.
-fn form_of(variant: &Map<String, Value>, junctor: Junctor) -> Option<Form> {
+fn form_of(variant: &Map<String, Value>, kind: Variants) -> Option<Form> {
     let null = variant.get("enum") == Some(&json!([null]));
     // The values of unit variants are joined later.
-    let unit = junctor == Junctor::OneOf && variant.contains_key("enum");
+    let unit = kind == Variants::Tagged && variant.contains_key("enum");
     if null || unit {
         return None;
     }
     match variant.get("type") {
-        Some(kind) => Some(Form::Type(kind.clone())),
+        Some(name) => Some(Form::Type(name.clone())),
         None if has_any(variant, &OBJECT_KEYS) => Some(Form::Type("object".into())),
         None if variant.contains_key(INT_OR_STRING) => Some(Form::IntOrString),
-        None => (junctor != Junctor::AllOf).then_some(Form::Any),
+        None => (kind != Variants::Flattened).then_some(Form::Any),
     }
 }
 

@@ -126,6 +126,56 @@ fn formats_that_nobody_checks() {
     assert!(unrecognized_formats(&string(), None).is_empty());
 }
 
+/// A schema is read once for all of its rules, patterns are not compiled, and lists are looked through once.
+#[test]
+fn many_rules_patterns_and_values() {
+    let rules: Vec<Value> = (0..5000)
+        .map(|i| json!({"rule": "true", "fieldPath": format!(".p{i}")}))
+        .collect();
+    let names: Vec<String> = (0..5000).map(|i| format!("p{i}")).collect();
+    let properties: serde_json::Map<String, Value> = names
+        .iter()
+        .map(|name| {
+            (
+                name.clone(),
+                json!({"type": "string", "pattern": r"^[\pL\pN]{1,500}$"}),
+            )
+        })
+        .collect();
+    let large = crd(
+        &json!({"type": "object", "properties": properties, "required": names,
+        "x-kubernetes-validations": rules}),
+    );
+    assert_eq!(validate(&large), []);
+    let values: Vec<String> = (0..20_000).map(|i| format!("v{}", i / 2)).collect();
+    let enums = crd(&json!({"type": "string", "enum": values}));
+    let repeated = crate::lint(&enums)
+        .iter()
+        .filter(|lint| lint.id == "repeated-value")
+        .count();
+    assert_eq!(repeated, 10_000);
+}
+
+/// Defaults of embedded resources: metadata is decoded, not pruned, so that an empty part of it is no unknown field.
+#[test]
+fn defaults_of_embedded_resources() {
+    let with = |metadata: Value| {
+        crd(&json!({
+            "type": "object",
+            "x-kubernetes-embedded-resource": true,
+            "x-kubernetes-preserve-unknown-fields": true,
+            "default": {"apiVersion": "v1", "kind": "Pod", "metadata": metadata},
+        }))
+    };
+    assert_eq!(validate(&with(json!({"labels": {}}))), []);
+    assert_eq!(validate(&with(json!({"labels": {"a": "b"}, "name": ""}))), []);
+    let text = message_of(&validate(&with(json!({"labels": []}))));
+    assert!(
+        text.contains("ObjectMeta.labels of type map[string]string"),
+        "{text}"
+    );
+}
+
 /// Input of any form gets an answer, never a panic.
 #[test]
 fn odd_input() {
