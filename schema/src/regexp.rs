@@ -284,7 +284,12 @@ impl<'p> Parser<'p> {
             return Ok(());
         };
         let from = self.rest;
-        if let Some(name) = group.strip_prefix("P<").or_else(|| group.strip_prefix('<')) {
+        if let Some(name) = group
+            .strip_prefix("P<")
+            .or_else(|| group.strip_prefix('<'))
+            // Go asks for one character more before it calls this a name.
+            .filter(|name| !name.is_empty())
+        {
             let Some(end) = name.find('>') else {
                 return error("invalid named capture", from);
             };
@@ -657,7 +662,6 @@ mod tests {
     #[test]
     fn the_largest_patterns_compile() {
         for pattern in [
-            r"^[\p{L}\p{N} ]{1,1000}$".to_owned(),
             format!("^(?i)({}){{100}}$", "[^a-zäöü]".repeat(20)),
             format!("{}a{}", "(".repeat(45), ")*".repeat(45)),
             "(a|bc)".repeat(10_000),

@@ -187,15 +187,15 @@ fn deep_schemas_and_objects() {
 fn many_mistakes_in_junctors() {
     let spec = json!({"type": "object", "properties": {"l": {"type": "array", "items": {
         "type": "object", "properties": {"a": {"type": "string"}}, "anyOf": [{"required": ["a"]}]}}}});
-    let items: Vec<Value> = (0..30_000).map(|_| json!({})).collect();
+    let items: Vec<Value> = (0..10_000).map(|_| json!({})).collect();
     let errors = validate(&json!({"spec": {"l": items}}), None, &schema(&spec));
-    assert_eq!(errors.len(), 60_000);
-    assert_eq!(message(&errors).matches("anyOf").count(), 30_000);
+    assert_eq!(errors.len(), 20_000);
+    assert_eq!(message(&errors).matches("anyOf").count(), 10_000);
     // An unchanged list is forgiven, whatever was told about its items.
     let old = json!({"spec": {"l": items}});
     assert_eq!(validate(&old, Some(&old), &schema(&spec)), []);
     let twice = [errors.clone(), errors].concat();
-    assert_eq!(message(&twice).matches("anyOf").count(), 30_000);
+    assert_eq!(message(&twice).matches("anyOf").count(), 10_000);
 }
 
 /// Any JSON that fits the fields of the schema below now and then.
