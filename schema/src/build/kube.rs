@@ -28,6 +28,14 @@ const ARRAY_KEYS: [&str; 6] = [
 /// Hoists what the variants of enums declare, opens flattened maps, drops `uniqueItems`.
 pub(super) fn rewrite(schema: &mut Value, problems: &mut Problems) {
     let Value::Object(map) = schema else { return };
+    if map.get("type").is_some_and(|kind| kind == "object")
+        && let Some(Value::Array(flattened)) = map.get_mut("allOf")
+    {
+        // Parts of this object: a variant of theirs that says nothing stands for `None`, not for any JSON.
+        for part in flattened.iter_mut().filter_map(Value::as_object_mut) {
+            part.entry("type").or_insert_with(|| "object".into());
+        }
+    }
     each_subschema(map, problems, rewrite);
     normalize(map);
     if let Some(mut variants) = take_array(map, "oneOf") {

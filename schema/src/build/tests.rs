@@ -594,6 +594,31 @@ fn two_flattened_enums_are_declared_at_their_parent() {
     insta::assert_json_snapshot!(schema);
 }
 
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct TwoOptionalEnums {
+    #[serde(flatten)]
+    source: Option<Source>,
+    #[serde(flatten)]
+    untagged: Option<Untagged>,
+}
+
+/// SCH-97: an absent enum is no variant of its own.
+#[test]
+fn flattened_enums_may_be_optional() {
+    let schema = structural_schema::<TwoOptionalEnums>().unwrap();
+    assert_eq!(schema["type"], "object");
+    assert_eq!(
+        schema["allOf"],
+        json!([
+            {"anyOf": [{"oneOf": [{"required": ["git"]}, {"required": ["bucket"]}]}, {}]},
+            {"anyOf": [{"required": ["a"]}, {"required": ["b"]}, {}]},
+        ])
+    );
+    let declared: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(declared, ["a", "b", "bucket", "c", "git"]);
+}
+
 /// SCH-131.
 #[test]
 fn output_is_deterministic() {
