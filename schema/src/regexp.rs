@@ -10,7 +10,7 @@ mod names;
 
 use std::sync::{Arc, OnceLock};
 
-use regex::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 
 /// States of the compiled pattern, roughly; what is larger is refused, so that no pattern takes more than some 100 MB.
 const MAX_COST: u64 = 650_000;
@@ -46,7 +46,9 @@ impl Pattern {
             let translated = translate(&self.source).ok()?;
             RegexBuilder::new(&translated).size_limit(1 << 28).build().ok()
         });
-        regex.as_ref().is_some_and(|regex| regex.is_match(text))
+        regex
+            .as_ref()
+            .is_some_and(|regex| regex.is_match(text.as_bytes()))
     }
 }
 
@@ -363,8 +365,8 @@ impl<'p> Parser<'p> {
                 'A' => return self.atom("\\A", 1, tail),
                 'z' => return self.atom("\\z", 1, tail),
                 'b' => return self.atom("(?-u:\\b)", 1, tail),
-                // The ASCII form could match inside a character; this differs beside letters beyond ASCII only.
-                'B' => return self.atom("\\B", 1, tail),
+                // The ASCII form also holds inside a character, where neither of the Unicode ones does.
+                'B' => return self.atom("(?:(?-u:\\B)(?:\\b|\\B))", 3, tail),
                 'C' => return error("invalid escape sequence", "\\C"),
                 'Q' => {
                     let (quoted, tail) = tail.split_once("\\E").unwrap_or((tail, ""));
