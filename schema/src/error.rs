@@ -3,6 +3,7 @@
 //! **Invariant:** the text of a [`FieldError`] is that of upstream's `field.Error` for the same kind, value and
 //! detail, so that it can stand in a `Status` unchanged.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde_json::Value;
@@ -246,13 +247,9 @@ impl std::error::Error for FieldError {}
 /// assert_eq!(message_of(&[a, b]), "[spec.a: Required value, spec.b: Required value]");
 /// ```
 pub fn message_of(errors: &[FieldError]) -> String {
-    let mut texts: Vec<String> = Vec::with_capacity(errors.len());
-    for error in errors {
-        let text = error.to_string();
-        if !texts.contains(&text) {
-            texts.push(text);
-        }
-    }
+    let mut seen = HashSet::with_capacity(errors.len());
+    let mut texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    texts.retain(|text| seen.insert(text.clone()));
     match texts.len() {
         1 => texts.remove(0),
         _ => format!("[{}]", texts.join(", ")),

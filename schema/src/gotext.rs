@@ -90,6 +90,95 @@ pub(crate) fn json(value: &Value) -> String {
     out
 }
 
+/// Whether a text is a time of RFC 3339.
+///
+/// # Errors
+/// What Go's `time.Parse` says.
+pub(crate) fn parse_time(text: &str) -> Result<(), String> {
+    let failed = |rest: &str, element: &str| {
+        Err(format!(
+            "parsing time {} as \"2006-01-02T15:04:05Z07:00\": cannot parse {} as {}",
+            quote(text),
+            quote(rest),
+            quote(element)
+        ))
+    };
+    let outside = |what: &str| Err(format!("parsing time {}: {what} out of range", quote(text)));
+    let digits = |text: &str, count: usize| -> Option<u32> {
+        let digits = text.get(..count)?;
+        let all = digits.bytes().all(|byte| byte.is_ascii_digit());
+        all.then(|| digits.parse().ok()).flatten()
+    };
+    let mut rest = text;
+    let mut numbers = [0; 6];
+    for (index, (before, element, name)) in [
+        ("", "2006", "year"),
+        ("-", "01", "month"),
+        ("-", "02", "day"),
+        ("T", "15", "hour"),
+        (":", "04", "minute"),
+        (":", "05", "second"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let Some(after) = rest.strip_prefix(before) else {
+            return failed(rest, before);
+        };
+        rest = after;
+        let Some(number) = digits(rest, element.len()) else {
+            return failed(rest, element);
+        };
+        numbers[index] = number;
+        rest = &rest[element.len()..];
+        let fits = match name {
+            "month" => (1..=12).contains(&number),
+            "hour" => number < 24,
+            "minute" | "second" => number < 60,
+            _ => true,
+        };
+        if !fits {
+            return outside(name);
+        }
+    }
+    if let Some(fraction) = rest.strip_prefix(['.', ','])
+        && fraction.starts_with(|c: char| c.is_ascii_digit())
+    {
+        rest = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+    }
+    let zone = match rest.strip_prefix('Z') {
+        Some(after) => Some(after),
+        None => rest.strip_prefix(['+', '-']).and_then(|zone| {
+            digits(zone, 2)?;
+            digits(zone.get(2..)?.strip_prefix(':')?, 2)?;
+            zone.get(5..)
+        }),
+    };
+    match zone {
+        None => return failed(rest, "Z07:00"),
+        Some("") => {}
+        Some(extra) => {
+            return Err(format!(
+                "parsing time {}: extra text: {}",
+                quote(text),
+                quote(extra)
+            ));
+        }
+    }
+    let [year, month, day, ..] = numbers;
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let last = match month {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if (1..=last).contains(&day) {
+        Ok(())
+    } else {
+        outside("day")
+    }
+}
+
 fn write_json(out: &mut String, value: &Value) {
     match value {
         Value::Null => out.push_str("null"),
@@ -161,6 +250,35 @@ mod tests {
         assert_eq!(json_float(1e21), "1e+21");
         assert_eq!(float(0.00001), "1e-05");
         assert_eq!(json_float(0.000_000_1), "1e-7");
+    }
+
+    /// Texts of Go 1.26.
+    #[test]
+    fn times_as_go_reads_them() {
+        for fine in [
+            "2020-01-01T00:00:00Z",
+            "2020-02-29T23:59:59.5+01:00",
+            "2020-01-01T00:00:00,25Z",
+        ] {
+            assert_eq!(parse_time(fine), Ok(()), "{fine}");
+        }
+        for (text, error) in [
+            ("x", "cannot parse \"x\" as \"2006\""),
+            ("", "cannot parse \"\" as \"2006\""),
+            ("2020-01-01", "cannot parse \"\" as \"T\""),
+            ("2020-01-01T00:00:00", "cannot parse \"\" as \"Z07:00\""),
+            ("2020-13-01T00:00:00Z", "month out of range"),
+            ("2021-02-29T00:00:00Z", "day out of range"),
+            ("2020-01-01T24:00:00Z", "hour out of range"),
+            ("2020-01-01T00:00:00Zx", "extra text: \"x\""),
+        ] {
+            let found = parse_time(text).unwrap_err();
+            assert!(
+                found.starts_with(&format!("parsing time {}", quote(text))),
+                "{found}"
+            );
+            assert!(found.ends_with(error), "{found}");
+        }
     }
 
     #[test]

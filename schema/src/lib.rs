@@ -5,6 +5,9 @@
 //! `build` makes schemas from Rust types.
 //!
 //! Messages and paths are those of kube-apiserver 1.36.3.
+//!
+//! Schemas and values are walked by recursion. What serde_json has parsed is at most 128 levels deep; a `Value` that was
+//! built another way must not be deeper than some hundred levels, or the stack may overflow.
 
 #[cfg(feature = "schemars")]
 pub mod build;

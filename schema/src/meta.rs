@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::crd;
 use crate::error::FieldError;
 use crate::names;
 use crate::path::Path;
@@ -232,57 +233,8 @@ fn validate_metadata(map: &Map<String, Value>, path: &Path<'_>, errors: &mut Vec
 
 /// What Go cannot decode into `ObjectMeta`.
 fn check_types(metadata: &Value, path: &Path<'_>, errors: &mut Vec<FieldError>) {
-    let Value::Object(map) = metadata else {
-        if !metadata.is_null() {
-            let found = json_kind(metadata);
-            let detail = format!("json: cannot unmarshal {found} into Go value of type v1.ObjectMeta");
-            errors.push(FieldError::invalid(path.render(), metadata.clone(), detail));
-        }
-        return;
-    };
-    let mut wrong = |key: &str, value: &Value, go_type: &str| {
-        errors.push(FieldError::invalid(
-            path.render(),
-            metadata.clone(),
-            format!(
-                "json: cannot unmarshal {} into Go struct field ObjectMeta.{key} of type {go_type}",
-                json_kind(value)
-            ),
-        ));
-    };
-    for (key, value) in map {
-        match key.as_str() {
-            "name" | "generateName" | "namespace" | "selfLink" | "uid" | "resourceVersion"
-                if !value.is_string() && !value.is_null() =>
-            {
-                wrong(key, value, if key == "uid" { "types.UID" } else { "string" });
-            }
-            "labels" | "annotations" => match value {
-                Value::Object(entries) => {
-                    if let Some(value) = entries
-                        .values()
-                        .find(|value| !value.is_string() && !value.is_null())
-                    {
-                        wrong(key, value, "string");
-                    }
-                }
-                Value::Null => {}
-                _ => wrong(key, value, "map[string]string"),
-            },
-            "finalizers" => match value {
-                Value::Array(items) => {
-                    if let Some(value) = items.iter().find(|value| !value.is_string() && !value.is_null()) {
-                        wrong(key, value, "string");
-                    }
-                }
-                Value::Null => {}
-                _ => wrong(key, value, "[]string"),
-            },
-            "generation" | "deletionGracePeriodSeconds" if value.as_i64().is_none() && !value.is_null() => {
-                wrong(key, value, "int64");
-            }
-            _ => {}
-        }
+    if let Some(detail) = crd::metadata_mistake(metadata) {
+        errors.push(FieldError::invalid(path.render(), metadata.clone(), detail));
     }
 }
 
@@ -361,6 +313,75 @@ fn validate_owners(map: &Map<String, Value>, path: &Path<'_>, errors: &mut Vec<F
             if text(key).is_empty() {
                 empty(key, "must not be empty");
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// SCH-42: texts of `objectmeta.Coerce` in apiextensions-apiserver 0.36.3.
+    #[test]
+    fn embedded_metadata_is_decoded_as_go_does() {
+        let node = Node::decode(&json!({"type": "object", "x-kubernetes-embedded-resource": true,
+            "x-kubernetes-preserve-unknown-fields": true}));
+        let mistake = |metadata: &Value| {
+            let resource = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata});
+            undecodable(&resource, &node, &Path::Root).map(|error| error.detail)
+        };
+        let json = |text: &str| Some(format!("json: cannot unmarshal {text}"));
+        for (metadata, want) in [
+            (
+                json!({"creationTimestamp": 5}),
+                json("number into Go struct field ObjectMeta.creationTimestamp of type string"),
+            ),
+            (
+                json!({"deletionTimestamp": {}}),
+                json("object into Go struct field ObjectMeta.deletionTimestamp of type string"),
+            ),
+            (
+                json!({"creationTimestamp": "x"}),
+                Some(
+                    "parsing time \"x\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"x\" as \"2006\""
+                        .to_owned(),
+                ),
+            ),
+            (
+                json!({"creationTimestamp": null, "name": null, "labels": null}),
+                None,
+            ),
+            (
+                json!({"ownerReferences": {}}),
+                json("object into Go struct field ObjectMeta.ownerReferences of type []v1.OwnerReference"),
+            ),
+            (
+                json!({"ownerReferences": [5]}),
+                json("number into Go struct field ObjectMeta.ownerReferences of type v1.OwnerReference"),
+            ),
+            (json!({"ownerReferences": [null]}), None),
+            (
+                json!({"ownerReferences": [{"controller": "x"}]}),
+                json("string into Go struct field OwnerReference.ownerReferences.controller of type bool"),
+            ),
+            (
+                json!({"managedFields": [{"time": 5}]}),
+                json("number into Go struct field ManagedFieldsEntry.managedFields.time of type string"),
+            ),
+            (json!({"managedFields": [{"fieldsV1": 5}]}), None),
+            (
+                json!({"generation": 1.5}),
+                json("number 1.5 into Go struct field ObjectMeta.generation of type int64"),
+            ),
+            (
+                json!({"labels": {"a": 5}}),
+                json("number into Go struct field ObjectMeta.labels of type string"),
+            ),
+            (json!([]), json("array into Go value of type v1.ObjectMeta")),
+            (json!(null), None),
+        ] {
+            assert_eq!(mistake(&metadata), want, "{metadata}");
         }
     }
 }

@@ -152,7 +152,10 @@ fn replace_null(value: &mut Value, node: &Node) {
 ///
 /// `apiVersion`, `kind` and `metadata` of the object itself need no declaration.
 pub fn prune(object: &mut Value, schema: &Structural) -> Vec<String> {
-    let mut unknown = Vec::new();
+    let mut pruner = Pruner {
+        unknown: Vec::new(),
+        metadata: Metadata::Prune,
+    };
     if let Value::Object(map) = object {
         prune_object(
             map,
@@ -160,27 +163,43 @@ pub fn prune(object: &mut Value, schema: &Structural) -> Vec<String> {
             Resource::Yes,
             schema.root.preserve,
             &Path::Root,
-            &mut unknown,
+            &mut pruner,
         );
     }
-    unknown.sort();
-    unknown
+    pruner.unknown.sort();
+    pruner.unknown
 }
 
-/// Prunes a value that is no resource by itself, such as a default.
-pub(crate) fn prune_value(value: &mut Value, node: &Node) -> Vec<String> {
-    let mut unknown = Vec::new();
-    prune_below(value, Some(node), &Path::Root, &mut unknown);
-    unknown
+struct Pruner {
+    unknown: Vec<String>,
+    metadata: Metadata,
 }
 
-fn prune_below(value: &mut Value, node: Option<&Node>, path: &Path<'_>, unknown: &mut Vec<String>) {
+/// What becomes of the metadata of resources.
+#[derive(Clone, Copy, PartialEq)]
+enum Metadata {
+    Prune,
+    Leave,
+}
+
+/// Prunes a default as the check of a CRD does: metadata in it is left alone, since it is decoded there.
+pub(crate) fn prune_default(value: &mut Value, node: &Node) {
+    let mut pruner = Pruner {
+        unknown: Vec::new(),
+        metadata: Metadata::Leave,
+    };
+    prune_below(value, Some(node), &Path::Root, &mut pruner);
+}
+
+fn prune_below(value: &mut Value, node: Option<&Node>, path: &Path<'_>, pruner: &mut Pruner) {
     match (value, node) {
         (Value::Object(map), Some(node)) => {
-            prune_object(map, node, Resource::of(node), node.preserve, path, unknown);
+            prune_object(map, node, Resource::of(node), node.preserve, path, pruner);
         }
         (Value::Object(map), None) => {
-            unknown.extend(map.keys().map(|key| Path::Key(path, key).render()));
+            pruner
+                .unknown
+                .extend(map.keys().map(|key| Path::Key(path, key).render()));
             map.clear();
         }
         (Value::Array(items), node) => {
@@ -189,9 +208,9 @@ fn prune_below(value: &mut Value, node: Option<&Node>, path: &Path<'_>, unknown:
             for (index, item) in items.iter_mut().enumerate() {
                 let path = Path::Index(path, index);
                 if preserve {
-                    keep_below(item, inner, &path, unknown);
+                    keep_below(item, inner, &path, pruner);
                 } else {
-                    prune_below(item, inner, &path, unknown);
+                    prune_below(item, inner, &path, pruner);
                 }
             }
         }
@@ -200,13 +219,13 @@ fn prune_below(value: &mut Value, node: Option<&Node>, path: &Path<'_>, unknown:
 }
 
 /// Below a preserving list everything is kept, except what declared properties describe.
-fn keep_below(value: &mut Value, node: Option<&Node>, path: &Path<'_>, unknown: &mut Vec<String>) {
+fn keep_below(value: &mut Value, node: Option<&Node>, path: &Path<'_>, pruner: &mut Pruner) {
     let Some(node) = node else { return };
     match value {
-        Value::Object(map) => prune_object(map, node, Resource::of(node), true, path, unknown),
+        Value::Object(map) => prune_object(map, node, Resource::of(node), true, path, pruner),
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                keep_below(item, node.items.as_deref(), &Path::Index(path, index), unknown);
+                keep_below(item, node.items.as_deref(), &Path::Index(path, index), pruner);
             }
         }
         _ => {}
@@ -232,26 +251,26 @@ fn prune_object(
     resource: Resource,
     preserve: bool,
     path: &Path<'_>,
-    unknown: &mut Vec<String>,
+    pruner: &mut Pruner,
 ) {
     map.retain(|key, value| {
         let here = Path::Key(path, key);
         if resource == Resource::Yes && META_FIELDS.contains(&key.as_str()) {
-            if key == "metadata" {
-                meta::prune(value, &here, unknown);
+            if key == "metadata" && pruner.metadata == Metadata::Prune {
+                meta::prune(value, &here, &mut pruner.unknown);
             }
             return true;
         }
         if let Some(property) = node.property(key) {
-            prune_below(value, Some(property), &here, unknown);
+            prune_below(value, Some(property), &here, pruner);
             return true;
         }
         match &node.additional {
-            Additional::Schema(values) => prune_below(value, Some(values), &here, unknown),
-            Additional::Any | Additional::Forbidden => prune_below(value, None, &here, unknown),
+            Additional::Schema(values) => prune_below(value, Some(values), &here, pruner),
+            Additional::Any | Additional::Forbidden => prune_below(value, None, &here, pruner),
             Additional::Undeclared if preserve => {}
             Additional::Undeclared => {
-                unknown.push(here.render());
+                pruner.unknown.push(here.render());
                 return false;
             }
         }

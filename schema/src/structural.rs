@@ -1,17 +1,16 @@
 //! The model of a structural schema: decoded once, shared, walked by pruning, defaulting and validation.
 //!
-//! **Invariant:** a [`Structural`] never changes after it is built; patterns are compiled, properties are sorted by
-//! name, and keywords that mean nothing (`format: uint32`) are gone.
+//! **Invariant:** a [`Structural`] never changes after it is built; properties are sorted by name, and keywords that
+//! mean nothing (`format: uint32`) are gone. Patterns are compiled when the first value meets them.
 
 use std::fmt;
 use std::sync::Arc;
 
-use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::error::{FieldError, join};
 use crate::format::Format;
-use crate::regexp;
+use crate::regexp::Pattern;
 
 /// A structural schema, ready to walk. Cloning shares it.
 #[derive(Clone)]
@@ -187,13 +186,6 @@ pub(crate) struct Bound {
     pub(crate) exclusive: bool,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Pattern {
-    pub(crate) source: Box<str>,
-    /// `None` for a pattern that does not compile; the CRD check refuses those.
-    pub(crate) regex: Option<Regex>,
-}
-
 impl Checks {
     fn is_empty(&self) -> bool {
         self.format.is_none()
@@ -269,8 +261,13 @@ impl Node {
     }
 
     pub(crate) fn read(schema: &Value, reading: Reading) -> Self {
-        let empty = Map::new();
-        let map = schema.as_object().unwrap_or(&empty);
+        match schema.as_object() {
+            Some(map) => Self::of(map, reading),
+            None => Self::of(&Map::new(), reading),
+        }
+    }
+
+    pub(crate) fn of(map: &Map<String, Value>, reading: Reading) -> Self {
         let int_or_string = flag(map, "x-kubernetes-int-or-string");
         let type_name = map
             .get("type")
@@ -399,10 +396,7 @@ impl Checks {
             multiple_of: float("multipleOf"),
             max_length: whole("maxLength"),
             min_length: whole("minLength"),
-            pattern: text("pattern").map(|source| Pattern {
-                source: source.into(),
-                regex: regexp::compile(source).ok(),
-            }),
+            pattern: text("pattern").map(Pattern::new),
             max_items: whole("maxItems"),
             min_items: whole("minItems"),
             max_properties: whole("maxProperties"),

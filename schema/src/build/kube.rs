@@ -14,6 +14,8 @@ const OBJECT_KEYS: [&str; 7] = [
     "additionalProperties",
     "propertyNames",
 ];
+const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
+const INT_OR_STRING: &str = "x-kubernetes-int-or-string";
 const ARRAY_KEYS: [&str; 6] = [
     "items",
     "additionalItems",
@@ -26,25 +28,35 @@ const ARRAY_KEYS: [&str; 6] = [
 /// Hoists what the variants of enums declare, opens flattened maps, drops `uniqueItems`.
 pub(super) fn rewrite(schema: &mut Value, problems: &mut Problems) {
     let Value::Object(map) = schema else { return };
+    if map.get("type").is_some_and(|kind| kind == "object")
+        && let Some(Value::Array(flattened)) = map.get_mut("allOf")
+    {
+        // Parts of this object: a variant of theirs that says nothing stands for `None`, not for any JSON.
+        for part in flattened.iter_mut().filter_map(Value::as_object_mut) {
+            part.entry("type").or_insert_with(|| "object".into());
+        }
+    }
     each_subschema(map, problems, rewrite);
     normalize(map);
     if let Some(mut variants) = take_array(map, "oneOf") {
-        hoist_properties(map, &mut variants, Descriptions::ToProperty, problems);
+        hoist_properties(map, &mut variants, Variants::Tagged, problems);
         hoist_enums(map, &mut variants, problems);
         if !variants.is_empty() {
             map.insert("oneOf".to_owned(), Value::Array(variants));
         }
     }
-    if let Some(mut variants) = take_array(map, "anyOf")
+    // One that says so itself was written by hand, and has its forms to the letter.
+    if !map.contains_key(INT_OR_STRING)
+        && let Some(mut variants) = take_array(map, "anyOf")
         && !int_or_string(map, &mut variants)
     {
-        hoist_properties(map, &mut variants, Descriptions::Drop, problems);
+        hoist_properties(map, &mut variants, Variants::Untagged, problems);
         map.insert("anyOf".to_owned(), Value::Array(variants));
     }
     // kube-core leaves `allOf` alone. schemars writes it for two flattened enums in one struct, whose properties are
     // then declared nowhere outside of it.
     if let Some(mut variants) = take_array(map, "allOf") {
-        hoist_properties(map, &mut variants, Descriptions::Drop, problems);
+        hoist_properties(map, &mut variants, Variants::Flattened, problems);
         map.insert("allOf".to_owned(), Value::Array(variants));
     }
     if has_properties(map) {
@@ -52,10 +64,7 @@ pub(super) fn rewrite(schema: &mut Value, problems: &mut Problems) {
             // kube-core leaves a flattened map of typed values as it is, and a server refuses it (SCH-14).
             Some(Value::Bool(true) | Value::Object(_)) => {
                 map.remove("additionalProperties");
-                map.insert(
-                    "x-kubernetes-preserve-unknown-fields".to_owned(),
-                    Value::Bool(true),
-                );
+                map.insert(PRESERVE.to_owned(), Value::Bool(true));
             }
             Some(Value::Bool(false)) => {
                 map.remove("additionalProperties");
@@ -101,7 +110,7 @@ pub(super) fn nullable_int_or_string(schema: &mut Value) {
             .is_some_and(|r| r.iter().any(|entry| entry == name));
         if let Value::Object(property) = property
             && !is_required
-            && property.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true))
+            && property.get(INT_OR_STRING) == Some(&Value::Bool(true))
         {
             property.entry("nullable").or_insert(Value::Bool(true));
         }
@@ -149,24 +158,28 @@ fn has_any(map: &Map<String, Value>, keys: &[&str]) -> bool {
     keys.iter().any(|key| map.contains_key(*key))
 }
 
-/// What becomes of a variant's doc comment.
+/// What the members of a junctor are.
 #[derive(Clone, Copy, PartialEq)]
-enum Descriptions {
-    /// Moves to the variant's only property.
-    ToProperty,
-    /// It describes no field, and has no place in a junctor.
-    Drop,
+enum Variants {
+    /// `oneOf`. A doc comment moves to the only property of its variant.
+    Tagged,
+    /// `anyOf`. A doc comment describes no field, and has no place here.
+    Untagged,
+    /// `allOf`, for flattened enums.
+    Flattened,
 }
 
 /// Moves the properties and the type that variants declare to their parent.
 fn hoist_properties(
     parent: &mut Map<String, Value>,
     variants: &mut [Value],
-    descriptions: Descriptions,
+    kind: Variants,
     problems: &mut Problems,
 ) {
+    // Without a type and with unknown fields kept, on demand, every form passes.
+    let free = parent.contains_key(PRESERVE) && !parent.contains_key("type");
     let mut declared: Vec<(String, Vec<Contribution>)> = Vec::new();
-    let mut bare_types: Vec<Value> = Vec::new();
+    let mut forms: Vec<Form> = Vec::new();
     let mut names: Vec<String> = Vec::new();
     for (index, variant) in variants.iter_mut().enumerate() {
         let Value::Object(variant) = variant else {
@@ -175,6 +188,7 @@ fn hoist_properties(
         };
         names.push(variant_name(variant, index));
         normalize(variant);
+        forms.extend(form_of(variant, kind));
         if has_any(variant, &OBJECT_KEYS) {
             let description = variant.remove("description");
             let mut properties = match variant.remove("properties") {
@@ -182,7 +196,7 @@ fn hoist_properties(
                 _ => Map::new(),
             };
             if let Some(description) = description
-                && descriptions == Descriptions::ToProperty
+                && kind == Variants::Tagged
                 && properties.len() == 1
                 && let Some(Value::Object(only)) = properties.values_mut().next()
             {
@@ -198,29 +212,24 @@ fn hoist_properties(
                     None => declared.push((name, vec![contribution])),
                 }
             }
-            variant.remove("additionalProperties");
-            if let Some(kind) = variant.remove("type") {
-                merge_type(parent, &kind, problems);
+            // A map, or an object with a flattened one: the parent must let its keys pass.
+            let open = match variant.remove("additionalProperties") {
+                Some(Value::Bool(open)) => open,
+                Some(_) => true,
+                None => variant.contains_key(PRESERVE),
+            };
+            if open {
+                parent.insert(PRESERVE.to_owned(), Value::Bool(true));
             }
+            variant.remove("type");
         } else if !has_any(variant, &["enum", "anyOf", "oneOf", "allOf"]) && !has_any(variant, &ARRAY_KEYS) {
             variant.remove("description");
             variant.remove("default");
-            bare_types.extend(variant.remove("type"));
+            variant.remove("type");
         }
     }
-    if !parent.contains_key("type") && !bare_types.is_empty() {
-        if bare_types.iter().all(|kind| *kind == bare_types[0]) {
-            parent.insert("type".to_owned(), bare_types.swap_remove(0));
-        } else {
-            problems.push(
-                "untagged enums of different JSON types are not structural; use IntOrString, a tagged enum, or keep \
-                 unknown fields (x-kubernetes-preserve-unknown-fields)",
-            );
-            parent.insert(
-                "x-kubernetes-preserve-unknown-fields".to_owned(),
-                Value::Bool(true),
-            );
-        }
+    if !free {
+        hoist_type(parent, &forms, problems);
     }
     if declared.is_empty() {
         return;
@@ -318,25 +327,53 @@ fn require_common_tags(parent: &mut Map<String, Value>, variants: &[Value]) {
     normalize(parent);
 }
 
-fn merge_type(parent: &mut Map<String, Value>, kind: &Value, problems: &mut Problems) {
-    match parent.get("type") {
-        None => {
-            parent.insert("type".to_owned(), kind.clone());
-        }
-        Some(present) if present == kind => {}
-        Some(present) => {
-            let message = format!(
-                "variants are of type {} and {}; no structural schema has both",
-                show_type(present),
-                show_type(kind)
-            );
-            problems.push(message);
-        }
+/// What values of a variant look like.
+#[derive(Clone, PartialEq)]
+enum Form {
+    Type(Value),
+    IntOrString,
+    Any,
+}
+
+/// The form of a variant; `None` if it is none of its own.
+fn form_of(variant: &Map<String, Value>, kind: Variants) -> Option<Form> {
+    let null = variant.get("enum") == Some(&json!([null]));
+    // The values of unit variants are joined later.
+    let unit = kind == Variants::Tagged && variant.contains_key("enum");
+    if null || unit {
+        return None;
+    }
+    match variant.get("type") {
+        Some(name) => Some(Form::Type(name.clone())),
+        None if has_any(variant, &OBJECT_KEYS) => Some(Form::Type("object".into())),
+        None if variant.contains_key(INT_OR_STRING) => Some(Form::IntOrString),
+        None => (kind != Variants::Flattened).then_some(Form::Any),
     }
 }
 
-fn show_type(kind: &Value) -> String {
-    kind.as_str().map_or_else(|| kind.to_string(), str::to_owned)
+/// Declares the type that all variants have.
+///
+/// A variant of another type, left to its junctor, would lose it there and match whatever the rest of it allows, while
+/// the parent's type refuses its values at run time (SCH-96).
+fn hoist_type(parent: &mut Map<String, Value>, forms: &[Form], problems: &mut Problems) {
+    let preset = parent.get("type").map(|kind| Form::Type(kind.clone()));
+    // A member that says nothing, beside a declared type, restricts nothing: it is no form of its own.
+    let mut forms = forms
+        .iter()
+        .filter(|form| preset.is_none() || **form != Form::Any)
+        .chain(&preset);
+    let Some(first) = forms.next() else { return };
+    if forms.all(|form| form == first) {
+        if let Form::Type(kind) = first {
+            parent.insert("type".to_owned(), kind.clone());
+        }
+        return;
+    }
+    problems.push(
+        "untagged enums of different JSON types are not structural; use IntOrString, a tagged enum, or keep unknown \
+         fields (x-kubernetes-preserve-unknown-fields)",
+    );
+    parent.insert(PRESERVE.to_owned(), Value::Bool(true));
 }
 
 /// Joins the values of unit variants in the parent's `enum`.
@@ -407,12 +444,11 @@ fn int_or_string(parent: &mut Map<String, Value>, variants: &mut Vec<Value>) -> 
             )
         })
     };
-    // A preset `type` or keyword means that somebody wrote this schema by hand; leave it as it is.
+    // A preset `type` means that somebody wrote this schema by hand; leave it as it is.
     if kinds != [Some("integer"), Some("string")]
         || !plain(first)
         || !plain(second)
         || parent.contains_key("type")
-        || parent.contains_key("x-kubernetes-int-or-string")
     {
         return false;
     }
@@ -423,7 +459,7 @@ fn int_or_string(parent: &mut Map<String, Value>, variants: &mut Vec<Value>) -> 
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     parent.extend(limits);
-    parent.insert("x-kubernetes-int-or-string".to_owned(), Value::Bool(true));
+    parent.insert(INT_OR_STRING.to_owned(), Value::Bool(true));
     parent.insert(
         "anyOf".to_owned(),
         json!([{"type": "integer"}, {"type": "string"}]),

@@ -5,6 +5,11 @@
 //! kube-derive panics, or writes what an API server rejects or empties, the schema is rewritten into the structural
 //! form with the same meaning; where there is none, [`BuildError`] says what to write instead.
 //!
+//! Two things that kube-derive writes are left out although a server stores them. Formats that it does not know, such as
+//! `uint32`, make it warn and mean nothing. And an optional enum is not `nullable`: listing null among the values is
+//! the usual advice, yet a server refuses null even then (measured on kube-apiserver 1.36.3), while without `nullable` it
+//! drops the null that `None` is written as.
+//!
 //! **Invariant:** equal types give equal bytes: keys are sorted, `required` is sorted and without repetitions, enums
 //! keep the order of declaration.
 
@@ -61,7 +66,8 @@ fn list(problems: &[Problem]) -> String {
 ///
 /// # Errors
 /// The type contains itself, has fields of contradicting types in two enum variants, tuples, integer map keys, or
-/// anything else that cannot be told in a structural schema. All reasons are listed.
+/// anything else that cannot be told in a structural schema. All of these are listed. A type that can be told has its
+/// schema judged as a server judges it, and all that is refused is listed then.
 ///
 /// ```
 /// # use kubewright_schema::build;
@@ -114,19 +120,56 @@ fn restructure(mut schema: Value) -> Result<Value, Vec<Problem>> {
 /// What a server would say to the schema in a CRD: bad patterns and defaults, list types without keys, and whatever
 /// else attributes can bring in. The type may be one field of many, so it is looked at as such.
 fn refusals(schema: &Value) -> Vec<Problem> {
-    let around = serde_json::json!({"type": "object", "properties": {"x": schema}});
-    let within = |text: &str| {
-        text.replace(".properties[x]", "")
-            .trim_start_matches('.')
-            .to_owned()
-    };
-    crate::crd::check_schema(&around, "")
+    const FIELD: &str = "kubewright-type";
+    let around = serde_json::json!({"type": "object", "properties": {FIELD: schema}});
+    let prefix = format!(".properties[{FIELD}]");
+    let mut errors = crate::crd::check_schema(&around, "");
+    // A server looks at defaults only once the form is right; whoever builds wants to hear of both.
+    for error in crate::crd::check_defaults(&around, "") {
+        if !errors.contains(&error) {
+            errors.push(error);
+        }
+    }
+    errors
         .into_iter()
-        .map(|error| Problem {
-            path: within(&error.field),
-            message: format!("the API server refuses this schema: {}", within(&error.message())),
+        .map(|error| {
+            let (path, keyword) = place(schema, error.field.strip_prefix(&prefix).unwrap_or(&error.field));
+            let message = error.message().replace(&format!("{prefix}."), "");
+            let separator = if keyword.is_empty() { "" } else { ": " };
+            Problem {
+                path,
+                message: format!("the API server refuses this schema: {keyword}{separator}{message}"),
+            }
         })
         .collect()
+}
+
+/// Splits a server's path in a schema into that of the field, and what of the field's schema it points to.
+fn place<'a>(mut schema: &Value, mut rest: &'a str) -> (String, &'a str) {
+    let mut at = Problems::default();
+    loop {
+        // Names may hold any character, so that only the schema can tell where one ends.
+        let property = rest.strip_prefix(".properties[").and_then(|tail| {
+            let properties = schema.get("properties")?.as_object()?;
+            properties.iter().find_map(|(name, schema)| {
+                let tail = tail.strip_prefix(name.as_str())?.strip_prefix(']')?;
+                Some((Segment::Property(name.clone()), schema, tail))
+            })
+        });
+        let below = |key: &str, segment: Segment| {
+            let tail = rest.strip_prefix('.')?.strip_prefix(key)?;
+            let schema = schema.get(key).filter(|schema| schema.is_object())?;
+            (tail.is_empty() || tail.starts_with('.')).then_some((segment, schema, tail))
+        };
+        let step = property
+            .or_else(|| below("items", Segment::Items))
+            .or_else(|| below("additionalProperties", Segment::Values));
+        let Some((segment, inner, tail)) = step else {
+            return (at.path(), rest.trim_start_matches('.'));
+        };
+        at.path.push(segment);
+        (schema, rest) = (inner, tail);
+    }
 }
 
 /// Collects problems and knows the path of the present schema.

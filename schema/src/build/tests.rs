@@ -30,7 +30,30 @@ fn by_kube<T: JsonSchema>() -> Value {
     )
     .unwrap();
     floats_to_integers(&mut schema);
+    leave_out(&mut schema);
     schema
+}
+
+/// Takes out what we leave out and kube-derive does not: `nullable` and null in an enum, formats that no server knows.
+fn leave_out(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.values_mut().for_each(leave_out);
+            if let Some(Value::Array(values)) = map.get_mut("enum") {
+                values.retain(|value| !value.is_null());
+                map.remove("nullable");
+            }
+            if map
+                .get("format")
+                .and_then(Value::as_str)
+                .is_some_and(|format| format.starts_with("uint"))
+            {
+                map.remove("format");
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_out),
+        _ => {}
+    }
 }
 
 /// k8s-openapi holds bounds as floats; a bound of 0.0 is the bound 0.
@@ -292,6 +315,196 @@ enum ScalarOrObject {
 }
 
 #[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum Short {
+    Url(String),
+    Full { url: String },
+}
+
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum UnitOrObject {
+    Mode(Mode),
+    Full { mode: Mode },
+}
+
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum ObjectOrAny {
+    Known { a: String },
+    Other(Value),
+}
+
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum PortOrObject {
+    Short(k8s_openapi::apimachinery::pkg::util::intstr::IntOrString),
+    Full { port: i32 },
+}
+
+/// SCH-96: an untagged enum of different JSON types lost all forms but the object, without a word.
+#[test]
+fn untagged_enums_of_different_types_are_refused() {
+    let want = "untagged enums of different JSON types are not structural; use IntOrString, a tagged enum, or keep \
+                unknown fields (x-kubernetes-preserve-unknown-fields)";
+    assert_eq!(problems::<Short>(), [want]);
+    assert_eq!(problems::<Option<Short>>(), [want]);
+    assert_eq!(problems::<UnitOrObject>(), [want]);
+    assert_eq!(problems::<OneOrMany>(), [want]);
+    assert_eq!(problems::<ObjectOrAny>(), [want]);
+    assert_eq!(problems::<PortOrObject>(), [want]);
+}
+
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+#[allow(dead_code)]
+enum Preserved {
+    Url(String),
+    Full { url: String },
+}
+
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum TwoModes {
+    Plain(Mode),
+    Documented(DocumentedMode),
+}
+
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum OpenVariant {
+    Known { a: i32 },
+    Any(BTreeMap<String, String>),
+}
+
+/// SCH-96: the ways out that the message names, and variants of one type.
+#[test]
+fn untagged_enums_that_are_structural() {
+    let object = |value: Value| json!({"type": "object", "properties": {"spec": value}});
+    for (schema, right, wrong) in [
+        (
+            structural_schema::<Preserved>().unwrap(),
+            vec![json!("http://a"), json!({"url": "http://a"})],
+            json!({"url": 1}),
+        ),
+        (
+            structural_schema::<TwoModes>().unwrap(),
+            vec![json!("Fast")],
+            json!("Odd"),
+        ),
+        (
+            structural_schema::<OpenVariant>().unwrap(),
+            vec![json!({"a": 1}), json!({"b": "c"})],
+            json!("Odd"),
+        ),
+    ] {
+        let structural = crate::Structural::from_json(&object(schema)).unwrap();
+        for value in right {
+            let mut prepared = json!({ "spec": value });
+            assert!(crate::prepare(&mut prepared, &structural).is_empty(), "{value}");
+            assert_eq!(crate::validate(&prepared, None, &structural), [], "{value}");
+            assert_eq!(prepared["spec"], value);
+        }
+        let wrong = json!({ "spec": wrong });
+        assert!(!crate::validate(&wrong, None, &structural).is_empty(), "{wrong}");
+    }
+}
+
+/// SCH-31, SCH-86: a server takes the null of an optional enum only where the field is not nullable.
+#[test]
+fn the_null_of_an_optional_enum_is_accepted() {
+    let schema = structural_schema::<Plain>().unwrap();
+    assert_eq!(
+        schema["properties"]["optional_mode"],
+        json!({"type": "string", "enum": ["Fast", "Slow"]})
+    );
+    let modes = json!({"type": "object", "properties": {
+        "a": schema["properties"]["optional_mode"], "b": schema["properties"]["documented"]}});
+    let structural = crate::Structural::from_json(&modes).unwrap();
+    let mut object = json!({"a": null, "b": null});
+    crate::prepare(&mut object, &structural);
+    assert_eq!(crate::validate(&object, None, &structural), []);
+    assert_eq!(object, json!({}));
+}
+
+/// What is emitted has no lints, not even for types with every odd number (SCH-25, SCH-108, SCH-109).
+#[test]
+fn emitted_schemas_are_lint_clean() {
+    for (name, schema) in [
+        ("Plain", structural_schema::<Plain>()),
+        ("Numbers", structural_schema::<Numbers>()),
+        ("Flat", structural_schema::<Flat>()),
+        ("Open", structural_schema::<Open>()),
+        ("Closed", structural_schema::<Closed>()),
+        ("Untagged", structural_schema::<Untagged>()),
+        ("Ios", structural_schema::<Ios>()),
+        ("Internal", structural_schema::<Internal>()),
+        ("Adjacent", structural_schema::<Adjacent>()),
+        ("Values", structural_schema::<Values>()),
+        ("TwoEnums", structural_schema::<TwoEnums>()),
+        ("Preserved", structural_schema::<Preserved>()),
+        ("TwoModes", structural_schema::<TwoModes>()),
+        ("OpenVariant", structural_schema::<OpenVariant>()),
+        (
+            "PodTemplateSpec",
+            structural_schema::<k8s_openapi::api::core::v1::PodTemplateSpec>(),
+        ),
+    ] {
+        let crd = json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": "foos.example.com"},
+            "spec": {
+                "group": "example.com",
+                "scope": "Namespaced",
+                "names": {"plural": "foos", "kind": "Foo"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                    "type": "object", "properties": {"spec": schema.unwrap()}}}}],
+            },
+        });
+        let errors: Vec<String> = crate::lint(&crd)
+            .iter()
+            .filter(|lint| lint.severity == crate::Severity::Error)
+            .map(ToString::to_string)
+            .collect();
+        assert!(errors.is_empty(), "{name}: {errors:#?}");
+    }
+}
+
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct Numbers {
+    a: u8,
+    b: u16,
+    c: u32,
+    d: u64,
+    e: usize,
+    f: i8,
+    g: i16,
+    h: isize,
+    i: f32,
+    j: std::num::NonZeroU32,
+    k: Option<std::net::IpAddr>,
+    l: std::time::Duration,
+    m: Vec<u8>,
+}
+
+#[derive(JsonSchema)]
 #[allow(dead_code)]
 struct Tree {
     children: Vec<Branch>,
@@ -381,6 +594,31 @@ fn two_flattened_enums_are_declared_at_their_parent() {
     insta::assert_json_snapshot!(schema);
 }
 
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct TwoOptionalEnums {
+    #[serde(flatten)]
+    source: Option<Source>,
+    #[serde(flatten)]
+    untagged: Option<Untagged>,
+}
+
+/// SCH-97: an absent enum is no variant of its own.
+#[test]
+fn flattened_enums_may_be_optional() {
+    let schema = structural_schema::<TwoOptionalEnums>().unwrap();
+    assert_eq!(schema["type"], "object");
+    assert_eq!(
+        schema["allOf"],
+        json!([
+            {"anyOf": [{"oneOf": [{"required": ["git"]}, {"required": ["bucket"]}]}, {}]},
+            {"anyOf": [{"required": ["a"]}, {"required": ["b"]}, {}]},
+        ])
+    );
+    let declared: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(declared, ["a", "b", "bucket", "c", "git"]);
+}
+
 /// SCH-131.
 #[test]
 fn output_is_deterministic() {
@@ -404,6 +642,32 @@ struct Refused {
     list: Vec<Inner>,
     #[schemars(extend("default" = 1))]
     number: String,
+}
+
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct Deep {
+    x: Vec<BTreeMap<String, Deeper>>,
+}
+
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct Deeper {
+    #[serde(rename = "a]b.c")]
+    #[schemars(regex(pattern = "("))]
+    x: String,
+}
+
+/// The place of a refusal is told as all others are, whatever fields are called.
+#[test]
+fn refusals_have_the_path_of_the_field() {
+    assert_eq!(
+        problems::<Deep>(),
+        [
+            "x[][*].a]b.c: the API server refuses this schema: pattern: Invalid value: \"(\": must be a valid regular \
+          expression, but isn't: error parsing regexp: missing closing ): `(`"
+        ]
+    );
 }
 
 /// SCH-132: attributes can say what a server refuses; it is told here.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Problems, each_subschema};
+use crate::format::Format;
 
 /// Keywords of `JSONSchemaProps` that a CRD may carry.
 const KNOWN: [&str; 36] = [
@@ -79,6 +80,8 @@ pub(super) fn tidy(schema: &mut Value, problems: &mut Problems) {
     }
     map.retain(|key, _| KNOWN.contains(&key.as_str()));
     settle_type(map, problems);
+    drop_null_value(map);
+    drop_unknown_format(map);
     open_any_map(map);
     for key in ["allOf", "anyOf", "oneOf"] {
         if let Some(Value::Array(variants)) = map.get_mut(key) {
@@ -96,6 +99,25 @@ pub(super) fn tidy(schema: &mut Value, problems: &mut Problems) {
         .collect();
     each_subschema(map, problems, tidy);
     map.extend(junctors);
+}
+
+/// A server never takes null for a value of an enum, `nullable` or not, and not even where null is listed (SCH-31). Of
+/// a field that is not nullable it drops the null that `None` is written as, and takes the object (SCH-30).
+fn drop_null_value(map: &mut Map<String, Value>) {
+    let Some(Value::Array(values)) = map.get_mut("enum") else {
+        return;
+    };
+    values.retain(|value| !value.is_null());
+    map.remove("nullable");
+}
+
+/// Formats that no server checks, such as schemars' `uint32`, only make it warn (SCH-25); the limits stand beside them.
+fn drop_unknown_format(map: &mut Map<String, Value>) {
+    let kind = map.get("type").and_then(Value::as_str);
+    let format = map.get("format").and_then(Value::as_str);
+    if format.is_some_and(|format| Format::recognize(kind, format).is_none()) {
+        map.remove("format");
+    }
 }
 
 fn recursion(reference: &str) -> String {
@@ -283,6 +305,7 @@ fn strip_variant(variant: &mut Value, problems: &mut Problems) {
     }
     exclusive_bounds(map, "exclusiveMinimum", "minimum", f64::max);
     exclusive_bounds(map, "exclusiveMaximum", "maximum", f64::min);
+    drop_unknown_format(map);
     let keeps_type = map.len() == 1
         && matches!(
             map.get("type").and_then(Value::as_str),

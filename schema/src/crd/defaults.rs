@@ -77,7 +77,7 @@ impl Checker {
         } else {
             if self.require_pruned {
                 let mut pruned = default.clone();
-                prune::prune_value(&mut pruned, node);
+                prune::prune_default(&mut pruned, node);
                 if pruned != *default {
                     self.errors.push(FieldError::invalid(
                         &*field,

@@ -205,7 +205,7 @@ fn value_validation(
     }
     let pattern = text(map, "pattern");
     if !pattern.is_empty()
-        && let Err(reason) = regexp::compile(pattern)
+        && let Err(reason) = regexp::check(pattern)
     {
         errors.push(FieldError::invalid(
             format!("{path}.pattern"),

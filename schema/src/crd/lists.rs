@@ -189,7 +189,7 @@ pub(super) fn check_list_items(map: &Map<String, Value>, path: &str, errors: &mu
     if list_type != "map" {
         return;
     }
-    let required: Vec<&str> = items
+    let required: HashSet<&str> = items
         .get("required")
         .and_then(Value::as_array)
         .into_iter()
@@ -203,7 +203,7 @@ pub(super) fn check_list_items(map: &Map<String, Value>, path: &str, errors: &mu
             continue;
         };
         let path = format!("{path}.items.properties[{key}]");
-        if !required.contains(&key) && property.get("default").is_none_or(Value::is_null) {
+        if !required.contains(key) && property.get("default").is_none_or(Value::is_null) {
             errors.push(FieldError::required(
                 format!("{path}.default"),
                 "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property",

@@ -17,17 +17,32 @@ mod shape;
 mod spec;
 mod view;
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use crate::error::FieldError;
+#[cfg(feature = "schemars")]
+use crate::structural::{Node, Reading};
 
 pub use spec::{validate, validate_update};
+
+/// A value of a wrong JSON type in a CRD; the text is that of Go's decoder.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DecodeError(String);
+
+impl From<DecodeError> for String {
+    fn from(error: DecodeError) -> Self {
+        error.0
+    }
+}
 
 /// Decodes a CRD as the server's types do, in place: removes unknown fields and empty values that are not stored.
 /// Returns the paths of the unknown fields, sorted, for the warnings `unknown field "…"` and for strict decoding.
 ///
 /// # Errors
-/// The text for a value of a wrong JSON type, such as `json: cannot unmarshal array into Go struct field …` (SCH-1 to
+/// A value has a wrong JSON type, with a text such as `json: cannot unmarshal array into Go struct field …` (SCH-1 to
 /// SCH-3). The server answers 400 with `CustomResourceDefinition in version "v1" cannot be handled as a
 /// CustomResourceDefinition: ` before it, and puts `strict decoding error: ` before unknown fields.
 ///
@@ -37,8 +52,8 @@ pub use spec::{validate, validate_update};
 /// let mut crd = json!({"spec": {"versions": [{"subresources": {"log": {}}}]}});
 /// assert_eq!(crd::decode(&mut crd).unwrap(), ["spec.versions[0].subresources.log"]);
 /// ```
-pub fn decode(crd: &mut Value) -> Result<Vec<String>, String> {
-    shape::decode_crd(crd)
+pub fn decode(crd: &mut Value) -> Result<Vec<String>, DecodeError> {
+    shape::decode_crd(crd).map_err(DecodeError)
 }
 
 /// Fills in what the server does: singular and list kind, conversion None, port 443 of a conversion webhook's
@@ -99,7 +114,11 @@ pub fn default(crd: &mut Value) {
 /// Formats in the schemas that the server stores and never checks, for the warning `unrecognized format "…"`
 /// (SCH-25). With the stored CRD, those that it has already are left out.
 pub fn unrecognized_formats(crd: &Value, old: Option<&Value>) -> Vec<String> {
-    let known = old.map(|old| unrecognized_formats(old, None)).unwrap_or_default();
+    let known: HashSet<String> = old
+        .map(|old| unrecognized_formats(old, None))
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
     let mut found = Vec::new();
     let view = view::View::new(crd);
     for schema in view.schemas() {
@@ -117,12 +136,28 @@ pub(crate) fn schema_shape(schema: &Value) -> Vec<FieldError> {
     }
 }
 
+/// Why Go cannot decode this as `ObjectMeta`, in its words; null counts as absent.
+pub(crate) fn metadata_mistake(metadata: &Value) -> Option<String> {
+    if metadata.is_null() {
+        return None;
+    }
+    shape::decode_metadata(&mut metadata.clone()).err()
+}
+
 /// Errors in the structural form of a schema.
 pub(crate) fn check_schema(schema: &Value, path: &str) -> Vec<FieldError> {
     let mut schema = schema.clone();
     // Empty values mean nothing once decoded; a failure has been told before.
     let _ = shape::decode_schema(&mut schema);
     schema::check(&schema, path, false, schema::Strictness::FULL)
+}
+
+/// Errors in the defaults of a schema, whether its form is right or not.
+#[cfg(feature = "schemars")]
+pub(crate) fn check_defaults(schema: &Value, path: &str) -> Vec<FieldError> {
+    let mut schema = schema.clone();
+    let _ = shape::decode_schema(&mut schema);
+    defaults::check(&Node::read(&schema, Reading::Defaults), path, true)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The rules for one schema in a CRD: what `form` and `lists` say, forbidden keywords, rules as text.
 
+use std::cell::OnceCell;
+
 use serde_json::{Map, Value};
 
 use super::form::check_structural;
@@ -392,6 +394,7 @@ fn check_rules(map: &Map<String, Value>, path: &str, errors: &mut Vec<FieldError
         "FieldValueRequired",
     ];
     let breaks = |text: &str| text.contains(['\n', '\r']);
+    let node = OnceCell::new();
     for (index, rule) in objects(map, "x-kubernetes-validations").enumerate() {
         let field = |name: &str| format!("{path}.x-kubernetes-validations[{index}].{name}");
         let message = text(rule, "message");
@@ -438,8 +441,8 @@ fn check_rules(map: &Map<String, Value>, path: &str, errors: &mut Vec<FieldError
             if breaks(field_path) {
                 wrong("must not contain line breaks");
             }
-            let node = Node::decode(&Value::Object(map.clone()));
-            if super::fieldpath::resolve(field_path, &node, super::fieldpath::Brackets::Allowed).is_err() {
+            let node = node.get_or_init(|| Node::of(map, Reading::Served));
+            if super::fieldpath::resolve(field_path, node, super::fieldpath::Brackets::Allowed).is_err() {
                 wrong("must be a valid path");
             }
         }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use self::Keep::{Always, NonZero, Set};
+use crate::gotext;
 use crate::meta::json_kind;
 
 /// A Go type, as far as decoding goes.
@@ -26,6 +27,8 @@ enum Go {
     SchemaOrSlice,
     /// A schema or names.
     SchemaOrNames,
+    /// A moment, as RFC 3339 writes it.
+    Time,
     /// Metadata, which has rules of its own.
     Metadata,
 }
@@ -243,10 +246,67 @@ static CONDITION: Struct = Struct {
             Always,
         ),
         field("status", Go::Text("v1.ConditionStatus"), Always),
-        field("lastTransitionTime", Go::Text("v1.Time"), NonZero),
+        field("lastTransitionTime", Go::Time, NonZero),
         field("reason", STRING, NonZero),
         field("message", STRING, NonZero),
         field("observedGeneration", Go::Int64, NonZero),
+    ],
+};
+
+static OWNER_TYPE: Go = Go::Struct(&OWNER);
+static MANAGED_TYPE: Go = Go::Struct(&MANAGED);
+
+static OBJECT_META: Struct = Struct {
+    name: "ObjectMeta",
+    fields: &[
+        field("name", STRING, NonZero),
+        field("generateName", STRING, NonZero),
+        field("namespace", STRING, NonZero),
+        field("selfLink", STRING, NonZero),
+        field("uid", Go::Text("types.UID"), NonZero),
+        field("resourceVersion", STRING, NonZero),
+        field("generation", Go::Int64, NonZero),
+        field("creationTimestamp", Go::Time, NonZero),
+        field("deletionTimestamp", Go::Time, Set),
+        field("deletionGracePeriodSeconds", Go::Int64, Set),
+        field("labels", Go::Map(&STRING_TYPE, "map[string]string"), NonZero),
+        field("annotations", Go::Map(&STRING_TYPE, "map[string]string"), NonZero),
+        field(
+            "ownerReferences",
+            Go::Slice(&OWNER_TYPE, "[]v1.OwnerReference"),
+            NonZero,
+        ),
+        field("finalizers", strings(), NonZero),
+        field(
+            "managedFields",
+            Go::Slice(&MANAGED_TYPE, "[]v1.ManagedFieldsEntry"),
+            NonZero,
+        ),
+    ],
+};
+
+static OWNER: Struct = Struct {
+    name: "OwnerReference",
+    fields: &[
+        field("apiVersion", STRING, Always),
+        field("kind", STRING, Always),
+        field("name", STRING, Always),
+        field("uid", Go::Text("types.UID"), Always),
+        field("controller", Go::Bool, Set),
+        field("blockOwnerDeletion", Go::Bool, Set),
+    ],
+};
+
+static MANAGED: Struct = Struct {
+    name: "ManagedFieldsEntry",
+    fields: &[
+        field("manager", STRING, NonZero),
+        field("operation", Go::Text("v1.ManagedFieldsOperationType"), NonZero),
+        field("apiVersion", STRING, NonZero),
+        field("time", Go::Time, Set),
+        field("fieldsType", STRING, NonZero),
+        field("fieldsV1", Go::Json, Set),
+        field("subresource", STRING, NonZero),
     ],
 };
 
@@ -342,6 +402,11 @@ pub(super) fn decode_schema(schema: &mut Value) -> Result<Vec<String>, String> {
     decode_root(schema, &SCHEMA)
 }
 
+/// Decodes object metadata in place.
+pub(super) fn decode_metadata(metadata: &mut Value) -> Result<Vec<String>, String> {
+    decode_root(metadata, &OBJECT_META)
+}
+
 fn decode_root(value: &mut Value, root: &'static Struct) -> Result<Vec<String>, String> {
     let mut decoder = Decoder::new();
     let Value::Object(map) = value else {
@@ -426,10 +491,13 @@ impl Decoder {
         match (go, &mut *value) {
             (Go::Float64, Value::Number(number)) => {
                 // Bounds are floats in Go, and lose what a float cannot hold (SCH-27).
-                if number.as_i64().is_none()
-                    && let Some(float) = number.as_f64()
+                if let Some(float) = number.as_f64()
+                    && (number.as_i64().is_none() || float.abs() >= 9_007_199_254_740_992.0)
                 {
-                    *value = Value::from(float);
+                    // Written with the fewest digits that tell it from its neighbours, as Go does.
+                    *value = format!("{float}")
+                        .parse::<i64>()
+                        .map_or_else(|_| Value::from(float), Value::from);
                 }
             }
             (_, Value::Null)
@@ -438,6 +506,11 @@ impl Decoder {
             | (Go::Json | Go::Metadata, _)
             | (Go::Bytes, Value::String(_))
             | (Go::SchemaOrBool, Value::Bool(_)) => {}
+            (Go::Time, Value::String(text)) => {
+                if let Err(error) = gotext::parse_time(text) {
+                    self.fail(error);
+                }
+            }
             (Go::Int32 | Go::Int64, Value::Number(number)) => {
                 let fits = match go {
                     Go::Int32 => number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()),
@@ -515,6 +588,8 @@ fn type_name(go: &Go) -> String {
         Go::Int64 => "int64".to_owned(),
         Go::Float64 => "float64".to_owned(),
         Go::Bytes => "[]uint8".to_owned(),
+        // It decodes a string, and the mistake is that string's.
+        Go::Time => "string".to_owned(),
         Go::Struct(shape) => format!("v1.{}", shape.name),
         Go::Json => "v1.JSON".to_owned(),
         Go::SchemaOrBool => "v1.JSONSchemaPropsOrBool".to_owned(),

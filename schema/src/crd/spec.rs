@@ -206,12 +206,14 @@ fn check_spec(view: &View<'_>, options: &Options, errors: &mut Vec<FieldError>) 
         &["Cluster", "Namespaced"],
         errors,
     );
+    // Only what was stored before v1 can still do without pruning.
+    let pruned = !view.spec.is_some_and(|spec| flag(spec, "preserveUnknownFields"));
     for (index, version) in view.versions.iter().enumerate() {
         if schema_of(version).is_none() {
             let field = format!("spec.versions[{index}].schema.openAPIV3Schema");
             if options.require_schema {
                 errors.push(FieldError::required(field, ""));
-            } else if flag(version, "served") {
+            } else if pruned && flag(version, "served") {
                 errors.push(FieldError::required(
                     field,
                     "because otherwise all fields are pruned",
@@ -219,10 +221,22 @@ fn check_spec(view: &View<'_>, options: &Options, errors: &mut Vec<FieldError>) 
             }
         }
     }
-    // From here on a schema must be structural, since nothing but pruning is left.
+    let any = |found: &dyn Fn(&Map<String, Value>) -> bool| {
+        view.schemas().iter().any(|schema| schema::any(schema, found))
+    };
+    let defaults = any(&|map| map.get("default").is_some_and(|value| !value.is_null()));
+    if defaults && !pruned {
+        errors.push(FieldError::invalid(
+            "spec.preserveUnknownFields",
+            true,
+            "must be false in order to use defaults in the schema",
+        ));
+    }
+    // Pruning, defaults and extensions need a structural schema, whatever was stored.
+    let structural = pruned || defaults || any(&|map| map.keys().any(|key| key.starts_with("x-kubernetes-")));
     let options = &Options {
         strict: Strictness {
-            structural: true,
+            structural: structural || options.strict.structural,
             ..options.strict
         },
         require_schema: options.require_schema,

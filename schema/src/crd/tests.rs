@@ -89,7 +89,8 @@ fn updates_are_judged_by_what_is_stored() {
         "items": {"type": "object", "properties": {"k": {"type": "string"}}}});
     let granular_set = json!({"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "object"}});
     let unpruned = json!({"type": "object", "default": {"zz": 1}});
-    for field in [loose_key, granular_set, unpruned] {
+    let odd_type = json!({"type": "odd"});
+    for field in [loose_key, granular_set, unpruned, odd_type] {
         let stored = crd(&field);
         assert!(!validate(&stored).is_empty(), "{field} is refused when new");
         assert_eq!(validate_update(&stored, &stored), [], "{field} may stay");
@@ -98,6 +99,85 @@ fn updates_are_judged_by_what_is_stored() {
             "{field} may not come in"
         );
     }
+}
+
+/// What stands around the schemas may stay too, as long as it is as it was.
+#[test]
+fn updates_may_keep_what_is_around_the_schemas() {
+    let text = |new: &Value, old: &Value| message_of(&validate_update(new, old));
+    let without_schema = |served: bool| {
+        let mut crd = with("/spec/versions/0/served", served.into());
+        crd["spec"]["versions"][0]
+            .as_object_mut()
+            .unwrap()
+            .remove("schema");
+        crd
+    };
+    let field = "spec.versions[0].schema.openAPIV3Schema: Required value";
+    assert_eq!(message_of(&validate(&without_schema(false))), field);
+    assert_eq!(text(&without_schema(false), &string()), field);
+    assert_eq!(
+        validate_update(&without_schema(false), &without_schema(false)),
+        []
+    );
+    assert_eq!(
+        text(&without_schema(true), &without_schema(true)),
+        format!("{field}: because otherwise all fields are pruned")
+    );
+
+    let reviewed = |version: &str| {
+        let webhook =
+            json!({"conversionReviewVersions": [version], "clientConfig": {"url": "https://a.example/c"}});
+        with(
+            "/spec/conversion",
+            json!({"strategy": "Webhook", "webhook": webhook}),
+        )
+    };
+    assert_eq!(validate(&reviewed("v1")), []);
+    assert!(!validate(&reviewed("v9")).is_empty());
+    assert!(!validate_update(&reviewed("v9"), &string()).is_empty());
+    assert!(!validate_update(&reviewed("v9"), &reviewed("v1")).is_empty());
+    assert_eq!(validate_update(&reviewed("v9"), &reviewed("v9")), []);
+
+    let selectable = |count: usize| {
+        let names: Vec<String> = (0..count).map(|index| format!("f{index}")).collect();
+        let properties: Map<String, Value> = (0..12)
+            .map(|index| (format!("f{index}"), json!({"type": "string"})))
+            .collect();
+        let mut crd = crd(&json!({"type": "object", "properties": properties}));
+        crd["spec"]["versions"][0]["selectableFields"] = names
+            .iter()
+            .map(|name| json!({"jsonPath": format!(".spec.f.{name}")}))
+            .collect();
+        crd
+    };
+    assert_eq!(validate(&selectable(8)), []);
+    assert!(message_of(&validate(&selectable(9))).contains("Too many: 9: must have at most 8 items"));
+    assert!(!validate_update(&selectable(9), &selectable(8)).is_empty());
+    assert!(!validate_update(&selectable(10), &selectable(9)).is_empty());
+    assert_eq!(validate_update(&selectable(9), &selectable(9)), []);
+}
+
+/// A schema of the time before pruning need not be structural, unless it has what needs that.
+#[test]
+fn preserved_objects_need_no_structural_schema() {
+    let old = |field: Value| {
+        let mut crd = crd(&field);
+        crd["spec"]["preserveUnknownFields"] = true.into();
+        crd
+    };
+    let loose = old(json!({"description": "no type"}));
+    assert!(!validate(&loose).is_empty());
+    assert_eq!(validate_update(&loose, &loose), []);
+    assert!(!validate_update(&loose, &old(json!({"type": "string"}))).is_empty());
+    assert!(!validate_update(&crd(&json!({"description": "no type"})), &loose).is_empty());
+    let extended = old(json!({"description": "no type", "x-kubernetes-map-type": "atomic"}));
+    assert!(!validate_update(&extended, &loose).is_empty());
+    let defaulted = old(json!({"type": "string", "default": "a"}));
+    assert_eq!(
+        message_of(&validate_update(&defaulted, &loose)),
+        "spec.preserveUnknownFields: Invalid value: true: must be false in order to use defaults in the schema"
+    );
 }
 
 /// SCH-60: an approval that was missing may stay missing.
@@ -124,6 +204,56 @@ fn formats_that_nobody_checks() {
     assert_eq!(unrecognized_formats(&odd, None), ["uint32"]);
     assert!(unrecognized_formats(&odd, Some(&odd)).is_empty());
     assert!(unrecognized_formats(&string(), None).is_empty());
+}
+
+/// A schema is read once for all of its rules, patterns are not compiled, and lists are looked through once.
+#[test]
+fn many_rules_patterns_and_values() {
+    let rules: Vec<Value> = (0..5000)
+        .map(|i| json!({"rule": "true", "fieldPath": format!(".p{i}")}))
+        .collect();
+    let names: Vec<String> = (0..5000).map(|i| format!("p{i}")).collect();
+    let properties: serde_json::Map<String, Value> = names
+        .iter()
+        .map(|name| {
+            (
+                name.clone(),
+                json!({"type": "string", "pattern": r"^[\pL\pN]{1,500}$"}),
+            )
+        })
+        .collect();
+    let large = crd(
+        &json!({"type": "object", "properties": properties, "required": names,
+        "x-kubernetes-validations": rules}),
+    );
+    assert_eq!(validate(&large), []);
+    let values: Vec<String> = (0..20_000).map(|i| format!("v{}", i / 2)).collect();
+    let enums = crd(&json!({"type": "string", "enum": values}));
+    let repeated = crate::lint(&enums)
+        .iter()
+        .filter(|lint| lint.id == "repeated-value")
+        .count();
+    assert_eq!(repeated, 10_000);
+}
+
+/// Defaults of embedded resources: metadata is decoded, not pruned, so that an empty part of it is no unknown field.
+#[test]
+fn defaults_of_embedded_resources() {
+    let with = |metadata: Value| {
+        crd(&json!({
+            "type": "object",
+            "x-kubernetes-embedded-resource": true,
+            "x-kubernetes-preserve-unknown-fields": true,
+            "default": {"apiVersion": "v1", "kind": "Pod", "metadata": metadata},
+        }))
+    };
+    assert_eq!(validate(&with(json!({"labels": {}}))), []);
+    assert_eq!(validate(&with(json!({"labels": {"a": "b"}, "name": ""}))), []);
+    let text = message_of(&validate(&with(json!({"labels": []}))));
+    assert!(
+        text.contains("ObjectMeta.labels of type map[string]string"),
+        "{text}"
+    );
 }
 
 /// Input of any form gets an answer, never a panic.
@@ -174,7 +304,69 @@ fn schemas() -> impl Strategy<Value = Value> {
     })
 }
 
+/// What a linter should see, in the places where it may be overlooked.
+fn doubtful() -> impl Strategy<Value = Value> {
+    let alter = prop::sample::select(vec![
+        json!({"const": "a"}),
+        json!({"default": null}),
+        json!({"maximum": u64::MAX}),
+        json!({"minimum": -9_007_199_254_740_993_i64}),
+        json!({"required": []}),
+        json!({"x-foo": null}),
+        json!({"externalDocs": {"url": "https://a.example", "odd": 1}}),
+        json!({"items": 5}),
+        json!({"title": null, "nullable": false}),
+        json!({}),
+    ]);
+    (schemas(), alter, 0..5_usize).prop_map(|(mut schema, alter, place)| {
+        let schema_map = schema.as_object_mut().expect("schemas are objects");
+        schema_map.extend(alter.as_object().cloned().unwrap_or_default());
+        match place {
+            0 => schema,
+            1 => json!({"type": "array", "items": schema}),
+            2 => json!({"type": "object", "additionalProperties": schema}),
+            3 => json!({"type": "object", "properties": {"default": schema}}),
+            _ => json!({"type": "array", "items": {"type": "object", "properties": {"p": schema}}}),
+        }
+    })
+}
+
+/// Whether all that was sent is stored, but for empty values.
+fn is_kept(sent: &Value, stored: &Value) -> bool {
+    match (sent, stored) {
+        (Value::Object(sent), Value::Object(stored)) => {
+            sent.iter().all(|(key, value)| match stored.get(key) {
+                Some(stored) => is_kept(value, stored),
+                None => matches!(value, Value::Null | Value::Bool(false)) || *value == json!([]),
+            })
+        }
+        (Value::Array(sent), Value::Array(stored)) => {
+            sent.len() == stored.len()
+                && sent
+                    .iter()
+                    .zip(stored)
+                    .all(|(sent, stored)| is_kept(sent, stored))
+        }
+        _ => sent == stored,
+    }
+}
+
 proptest! {
+    /// The linter's invariant: what it finds no error in is accepted with strict decoding, and stored as it was sent.
+    #[test]
+    fn lint_clean_crds_are_stored_unchanged(field in doubtful()) {
+        let sent = crd(&field);
+        let clean = crate::lint(&sent).iter().all(|lint| lint.severity != crate::Severity::Error);
+        if clean {
+            let mut stored = sent.clone();
+            prop_assert_eq!(decode(&mut stored), Ok(vec![]));
+            default(&mut stored);
+            prop_assert_eq!(validate(&stored), vec![]);
+            prop_assert!(is_kept(&sent["spec"], &stored["spec"]), "{sent} became {stored}");
+            prop_assert!(!field.to_string().contains("\"default\":null"), "{field}");
+        }
+    }
+
     /// The invariant of this module: an accepted CRD has a schema, and defaults that prune away nothing and are valid.
     #[test]
     fn accepted_crds_have_structural_schemas(field in schemas()) {

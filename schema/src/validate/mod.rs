@@ -130,7 +130,7 @@ pub(crate) fn validate_value(
     if !quick.failed {
         return Vec::new();
     }
-    let mut full = Full { errors: Vec::new() };
+    let mut full = Full::default();
     walk(value, old, node, &Path::Root, &mut full);
     let place = |mut error: FieldError| {
         if error.field == NO_FIELD {
@@ -205,8 +205,22 @@ impl Sink for Quick {
     }
 }
 
+#[derive(Default)]
 struct Full {
     errors: Vec<FieldError>,
+    /// How often each text stands among the first `counted` errors.
+    texts: HashMap<String, usize>,
+    counted: usize,
+}
+
+impl Full {
+    /// Counts the texts of the errors that came since the last time.
+    fn count(&mut self) {
+        for error in &self.errors[self.counted..] {
+            *self.texts.entry(error.to_string()).or_default() += 1;
+        }
+        self.counted = self.errors.len();
+    }
 }
 
 impl Sink for Full {
@@ -225,11 +239,19 @@ impl Sink for Full {
     }
 
     fn forgive(&mut self, mark: usize) {
+        if mark < self.counted {
+            for error in &self.errors[mark..self.counted] {
+                if let Some(times) = self.texts.get_mut(&error.to_string()) {
+                    *times -= 1;
+                }
+            }
+            self.counted = mark;
+        }
         self.errors.truncate(mark);
     }
 
     fn branch(value: &Value, node: &Node, path: &Path<'_>) -> Judged {
-        let mut full = Full { errors: Vec::new() };
+        let mut full = Full::default();
         // Upstream does not correlate with the old value inside junctors.
         let matches = walk(value, None, node, path, &mut full);
         Judged {
@@ -241,9 +263,16 @@ impl Sink for Full {
 
     fn adopt(&mut self, judged: Judged) {
         // The same check may be passed several times through junctors; it is told once.
+        if judged.errors.is_empty() {
+            return;
+        }
+        self.count();
         for error in judged.errors {
-            if !self.errors.contains(&error) {
+            let times = self.texts.entry(error.to_string()).or_default();
+            if *times == 0 {
+                *times = 1;
                 self.errors.push(error);
+                self.counted += 1;
             }
         }
     }
@@ -552,10 +581,10 @@ fn check_length<S: Sink>(text: &str, checks: &Checks, path: &Path<'_>, sink: &mu
         }
     }
     if let Some(pattern) = &checks.pattern
-        && !pattern.regex.as_ref().is_some_and(|regex| regex.is_match(text))
+        && !pattern.is_match(text)
     {
         sink.fail(|| {
-            let detail = format!("{} in body should match '{}'", path.render(), pattern.source);
+            let detail = format!("{} in body should match '{}'", path.render(), pattern.source());
             FieldError::invalid(field_of(path), text, detail)
         });
     }

@@ -182,6 +182,22 @@ fn deep_schemas_and_objects() {
     assert!(validate(&object, None, &schema).is_empty());
 }
 
+/// Many mistakes, and many of them the same: each is compared with those before by its text alone, not one by one.
+#[test]
+fn many_mistakes_in_junctors() {
+    let spec = json!({"type": "object", "properties": {"l": {"type": "array", "items": {
+        "type": "object", "properties": {"a": {"type": "string"}}, "anyOf": [{"required": ["a"]}]}}}});
+    let items: Vec<Value> = (0..10_000).map(|_| json!({})).collect();
+    let errors = validate(&json!({"spec": {"l": items}}), None, &schema(&spec));
+    assert_eq!(errors.len(), 20_000);
+    assert_eq!(message(&errors).matches("anyOf").count(), 10_000);
+    // An unchanged list is forgiven, whatever was told about its items.
+    let old = json!({"spec": {"l": items}});
+    assert_eq!(validate(&old, Some(&old), &schema(&spec)), []);
+    let twice = [errors.clone(), errors].concat();
+    assert_eq!(message(&twice).matches("anyOf").count(), 10_000);
+}
+
 /// Any JSON that fits the fields of the schema below now and then.
 fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -257,7 +273,7 @@ proptest! {
         let object = json!({ "spec": value });
         let mut quick = Quick { failed: false };
         walk(&object, None, &schema.root, &Path::Root, &mut quick);
-        let mut full = Full { errors: Vec::new() };
+        let mut full = Full::default();
         walk(&object, None, &schema.root, &Path::Root, &mut full);
         prop_assert_eq!(quick.failed, !full.errors.is_empty());
     }
