@@ -8,8 +8,10 @@ mod listen;
 mod load;
 mod tls;
 
+use std::any::Any;
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,12 +127,14 @@ impl Builder {
             .await
             .map_err(StartError::Bootstrap)?;
         let mut tasks = JoinSet::new();
-        tasks.spawn(namespace::run(engine.clone()));
-        tasks.spawn(crate::crd::run(engine.clone()));
+        let (namespaces, crds, collected) = (engine.clone(), engine.clone(), engine.clone());
+        tasks.spawn(forever("namespaces", move || namespace::run(namespaces.clone())));
+        tasks.spawn(forever("crds", move || crate::crd::run(crds.clone())));
         if !self.keeps_garbage {
-            tasks.spawn(garbage::run(engine.clone()));
+            tasks.spawn(forever("garbage", move || garbage::run(collected.clone())));
         }
-        tasks.spawn(expire(storage.clone(), clock));
+        let stored = storage.clone();
+        tasks.spawn(forever("expiry", move || expire(stored.clone(), clock.clone())));
         let socket = match self.listen {
             Listen::InProcess => None,
             Listen::Tls(address) => Some(Socket::bind(address, true, self.token, engine.clone()).await?),
@@ -144,6 +148,29 @@ impl Builder {
             tasks,
         })
     }
+}
+
+/// Runs a task that has no end. One that panics is told in the log and begins again: without it the server would go
+/// on, but nothing would ever finish.
+async fn forever<F: Future<Output = ()>>(task: &'static str, run: impl Fn() -> F) {
+    /// So that one that panics at once does not take the processor.
+    const PAUSE: Duration = Duration::from_millis(100);
+    loop {
+        if let Err(panic) = AssertUnwindSafe(run()).catch_unwind().await {
+            tracing::error!(
+                task,
+                panic = text_of(&*panic),
+                "a background task panicked; it begins again"
+            );
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("not a text")
 }
 
 /// Removes what has outlived its TTL.
@@ -337,5 +364,25 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         request.extensions_mut().insert(self.identity.clone());
         tower::Service::call(&mut self.engine, request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_begins_again() {
+        let runs = AtomicUsize::new(0);
+        let task = forever("test", || async {
+            let run = runs.fetch_add(1, Ordering::Relaxed);
+            assert!(run > 1, "run {run}");
+            std::future::pending::<()>().await;
+        });
+        let outcome = tokio::time::timeout(Duration::from_secs(1), task).await;
+        assert!(outcome.is_err(), "it has no end");
+        assert_eq!(runs.into_inner(), 3);
     }
 }

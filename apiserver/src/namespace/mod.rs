@@ -262,5 +262,30 @@ fn set_conditions(namespace: &mut Value, remains: &Remains, now: &str) {
             })
         })
         .collect();
+    // Whatever a client stored there, the conditions have their place.
+    if !namespace["status"].is_object() {
+        namespace["status"] = json!({});
+    }
     namespace["status"]["conditions"] = conditions.into();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn api_67_conditions_replace_a_status_of_another_type() {
+        for status in [
+            json!("x"),
+            json!(1),
+            json!([]),
+            json!(null),
+            json!({"conditions": "x"}),
+        ] {
+            let mut namespace = json!({"metadata": {"name": "n"}, "status": status});
+            set_conditions(&mut namespace, &Remains::default(), "2026-01-01T00:00:00Z");
+            let conditions = namespace["status"]["conditions"].as_array();
+            assert_eq!(conditions.map(Vec::len), Some(5), "{status}");
+        }
+    }
 }
