@@ -270,9 +270,10 @@ impl DevServer {
         &self.engine
     }
 
-    /// Stops the server: running watches end cleanly, later requests are refused.
+    /// Stops the server: running watches end cleanly, later requests are refused, and those that run over a socket
+    /// may finish within 5 seconds. Whatever else still runs when this returns is cut.
     pub async fn stop(mut self) {
-        self.engine.shut_down();
+        self.engine.drain();
         if let Some(socket) = self.socket.take() {
             socket.stop().await;
         }
@@ -292,12 +293,14 @@ impl DevServer {
         self.engine.clock().advance(by);
     }
 
-    /// Answers the next request that matches with this failure instead. Several wait in line.
+    /// Answers the next request that matches with this failure instead. Several wait in line. Discovery, OpenAPI,
+    /// health and version are no requests for a resource and match nothing.
     pub fn fail_next(&self, matcher: Matcher, status: kube::core::Status) {
         self.controls.fail_next(matcher, status);
     }
 
-    /// Holds back every request that matches for so long; zero ends it for that matcher.
+    /// Holds back every request that matches for so long; zero ends it for that matcher. What never matches is as for
+    /// [`DevServer::fail_next`].
     pub fn delay(&self, matcher: Matcher, by: Duration) {
         self.controls.delay(matcher, by);
     }
@@ -308,11 +311,16 @@ impl DevServer {
     }
 
     /// The requests answered so far, oldest first; the last 65 536 of them.
+    ///
+    /// A watch stands in it from its first byte on. Not in it: requests that still run or were cut, those refused for
+    /// their credentials (401), and those that [`DevServer::become_unavailable`] had answered with 503.
     pub fn request_log(&self) -> Vec<LoggedRequest> {
         self.controls.log()
     }
 
-    /// Cuts all connections and refuses new ones until [`DevServer::come_up`]; what is stored stays.
+    /// Cuts all running requests and watches, and all connections, until [`DevServer::come_up`]; what is stored stays.
+    ///
+    /// The port stays open: a client that connects meanwhile is disconnected before its first byte.
     pub fn go_down(&self) {
         self.engine.set_availability(Availability::Down);
     }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use http::Request;
+use http_body_util::Empty;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
@@ -10,6 +13,7 @@ use kube::core::Status;
 use kube::{Api, ResourceExt};
 use kubewright_apiserver::{DevServer, Matcher};
 use serde_json::json;
+use tower::ServiceExt;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -221,6 +225,30 @@ async fn api_5_lost_connections_and_a_restart_keep_what_is_stored() {
     assert!(matches!(maps.get("a").await, Err(kube::Error::Api(status)) if status.code == 503));
     server.come_up();
     maps.get("a").await.expect("it is still there");
+}
+
+fn get(path: &str) -> Request<Empty<Bytes>> {
+    Request::get(path).body(Empty::new()).expect("a request")
+}
+
+#[tokio::test]
+async fn api_5_the_shortest_outage_cuts_what_runs() {
+    let server = server().await;
+    server.delay(Matcher::any(), Duration::from_secs(3600));
+    let path = "/api/v1/namespaces/default";
+    let mut running = std::pin::pin!(server.engine().clone().oneshot(get(path)));
+    assert!(futures::poll!(&mut running).is_pending());
+    server.go_down();
+    server.come_up();
+    assert!(within(running).await.is_err());
+    let mut running = std::pin::pin!(server.engine().clone().oneshot(get(path)));
+    assert!(futures::poll!(&mut running).is_pending());
+    server.restart(Duration::ZERO).await;
+    assert!(within(running).await.is_err());
+    let mut running = std::pin::pin!(server.engine().clone().oneshot(get(path)));
+    assert!(futures::poll!(&mut running).is_pending());
+    drop(server);
+    assert!(within(running).await.is_err());
 }
 
 #[tokio::test]
