@@ -8,6 +8,7 @@ use http::Request;
 use http_body_util::Empty;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::core::Status;
 use kube::{Api, ResourceExt};
@@ -249,6 +250,51 @@ async fn api_5_the_shortest_outage_cuts_what_runs() {
     assert!(futures::poll!(&mut running).is_pending());
     drop(server);
     assert!(within(running).await.is_err());
+}
+
+#[tokio::test]
+async fn api_3_installing_a_crd_again_replaces_it() {
+    const CRD: &str = "
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: widgets, kind: Widget, shortNames: [wd]}
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}
+";
+    let server = server().await;
+    let short_names = async || {
+        let list = server.client().list_api_group_resources("example.com/v1").await;
+        list.expect("discovered").resources[0].short_names.clone()
+    };
+    server.install_crds([CRD]).await.expect("installed");
+    assert_eq!(short_names().await, Some(vec!["wd".to_owned()]));
+    let crds: Api<CustomResourceDefinition> = Api::all(server.client());
+    let first = crds.get("widgets.example.com").await.expect("read");
+    let bare = CRD.replace(", shortNames: [wd]", "");
+    server.apply_yaml(&bare).await.expect("merged");
+    assert_eq!(
+        short_names().await,
+        Some(vec!["wd".to_owned()]),
+        "a merge takes nothing"
+    );
+    server.install_crds([bare.as_str()]).await.expect("replaced");
+    assert_eq!(short_names().await, None);
+    let second = crds.get("widgets.example.com").await.expect("read");
+    assert_eq!(second.uid(), first.uid());
+    let typed = CustomResourceDefinition {
+        metadata: kube::core::ObjectMeta {
+            name: first.metadata.name.clone(),
+            ..Default::default()
+        },
+        spec: first.spec,
+        status: None,
+    };
+    server.install_crds([typed]).await.expect("replaced by a value");
+    assert_eq!(short_names().await, Some(vec!["wd".to_owned()]));
 }
 
 #[tokio::test]
