@@ -96,6 +96,16 @@ fn has_finalizer(object: &Value, name: &str) -> bool {
     rest::finalizers(object).any(|finalizer| finalizer == name)
 }
 
+/// Whether an object is deleted and waits for its dependents.
+fn is_waiting(object: &Value) -> bool {
+    rest::is_deleting(object) && has_finalizer(object, FOREGROUND)
+}
+
+fn blocks(dependent: &Entry, owner: &Entry) -> bool {
+    let owner = uid(&owner.value);
+    owners(&dependent.value).any(|reference| reference.uid == owner && reference.blocks)
+}
+
 /// What became of an owner.
 enum Found {
     /// It is there.
@@ -226,26 +236,50 @@ impl Collector<'_> {
 
     /// Removes the dependents; the owner goes after those that block it.
     async fn foreground(&self, info: &Arc<ResourceInfo>, owner: &Entry) -> Result<()> {
-        let owner_uid = uid(&owner.value);
         let mut blocked = false;
-        for dependent in self.load_dependents(owner_uid).await {
-            blocked |=
-                owners(&dependent.value).any(|reference| reference.uid == owner_uid && reference.blocks);
+        for dependent in self.load_dependents(uid(&owner.value)).await {
+            blocked |= blocks(&dependent, owner);
             if !rest::is_deleting(&dependent.value) {
                 Box::pin(self.look(&dependent)).await?;
             }
         }
-        if blocked && self.still_blocked(owner_uid).await {
+        if blocked && self.still_blocked(owner).await {
             return Ok(());
         }
         self.drop_finalizer(info, owner, FOREGROUND).await
     }
 
-    async fn still_blocked(&self, owner_uid: &str) -> bool {
-        self.load_dependents(owner_uid)
-            .await
-            .iter()
-            .any(|dependent| owners(&dependent.value).any(|owner| owner.uid == owner_uid && owner.blocks))
+    /// Whether a dependent holds the owner back that does not itself wait, directly or through others, for the owner
+    /// to go: a cycle would have no end. (Upstream breaks cycles by taking `blockOwnerDeletion` from references, where
+    /// it notices them.)
+    async fn still_blocked(&self, owner: &Entry) -> bool {
+        for dependent in self.blockers(owner).await {
+            if !self.waits_for(&dependent, owner).await {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn waits_for(&self, dependent: &Arc<Entry>, owner: &Entry) -> bool {
+        let mut seen = HashSet::new();
+        let mut next = vec![dependent.clone()];
+        while let Some(entry) = next.pop() {
+            if entry.key == owner.key {
+                return true;
+            }
+            if is_waiting(&entry.value) && seen.insert(entry.key.clone()) {
+                next.extend(self.blockers(&entry).await);
+            }
+        }
+        false
+    }
+
+    /// The dependents that hold an owner back.
+    async fn blockers(&self, owner: &Entry) -> Vec<Arc<Entry>> {
+        let mut dependents = self.load_dependents(uid(&owner.value)).await;
+        dependents.retain(|dependent| blocks(dependent, owner));
+        dependents
     }
 
     async fn disown(&self, info: &Arc<ResourceInfo>, entry: &Entry, uids: &[String]) -> Result<()> {
@@ -291,9 +325,7 @@ impl Collector<'_> {
             .map_err(ApiError::internal)?;
         Ok(match stored {
             Some(entry) if uid(&entry.value) != owner.uid => Found::Absent,
-            Some(entry) if rest::is_deleting(&entry.value) && has_finalizer(&entry.value, FOREGROUND) => {
-                Found::Waiting
-            }
+            Some(entry) if is_waiting(&entry.value) => Found::Waiting,
             Some(_) => Found::Solid,
             None => Found::Absent,
         })
