@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::task::coop::consume_budget;
 
 use crate::engine::Engine;
 use crate::engine::query::{DeleteOptions, Propagation};
@@ -45,11 +46,14 @@ async fn follow(engine: &Engine) -> Result<(), StorageError> {
     }
     for entry in &page.entries {
         collector.report(collector.look(entry).await, entry);
+        // Memory storage never waits, and others have work too.
+        consume_budget().await;
     }
     let mut changes = storage.watch("/", page.revision).await?;
     loop {
         for change in changes.next().await?.changes {
             collector.handle(&change).await;
+            consume_budget().await;
         }
     }
 }
@@ -149,6 +153,7 @@ impl Collector<'_> {
         } else {
             for dependent in self.load_dependents(uid(&change.entry.value)).await {
                 self.report(self.look(&dependent).await, &dependent);
+                consume_budget().await;
             }
         }
         // An owner that waits for this object, or for what this object held up, may go on.
@@ -241,6 +246,7 @@ impl Collector<'_> {
             blocked |= blocks(&dependent, owner);
             if !rest::is_deleting(&dependent.value) {
                 Box::pin(self.look(&dependent)).await?;
+                consume_budget().await;
             }
         }
         if blocked && self.still_blocked(owner).await {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tokio::task::coop::consume_budget;
 
 use crate::engine::Engine;
 use crate::engine::query::DeleteOptions;
@@ -164,6 +165,8 @@ async fn empty(engine: &Engine, namespace: &str) -> Result<Remains> {
         for entry in &page.entries {
             if !rest::is_deleting(&entry.value) {
                 delete_quietly(engine, info, entry, &DeleteOptions::default()).await?;
+                // Memory storage never waits, and others have work too.
+                consume_budget().await;
             }
         }
         if page.entries.is_empty() {
