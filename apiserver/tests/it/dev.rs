@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use http::Request;
-use http_body_util::Empty;
+use http_body_util::{BodyExt, Empty};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -13,7 +13,7 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchE
 use kube::core::Status;
 use kube::{Api, ResourceExt};
 use kubewright_apiserver::{DevServer, Matcher};
-use serde_json::json;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -250,6 +250,70 @@ async fn api_5_the_shortest_outage_cuts_what_runs() {
     assert!(futures::poll!(&mut running).is_pending());
     drop(server);
     assert!(within(running).await.is_err());
+}
+
+#[tokio::test]
+async fn api_20_paths_that_are_no_resource() {
+    let server = server().await;
+    let ask = async |path: &str| {
+        let answer = server
+            .engine()
+            .clone()
+            .oneshot(get(path))
+            .await
+            .expect("an answer");
+        let (code, media) = (answer.status().as_u16(), answer.headers()["content-type"].clone());
+        let body = answer
+            .into_body()
+            .collect()
+            .await
+            .expect("a whole body")
+            .to_bytes();
+        let text = String::from_utf8(body.to_vec()).expect("text");
+        (code, media.to_str().expect("text").to_owned(), text)
+    };
+    let plain = |text: &str| (200, "text/plain; charset=utf-8".to_owned(), text.to_owned());
+    assert_eq!(ask("/readyz").await, plain("ok"));
+    assert_eq!(ask("/readyz/ping").await, plain("ok"));
+    assert_eq!(
+        ask("/readyz?verbose&exclude=ping").await,
+        plain("[+]ping excluded: ok\n[+]shutdown ok\nreadyz check passed\n")
+    );
+    let (code, media, text) = ask("/").await;
+    let index: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((code, media.as_str()), (200, "application/json"));
+    let paths = index["paths"].as_array().expect("paths");
+    for path in [
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/apis/apps",
+        "/apis/apps/v1",
+        "/healthz",
+        "/openapi/v3",
+    ] {
+        assert!(paths.contains(&path.into()), "{path}");
+    }
+    for path in [
+        "/nothing",
+        "/readyz/nothing",
+        "/apis/nothing",
+        "/apis/apps/v9",
+        "/api/v1/nothing",
+    ] {
+        let (code, media, text) = ask(path).await;
+        let status: Status = serde_json::from_str(&text).expect("a Status");
+        assert_eq!((code, media.as_str()), (404, "application/json"), "{path}");
+        assert_eq!(
+            (status.code, status.reason.as_str(), status.message.as_str()),
+            (
+                404,
+                "NotFound",
+                "the server could not find the requested resource"
+            ),
+            "{path}"
+        );
+    }
 }
 
 #[tokio::test]
