@@ -269,3 +269,50 @@ async fn api_68_a_cycle_that_waits_as_a_whole_ends() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn api_67_an_odd_status_keeps_no_namespace() {
+    let server = DevServer::start().await.expect("the server starts");
+    let namespaces: Api<Namespace> = Api::all(server.client());
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(), "odd");
+    for name in ["odd", "other"] {
+        let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).expect("a Namespace");
+        namespaces
+            .create(&PostParams::default(), &namespace)
+            .await
+            .expect("created");
+    }
+    let held = json!({"metadata": {"name": "a", "finalizers": ["example.com/hold"]}});
+    maps.create(
+        &PostParams::default(),
+        &serde_json::from_value(held).expect("a ConfigMap"),
+    )
+    .await
+    .expect("created");
+    namespaces
+        .delete("odd", &DeleteParams::default())
+        .await
+        .expect("deleted");
+    // Refused or not: what matters is what comes after it.
+    let odd = http::Request::patch("/api/v1/namespaces/odd/status")
+        .header("content-type", "application/merge-patch+json")
+        .body(br#"{"status": "x"}"#.to_vec())
+        .expect("a request");
+    let _ = server.client().request_text(odd).await;
+    let release = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    maps.patch("a", &PatchParams::default(), &release)
+        .await
+        .expect("patched");
+    namespaces
+        .delete("other", &DeleteParams::default())
+        .await
+        .expect("deleted");
+    for name in ["odd", "other"] {
+        until("it is gone", async || {
+            let get = http::Request::get(format!("/api/v1/namespaces/{name}")).body(Vec::new());
+            let gone = server.client().request_text(get.expect("a request")).await;
+            matches!(gone, Err(kube::Error::Api(status)) if status.code == 404)
+        })
+        .await;
+    }
+}
