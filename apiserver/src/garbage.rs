@@ -15,6 +15,7 @@ use crate::registry::{ResourceInfo, Scope};
 use crate::rest;
 use crate::status::{ApiError, Result};
 use crate::storage::{Change, ChangeKind, Entry, ListRequest, StorageError};
+use crate::tasks::guarded;
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -45,7 +46,7 @@ async fn follow(engine: &Engine) -> Result<(), StorageError> {
         collector.index(entry);
     }
     for entry in &page.entries {
-        collector.report(collector.look(entry).await, entry);
+        collector.attend(entry).await;
         // Memory storage never waits, and others have work too.
         consume_budget().await;
     }
@@ -149,10 +150,10 @@ impl Collector<'_> {
         }
         if change.kind != ChangeKind::Deleted {
             self.index(&change.entry);
-            self.report(self.look(&change.entry).await, &change.entry);
+            self.attend(&change.entry).await;
         } else {
             for dependent in self.load_dependents(uid(&change.entry.value)).await {
-                self.report(self.look(&dependent).await, &dependent);
+                self.attend(&dependent).await;
                 consume_budget().await;
             }
         }
@@ -161,18 +162,18 @@ impl Collector<'_> {
             if let Some(entry) = self.load_owner(&change.entry, &owner).await
                 && has_finalizer(&entry.value, FOREGROUND)
             {
-                self.report(self.look(&entry).await, &entry);
+                self.attend(&entry).await;
             }
         }
     }
 
-    fn report(&self, outcome: Result<()>, entry: &Entry) {
-        if let Err(error) = outcome {
+    /// Does what is due for one object; a failure is told in the log, and the next change of it tries again.
+    async fn attend(&self, entry: &Entry) {
+        if let Err(error) = guarded(self.look(entry)).await {
             tracing::warn!(key = %entry.key, %error, "garbage collection of an object failed");
         }
     }
 
-    /// Does what is due for one object.
     async fn look(&self, entry: &Entry) -> Result<()> {
         let Some(info) = self.info(&entry.key) else {
             return Ok(());

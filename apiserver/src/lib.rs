@@ -74,7 +74,7 @@
 //!   latter can be left out ([`dev::Builder::without_garbage_collection`]).
 //! - Objects that own each other and block each other's deletion always end. Upstream takes `blockOwnerDeletion` from
 //!   their references where it notices the cycle, and waits for ever where all of them are already being deleted.
-//! - A client that takes nothing for a minute is disconnected.
+//! - A connection whose client takes nothing for a minute is closed.
 //! - After [`DevServer::stop`] new requests are cut rather than answered with 503.
 //! - TLS is 1.2 or newer, with rustls' suites.
 //!
@@ -119,6 +119,7 @@ pub mod rest;
 pub mod status;
 pub mod storage;
 pub mod table;
+mod tasks;
 pub mod version;
 
 pub use dev::{CrdSource, DevServer, Listen, LoggedRequest, Matcher};

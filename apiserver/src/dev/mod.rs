@@ -8,10 +8,8 @@ mod listen;
 mod load;
 mod tls;
 
-use std::any::Any;
 use std::fmt;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +29,7 @@ use crate::openapi::OpenApi;
 use crate::registry::{Registry, Snapshot};
 use crate::status::ApiError;
 use crate::storage::{Memory, Storage};
+use crate::tasks::forever;
 
 use controls::Controls;
 pub use controls::{LoggedRequest, Matcher};
@@ -148,29 +147,6 @@ impl Builder {
             tasks,
         })
     }
-}
-
-/// Runs a task that has no end. One that panics is told in the log and begins again: without it the server would go
-/// on, but nothing would ever finish.
-async fn forever<F: Future<Output = ()>>(task: &'static str, run: impl Fn() -> F) {
-    /// So that one that panics at once does not take the processor.
-    const PAUSE: Duration = Duration::from_millis(100);
-    loop {
-        if let Err(panic) = AssertUnwindSafe(run()).catch_unwind().await {
-            tracing::error!(
-                task,
-                panic = text_of(&*panic),
-                "a background task panicked; it begins again"
-            );
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-fn text_of(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("not a text")
 }
 
 /// Removes what has outlived its TTL.
@@ -372,25 +348,5 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         request.extensions_mut().insert(self.identity.clone());
         tower::Service::call(&mut self.engine, request)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_task_that_panics_begins_again() {
-        let runs = AtomicUsize::new(0);
-        let task = forever("test", || async {
-            let run = runs.fetch_add(1, Ordering::Relaxed);
-            assert!(run > 1, "run {run}");
-            std::future::pending::<()>().await;
-        });
-        let outcome = tokio::time::timeout(Duration::from_secs(1), task).await;
-        assert!(outcome.is_err(), "it has no end");
-        assert_eq!(runs.into_inner(), 3);
     }
 }

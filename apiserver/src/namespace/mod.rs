@@ -15,6 +15,7 @@ use crate::registry::{GroupVersionResource, ResourceInfo, Scope};
 use crate::rest::{self, delete_quietly, is_race};
 use crate::status::{ApiError, Result};
 use crate::storage::{ChangeKind, Entry, ListRequest, StorageError};
+use crate::tasks::guarded;
 
 const PREFIX: &str = "/core/namespaces/";
 
@@ -65,7 +66,7 @@ async fn follow(engine: &Engine) -> Result<(), StorageError> {
     let mut changes = storage.watch("/", page.revision).await?;
     loop {
         for name in terminating.clone() {
-            match finish(engine, &name).await {
+            match guarded(finish(engine, &name)).await {
                 Ok(Progress::Gone) => {
                     terminating.remove(&name);
                 }
