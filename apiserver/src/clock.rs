@@ -1,6 +1,7 @@
 //! The engine's clock: real time, or tokio's paused time in tests, plus what [`Clock::advance`] has added.
 //!
-//! **Invariant:** the clock never goes back, and everything that waits on it wakes when it is advanced.
+//! **Invariant:** the clock never goes back, and everything that waits on it wakes when it is advanced. At
+//! [`Timestamp::MAX`] it stands still.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ impl Default for Clock {
 impl Clock {
     /// The present moment.
     pub fn now(&self) -> Timestamp {
-        let passed = self.started.1.elapsed() + *self.added.borrow();
+        let passed = self.started.1.elapsed().saturating_add(*self.added.borrow());
         SignedDuration::try_from(passed)
             .ok()
             .and_then(|passed| self.started.0.checked_add(passed).ok())
@@ -52,8 +53,11 @@ impl Clock {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// Waits until the clock shows `moment`. Cancel safe.
+    /// Waits until the clock shows `moment`, for ever if that is [`Timestamp::MAX`]. Cancel safe.
     pub async fn sleep_until(&self, moment: Timestamp) {
+        if moment == Timestamp::MAX {
+            return std::future::pending().await;
+        }
         let mut added = self.added.subscribe();
         loop {
             let Ok(left) = Duration::try_from(moment.duration_since(self.now())) else {
@@ -92,6 +96,17 @@ mod tests {
         clock.advance(Duration::from_secs(3601));
         sleeper.await.expect("the sleeper wakes");
         assert!(before.elapsed() < Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn api_5_the_clock_stands_still_at_its_end() {
+        let clock = Clock::default();
+        clock.advance(Duration::MAX);
+        clock.advance(Duration::MAX);
+        assert_eq!(clock.now(), Timestamp::MAX);
+        let never = clock.sleep_until(clock.after(Duration::from_secs(1)));
+        let outcome = tokio::time::timeout(Duration::from_secs(60), never).await;
+        assert!(outcome.is_err(), "a loop that waits would never pause");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::task::coop::consume_budget;
 
 use crate::engine::Engine;
 use crate::engine::query::{DeleteOptions, Propagation};
@@ -14,6 +15,7 @@ use crate::registry::{ResourceInfo, Scope};
 use crate::rest;
 use crate::status::{ApiError, Result};
 use crate::storage::{Change, ChangeKind, Entry, ListRequest, StorageError};
+use crate::tasks::guarded;
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -44,12 +46,15 @@ async fn follow(engine: &Engine) -> Result<(), StorageError> {
         collector.index(entry);
     }
     for entry in &page.entries {
-        collector.report(collector.look(entry).await, entry);
+        collector.attend(entry).await;
+        // Memory storage never waits, and others have work too.
+        consume_budget().await;
     }
     let mut changes = storage.watch("/", page.revision).await?;
     loop {
         for change in changes.next().await?.changes {
             collector.handle(&change).await;
+            consume_budget().await;
         }
     }
 }
@@ -96,6 +101,16 @@ fn has_finalizer(object: &Value, name: &str) -> bool {
     rest::finalizers(object).any(|finalizer| finalizer == name)
 }
 
+/// Whether an object is deleted and waits for its dependents.
+fn is_waiting(object: &Value) -> bool {
+    rest::is_deleting(object) && has_finalizer(object, FOREGROUND)
+}
+
+fn blocks(dependent: &Entry, owner: &Entry) -> bool {
+    let owner = uid(&owner.value);
+    owners(&dependent.value).any(|reference| reference.uid == owner && reference.blocks)
+}
+
 /// What became of an owner.
 enum Found {
     /// It is there.
@@ -135,10 +150,11 @@ impl Collector<'_> {
         }
         if change.kind != ChangeKind::Deleted {
             self.index(&change.entry);
-            self.report(self.look(&change.entry).await, &change.entry);
+            self.attend(&change.entry).await;
         } else {
             for dependent in self.load_dependents(uid(&change.entry.value)).await {
-                self.report(self.look(&dependent).await, &dependent);
+                self.attend(&dependent).await;
+                consume_budget().await;
             }
         }
         // An owner that waits for this object, or for what this object held up, may go on.
@@ -146,18 +162,18 @@ impl Collector<'_> {
             if let Some(entry) = self.load_owner(&change.entry, &owner).await
                 && has_finalizer(&entry.value, FOREGROUND)
             {
-                self.report(self.look(&entry).await, &entry);
+                self.attend(&entry).await;
             }
         }
     }
 
-    fn report(&self, outcome: Result<()>, entry: &Entry) {
-        if let Err(error) = outcome {
+    /// Does what is due for one object; a failure is told in the log, and the next change of it tries again.
+    async fn attend(&self, entry: &Entry) {
+        if let Err(error) = guarded(self.look(entry)).await {
             tracing::warn!(key = %entry.key, %error, "garbage collection of an object failed");
         }
     }
 
-    /// Does what is due for one object.
     async fn look(&self, entry: &Entry) -> Result<()> {
         let Some(info) = self.info(&entry.key) else {
             return Ok(());
@@ -226,26 +242,51 @@ impl Collector<'_> {
 
     /// Removes the dependents; the owner goes after those that block it.
     async fn foreground(&self, info: &Arc<ResourceInfo>, owner: &Entry) -> Result<()> {
-        let owner_uid = uid(&owner.value);
         let mut blocked = false;
-        for dependent in self.load_dependents(owner_uid).await {
-            blocked |=
-                owners(&dependent.value).any(|reference| reference.uid == owner_uid && reference.blocks);
+        for dependent in self.load_dependents(uid(&owner.value)).await {
+            blocked |= blocks(&dependent, owner);
             if !rest::is_deleting(&dependent.value) {
                 Box::pin(self.look(&dependent)).await?;
+                consume_budget().await;
             }
         }
-        if blocked && self.still_blocked(owner_uid).await {
+        if blocked && self.still_blocked(owner).await {
             return Ok(());
         }
         self.drop_finalizer(info, owner, FOREGROUND).await
     }
 
-    async fn still_blocked(&self, owner_uid: &str) -> bool {
-        self.load_dependents(owner_uid)
-            .await
-            .iter()
-            .any(|dependent| owners(&dependent.value).any(|owner| owner.uid == owner_uid && owner.blocks))
+    /// Whether a dependent holds the owner back that does not itself wait, directly or through others, for the owner
+    /// to go: a cycle would have no end. (Upstream breaks cycles by taking `blockOwnerDeletion` from references, where
+    /// it notices them.)
+    async fn still_blocked(&self, owner: &Entry) -> bool {
+        for dependent in self.blockers(owner).await {
+            if !self.waits_for(&dependent, owner).await {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn waits_for(&self, dependent: &Arc<Entry>, owner: &Entry) -> bool {
+        let mut seen = HashSet::new();
+        let mut next = vec![dependent.clone()];
+        while let Some(entry) = next.pop() {
+            if entry.key == owner.key {
+                return true;
+            }
+            if is_waiting(&entry.value) && seen.insert(entry.key.clone()) {
+                next.extend(self.blockers(&entry).await);
+            }
+        }
+        false
+    }
+
+    /// The dependents that hold an owner back.
+    async fn blockers(&self, owner: &Entry) -> Vec<Arc<Entry>> {
+        let mut dependents = self.load_dependents(uid(&owner.value)).await;
+        dependents.retain(|dependent| blocks(dependent, owner));
+        dependents
     }
 
     async fn disown(&self, info: &Arc<ResourceInfo>, entry: &Entry, uids: &[String]) -> Result<()> {
@@ -291,9 +332,7 @@ impl Collector<'_> {
             .map_err(ApiError::internal)?;
         Ok(match stored {
             Some(entry) if uid(&entry.value) != owner.uid => Found::Absent,
-            Some(entry) if rest::is_deleting(&entry.value) && has_finalizer(&entry.value, FOREGROUND) => {
-                Found::Waiting
-            }
+            Some(entry) if is_waiting(&entry.value) => Found::Waiting,
             Some(_) => Found::Solid,
             None => Found::Absent,
         })

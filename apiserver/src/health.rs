@@ -140,11 +140,13 @@ fn report(root: &str, results: Vec<(&str, bool)>, request: &Parts) -> Response<B
             _ => {}
         }
     }
+    excluded.sort();
+    excluded.dedup();
     let mut lines = String::new();
     let mut healthy = true;
     for (name, passed) in results {
         if let Some(at) = excluded.iter().position(|excluded| excluded == name) {
-            excluded.swap_remove(at);
+            excluded.remove(at);
             lines += &format!("[+]{name} excluded: ok\n");
         } else if passed {
             lines += &format!("[+]{name} ok\n");
@@ -237,4 +239,93 @@ fn paths(registry: &Snapshot) -> Vec<String> {
     paths.sort();
     paths.dedup();
     paths
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn ask(health: &Health, uri: &str) -> Option<(u16, String)> {
+        let (parts, ()) = Request::get(uri).body(()).expect("a request").into_parts();
+        let response = health.handle(&Snapshot::default(), &parts)?;
+        let code = response.status().as_u16();
+        let body = response.into_body().collect().await.expect("a whole body");
+        Some((code, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+    }
+
+    fn answer(code: u16, text: &str) -> Option<(u16, String)> {
+        Some((code, text.to_owned()))
+    }
+
+    #[tokio::test]
+    async fn api_20_checks_are_told_excluded_and_asked_alone() {
+        let health = Health::default();
+        for root in ["/healthz", "/livez", "/readyz", "/readyz/"] {
+            assert_eq!(ask(&health, root).await, answer(200, "ok"), "{root}");
+        }
+        for (uri, text) in [
+            ("/livez?verbose", "[+]ping ok\nlivez check passed\n"),
+            (
+                "/readyz?verbose=",
+                "[+]ping ok\n[+]shutdown ok\nreadyz check passed\n",
+            ),
+            (
+                "/livez?verbose&exclude=ping",
+                "[+]ping excluded: ok\nlivez check passed\n",
+            ),
+            (
+                "/livez?verbose&exclude=x&exclude=etcd&exclude=x",
+                "[+]ping ok\nwarn: some health checks cannot be excluded: no matches for \"etcd\", \"x\"\nlivez check passed\n",
+            ),
+            ("/livez?exclude=etcd", "ok"),
+            ("/readyz/ping", "ok"),
+        ] {
+            assert_eq!(ask(&health, uri).await, answer(200, text), "{uri}");
+        }
+        assert_eq!(ask(&health, "/readyz/etcd").await, None);
+        assert_eq!(ask(&health, "/livez/shutdown").await, None, "of readyz alone");
+        assert_eq!(ask(&health, "/apis").await, None);
+    }
+
+    #[tokio::test]
+    async fn api_20_a_failing_check_is_told_without_its_reason() {
+        let health = Health::default()
+            .check("storage", || false)
+            .ready_check("warm", || false);
+        assert_eq!(
+            ask(&health, "/livez").await,
+            answer(
+                500,
+                "[+]ping ok\n[-]storage failed: reason withheld\nlivez check failed\n"
+            )
+        );
+        assert_eq!(
+            ask(&health, "/livez/storage").await,
+            answer(500, "internal server error: storage failed\n")
+        );
+        assert_eq!(ask(&health, "/livez?exclude=storage").await, answer(200, "ok"));
+        assert!(!health.is_ready());
+        assert_eq!(
+            ask(&health, "/readyz?exclude=storage").await,
+            answer(
+                500,
+                "[+]ping ok\n[+]storage excluded: ok\n[-]warm failed: reason withheld\n[+]shutdown ok\nreadyz check failed\n"
+            )
+        );
+    }
+
+    #[tokio::test]
+    async fn api_9_a_stopping_server_lives_and_is_not_ready() {
+        let health = Health::default();
+        health.stop();
+        assert_eq!(ask(&health, "/livez").await, answer(200, "ok"));
+        assert_eq!(
+            ask(&health, "/readyz/shutdown").await,
+            answer(500, "internal server error: shutdown failed\n")
+        );
+        assert_eq!(ask(&health, "/readyz").await.map(|(code, _)| code), Some(500));
+    }
 }

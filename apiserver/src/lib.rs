@@ -1,4 +1,105 @@
 //! A Kubernetes API server as a library.
+//!
+//! [`DevServer`] is a control plane inside a process, for tests and for work without a cluster. It keeps everything in
+//! memory, starts in milliseconds and fetches nothing. Clients are built on it without a socket, or it listens, with
+//! TLS of its own ([`Listen`]). What it serves are built-in kinds and whatever CRDs are installed, with schemas,
+//! validation, pruning and defaults, subresources, watches with history and bookmarks, paging, tables, discovery and
+//! OpenAPI. Deleted namespaces are emptied and dependents of deleted owners collected. kubectl works with it.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use k8s_openapi::api::core::v1::ConfigMap;
+//! use kube::Api;
+//! use kubewright_apiserver::{DevServer, Matcher};
+//!
+//! let server = DevServer::start().await?;
+//! server.apply_yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {color: red}}").await?;
+//! server
+//!     .install_crds(["
+//! apiVersion: apiextensions.k8s.io/v1
+//! kind: CustomResourceDefinition
+//! metadata: {name: foos.example.com}
+//! spec:
+//!   group: example.com
+//!   scope: Namespaced
+//!   names: {plural: foos, kind: Foo}
+//!   versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
+//! "])
+//!     .await?;
+//!
+//! // Any client will do; this one has no socket between.
+//! let maps: Api<ConfigMap> = Api::namespaced(server.client(), "default");
+//! assert_eq!(maps.get("a").await?.data.unwrap_or_default()["color"], "red");
+//!
+//! // What goes wrong in a cluster once a month goes wrong here on demand.
+//! let conflict = kube::core::Status::failure("try again", "Conflict").with_code(409);
+//! server.fail_next(Matcher::any().verb("get").resource("configmaps"), conflict);
+//! assert!(maps.get("a").await.is_err());
+//! assert_eq!(maps.get("a").await?.metadata.name.as_deref(), Some("a"));
+//! # Ok(()) }
+//! ```
+//!
+//! # What a test can do to it
+//!
+//! | Control | Effect |
+//! |---|---|
+//! | [`compact`](DevServer::compact) | history up to now expires: older watches and pages get 410 |
+//! | [`advance`](DevServer::advance) | the server's clock jumps: timestamps, TTLs, bookmarks, ends of watches |
+//! | [`fail_next`](DevServer::fail_next) | the next request that a [`Matcher`] is about fails so |
+//! | [`delay`](DevServer::delay) | requests that a [`Matcher`] is about wait |
+//! | [`drop_watches`](DevServer::drop_watches) | connections of running watches are cut |
+//! | [`become_unavailable`](DevServer::become_unavailable) | requests get 503, watches go on |
+//! | [`go_down`](DevServer::go_down), [`restart`](DevServer::restart) | everything is cut; what is stored stays |
+//! | [`request_log`](DevServer::request_log) | what was asked, by whom, and how it was answered |
+//!
+//! None of them needs a change in the code under test. Dropping the server ends its tasks, watches and port.
+//!
+//! # The parts
+//!
+//! [`engine`] takes a request to its answer as a `tower::Service`, which is all that [`DevServer::engine`] is. It looks
+//! up what is served in [`registry`], keeps objects in a [`storage`] and carries verbs out in [`rest`]. [`crd`] turns
+//! CRDs into entries of the registry; [`discovery`], [`openapi`] and [`health`] answer the paths that are no resource;
+//! [`dev`] puts all of it together.
+//!
+//! # Differences from upstream
+//!
+//! Upstream is kube-apiserver of the version that `/version` tells. Where nothing is said here, a difference in what
+//! a client sees is a defect.
+//!
+//! On purpose:
+//! - An object of more than 1.5 MiB is refused with 413, whatever keeps it; upstream passes on etcd's text with 500.
+//! - `resourceVersion` on create is 400; upstream answers 500.
+//! - A `resourceVersion` that is no number is 400 on a watch too.
+//! - The namespace lifecycle and the garbage collector, which are kube-controller-manager's, run in the server; the
+//!   latter can be left out ([`dev::Builder::without_garbage_collection`]).
+//! - Objects that own each other and block each other's deletion always end. Upstream takes `blockOwnerDeletion` from
+//!   their references where it notices the cycle, and waits for ever where all of them are already being deleted.
+//! - A connection whose client takes nothing for a minute is closed.
+//! - After [`DevServer::stop`] new requests are cut rather than answered with 503.
+//! - TLS is 1.2 or newer, with rustls' suites.
+//!
+//! Not there yet, and refused where a client could be misled:
+//! - Server-side apply and strategic merge patches: 415. `metadata.managedFields` is dropped and never served.
+//! - Protobuf and CBOR: a body is 415, an `Accept` that names nothing else 406.
+//! - A CRD whose conversion is a webhook is served at its storage version alone. Conversion `None` works.
+//! - Subresources other than `status` and `scale`, such as `eviction`, `binding`, `log`, `exec`, `token` and
+//!   `finalize`: 404.
+//! - Built-in kinds other than those of the core group, `apps`, `batch`, `coordination.k8s.io`, `events.k8s.io` and
+//!   `apiextensions.k8s.io`: 404. So RBAC, admission, storage, networking and policy kinds cannot be stored.
+//!
+//! Not there yet, and passed over:
+//! - Rules in CEL are part of a schema and are neither compiled nor evaluated.
+//! - Nobody is refused anything: there is no authorization, and `Impersonate-*` headers are not read. Bad credentials
+//!   are refused over sockets.
+//! - No admission but that of the namespaces' lifecycle: no webhooks or policies, no ServiceAccount of Pods, quota or
+//!   limit ranges. A namespace gets neither a `default` ServiceAccount nor `kube-root-ca.crt`.
+//! - Built-in kinds get no defaults but those of Namespaces and Secrets, Services no addresses, Jobs no selector; of
+//!   their rules those on metadata, selectors of workloads, immutable ConfigMaps and Secrets are checked.
+//! - Fields that a built-in kind does not have, and values of a wrong type, are stored as they are.
+//! - Pods are deleted at once: grace periods have no effect. Nothing schedules or runs them.
+//! - Answers are not compressed; requests in flight are not limited; watches do not speak WebSocket; there is one
+//!   deadline of 60 seconds, watches apart, and no shorter one for writes. There are no metrics and no audit log.
+//! - A namespaced owner of a cluster-scoped object is ignored, as upstream does, without its warning Event.
 
 pub mod clock;
 #[cfg(feature = "conformance")]
@@ -18,6 +119,7 @@ pub mod rest;
 pub mod status;
 pub mod storage;
 pub mod table;
+mod tasks;
 pub mod version;
 
 pub use dev::{CrdSource, DevServer, Listen, LoggedRequest, Matcher};

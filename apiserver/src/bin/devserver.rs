@@ -7,7 +7,7 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,6 +15,8 @@ use std::process::ExitCode;
 use kubewright_apiserver::DevServer;
 use kubewright_apiserver::dev::Listen;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 const USAGE: &str = "\
 Serves a Kubernetes API server with memory storage until it gets SIGINT or SIGTERM.
@@ -27,6 +29,8 @@ Usage: devserver --kubeconfig FILE [--port PORT] [--address IP] [--token TOKEN] 
   --token TOKEN      bearer token that is accepted besides the client certificate
   --plain            HTTP without TLS; whoever reaches the port is let in, unless there is a token
   --help             this text
+
+Warnings and errors go to stderr; RUST_LOG sets what else does, such as RUST_LOG=debug.
 ";
 
 #[derive(Debug, Default, PartialEq)]
@@ -105,6 +109,7 @@ fn main() -> ExitCode {
         let _ = std::io::stdout().write_all(USAGE.as_bytes());
         return ExitCode::SUCCESS;
     }
+    log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = runtime
         .map_err(Into::into)
@@ -116,6 +121,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Warnings and errors, or what `RUST_LOG` asks for.
+fn log_to_stderr() {
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::WARN.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
 }
 
 fn complain(text: &str) {

@@ -3,8 +3,11 @@
 //! **Invariant:** a request that comes in through a socket carries an [`Identity`], and one without a right to any is
 //! refused before the engine sees it.
 
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,15 +17,16 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::tls::Certificates;
-use crate::engine::{Body, Disconnected, Engine, Identity};
+use crate::engine::{Availability, Body, Disconnected, Engine, Identity};
 use crate::status::ApiError;
 
 /// Where a [`DevServer`](super::DevServer) listens, besides its door in the process.
@@ -42,6 +46,8 @@ pub enum Listen {
 const GRACE: Duration = Duration::from_secs(5);
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a client may take none of what is written to it.
+const STALL: Duration = Duration::from_secs(60);
 /// Largest HTTP/2 header list and HTTP/1 buffer that is read.
 const HEADER_LIMIT: u32 = 1024 * 1024;
 
@@ -125,7 +131,7 @@ impl Socket {
         kubeconfig(&cluster, &user)
     }
 
-    /// Takes no more connections, lets running requests finish for a while, closes the rest.
+    /// Takes no more connections, lets running requests finish for [`GRACE`], closes the rest.
     pub(super) async fn stop(mut self) {
         self.stop.send_replace(true);
         while self.task.join_next().await.is_some() {}
@@ -180,13 +186,33 @@ async fn accept(
 }
 
 async fn connection(stream: TcpStream, access: Arc<Access>, engine: Engine, stopped: watch::Receiver<bool>) {
+    let (availability, mut outage) = engine.outage();
+    if availability == Availability::Down {
+        return;
+    }
     // Watch events are small and must not wait for each other.
     let _ = stream.set_nodelay(true);
+    tokio::select! {
+        () = serve(Impatient::new(stream), access, engine, stopped) => {}
+        () = outage.wait() => {}
+    }
+}
+
+async fn serve(
+    stream: Impatient<TcpStream>,
+    access: Arc<Access>,
+    engine: Engine,
+    mut stopped: watch::Receiver<bool>,
+) {
     let Some(certificates) = &access.certificates else {
         return http(stream, None, access, engine, stopped).await;
     };
     let handshake = TlsAcceptor::from(certificates.config.clone()).accept(stream);
-    match tokio::time::timeout(HANDSHAKE, handshake).await {
+    let outcome = tokio::select! {
+        outcome = tokio::time::timeout(HANDSHAKE, handshake) => outcome,
+        () = until(&mut stopped) => return,
+    };
+    match outcome {
         Ok(Ok(stream)) => {
             // The verifier has checked that our authority signed it; it signs no other client than this.
             let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
@@ -231,6 +257,75 @@ async fn http(
     };
     if let Err(error) = outcome {
         tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// A connection whose writes fail once its client has taken nothing for [`STALL`].
+///
+/// The body of an answer is not asked for more while its last part waits to be written: without this a client that
+/// stopped reading would keep its watch for ever, past every deadline.
+struct Impatient<S> {
+    stream: S,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Impatient<S> {
+    fn new(stream: S) -> Self {
+        Self {
+            stream,
+            stalled: None,
+        }
+    }
+
+    fn judge(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.judge(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.judge(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    // A socket has nothing to flush, and shutting it down does not wait for the other side.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -301,7 +396,78 @@ fn equal(a: &str, b: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::task::JoinHandle;
+    use tokio::time::Instant;
+
+    use super::super::{DevServer, Matcher};
     use super::*;
+
+    /// A connection of HTTP/1.1 without a socket, so that time can be paused; dropping the sender stops it.
+    fn connect(server: &DevServer) -> (DuplexStream, watch::Sender<bool>, JoinHandle<()>) {
+        let (client, ours) = tokio::io::duplex(1024);
+        let access = Arc::new(Access {
+            certificates: None,
+            token: None,
+        });
+        let (stop, stopped) = watch::channel(false);
+        let engine = server.engine().clone();
+        let task = tokio::spawn(http(Impatient::new(ours), None, access, engine, stopped));
+        (client, stop, task)
+    }
+
+    const WATCH: &[u8] = b"GET /api/v1/namespaces?watch=true HTTP/1.1\r\nhost: x\r\n\r\n";
+
+    #[tokio::test(start_paused = true)]
+    async fn api_34_a_client_that_reads_nothing_is_disconnected() {
+        let server = DevServer::start().await.expect("started");
+        let (mut client, _stop, task) = connect(&server);
+        let begin = Instant::now();
+        client.write_all(WATCH).await.expect("sent");
+        task.await.expect("it ends");
+        assert!(
+            (STALL..STALL * 2).contains(&begin.elapsed()),
+            "{:?}",
+            begin.elapsed()
+        );
+        let mut received = Vec::new();
+        client
+            .read_to_end(&mut received)
+            .await
+            .expect("what was sent before");
+        assert_eq!(received.len(), 1024, "as much as fits without a reader");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn api_34_a_client_that_reads_slowly_stays() {
+        let server = DevServer::start().await.expect("started");
+        let (mut client, _stop, task) = connect(&server);
+        client.write_all(WATCH).await.expect("sent");
+        for _ in 0..10 {
+            tokio::time::sleep(STALL / 2).await;
+            client.read_exact(&mut [0; 64]).await.expect("there is more");
+        }
+        assert!(!task.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn api_9_stopping_lets_running_requests_finish() {
+        let server = DevServer::start().await.expect("started");
+        server.delay(Matcher::any(), Duration::from_secs(1));
+        let (mut client, stop, task) = connect(&server);
+        client
+            .write_all(b"GET /api/v1/namespaces/default HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .expect("sent");
+        // Time passes when nothing else can happen: the request is on its way.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        server.engine().drain();
+        stop.send_replace(true);
+        let mut received = String::new();
+        client.read_to_string(&mut received).await.expect("an answer");
+        assert!(received.starts_with("HTTP/1.1 200 OK"), "{received}");
+        task.await.expect("it ends");
+    }
 
     fn identify(access: &Access, path: &str, authorization: Option<&str>) -> Option<String> {
         let mut request = Request::get(path);

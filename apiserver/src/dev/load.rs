@@ -20,6 +20,17 @@ use crate::storage::Storage;
 /// How long a CRD may take to be served.
 const ESTABLISH: Duration = Duration::from_secs(10);
 
+const JSON: &str = "application/json";
+
+/// What becomes of objects that are there already.
+#[derive(Clone, Copy)]
+enum Existing {
+    /// The new text is merged into them.
+    Merged,
+    /// CRDs become what the new text says, so that what it leaves out is gone; others are merged.
+    CrdsReplaced,
+}
+
 /// Where CRDs come from: a value, YAML text (several documents), or a file of it.
 #[derive(Clone, Debug)]
 pub struct CrdSource(Source);
@@ -110,7 +121,8 @@ pub enum LoadError {
 }
 
 impl DevServer {
-    /// Creates or replaces CRDs and waits until their kinds are served.
+    /// Creates or replaces CRDs and waits until their kinds are served. Other objects in a text or file are created or
+    /// merged, as by [`DevServer::apply_yaml`].
     ///
     /// # Errors
     /// See [`LoadError`]; nothing after the first failure is loaded.
@@ -120,18 +132,18 @@ impl DevServer {
     ) -> Result<(), LoadError> {
         for crd in crds {
             match crd.into().0 {
-                Source::Text(yaml) => self.apply_yaml(&yaml).await?,
+                Source::Text(yaml) => self.apply_all(&yaml, Existing::CrdsReplaced).await?,
                 Source::File(file) => {
                     let yaml =
                         std::fs::read_to_string(&file).map_err(|source| LoadError::Read { file, source })?;
-                    self.apply_yaml(&yaml).await?;
+                    self.apply_all(&yaml, Existing::CrdsReplaced).await?;
                 }
                 Source::Value(crd) => {
                     let value = serde_json::to_value(crd).map_err(|why| LoadError::Document {
                         index: 1,
                         why: why.to_string(),
                     })?;
-                    self.apply(value).await?;
+                    self.apply(value, Existing::CrdsReplaced).await?;
                 }
             }
         }
@@ -144,6 +156,10 @@ impl DevServer {
     /// # Errors
     /// See [`LoadError`]; nothing after the first failure is loaded.
     pub async fn apply_yaml(&self, yaml: &str) -> Result<(), LoadError> {
+        self.apply_all(yaml, Existing::Merged).await
+    }
+
+    async fn apply_all(&self, yaml: &str, existing: Existing) -> Result<(), LoadError> {
         for (index, document) in documents(yaml).enumerate() {
             let index = index + 1;
             let decoded = decode::decode_yaml(document.as_bytes()).map_err(|error| LoadError::Document {
@@ -158,7 +174,7 @@ impl DevServer {
             }
             match decoded.value {
                 Value::Null => {}
-                object @ Value::Object(_) => self.apply(object).await?,
+                object @ Value::Object(_) => self.apply(object, existing).await?,
                 _ => {
                     return Err(LoadError::Document {
                         index,
@@ -170,7 +186,7 @@ impl DevServer {
         Ok(())
     }
 
-    async fn apply(&self, object: Value) -> Result<(), LoadError> {
+    async fn apply(&self, object: Value, existing: Existing) -> Result<(), LoadError> {
         let text = |pointer: &str| {
             object
                 .pointer(pointer)
@@ -200,25 +216,37 @@ impl DevServer {
             object: format!("{kind} {name}"),
             source: Box::new(error.status().clone()),
         };
-        match self.send(Method::POST, &path, "application/json", &object).await {
-            Err(error) if error.status().reason == "AlreadyExists" => {
-                self.send(
-                    Method::PATCH,
-                    &format!("{path}/{name}"),
-                    "application/merge-patch+json",
-                    &object,
-                )
-                .await
-                .map_err(refused)?;
-            }
-            outcome => {
-                outcome.map_err(refused)?;
-            }
+        let is_crd = info.gvr.resource == "customresourcedefinitions";
+        let item = format!("{path}/{name}");
+        match self.send(Method::POST, &path, JSON, &object).await {
+            Err(error) if error.status().reason == "AlreadyExists" => match existing {
+                Existing::CrdsReplaced if is_crd => self.replace(&item, &object).await,
+                _ => self
+                    .send(Method::PATCH, &item, "application/merge-patch+json", &object)
+                    .await
+                    .map(drop),
+            },
+            outcome => outcome.map(drop),
         }
-        if info.gvr.resource == "customresourcedefinitions" {
+        .map_err(refused)?;
+        if is_crd {
             self.wait_established(name).await?;
         }
         Ok(())
+    }
+
+    /// Puts the object in the place of the stored one, whatever that is by then.
+    async fn replace(&self, path: &str, object: &Value) -> Result<(), ApiError> {
+        loop {
+            let stored = self.send(Method::GET, path, JSON, &Value::Null).await?;
+            let mut next = object.clone();
+            next["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
+            match self.send(Method::PUT, path, JSON, &next).await {
+                // A controller was faster.
+                Err(error) if error.status().reason == "Conflict" => {}
+                outcome => return outcome.map(drop),
+            }
+        }
     }
 
     fn find(&self, kind: &str, api_version: &str) -> Option<Arc<ResourceInfo>> {
@@ -298,14 +326,19 @@ impl DevServer {
     }
 }
 
-/// The documents of a YAML stream, split at its `---` lines.
+/// The documents of a YAML stream, split at its `---` lines. What stands on such a line belongs to the document that
+/// it begins.
 fn documents(yaml: &str) -> impl Iterator<Item = String> {
     let mut documents = vec![String::new()];
     for line in yaml.lines() {
-        if line == "---" || line.starts_with("--- ") {
+        let marker = line
+            .strip_prefix("---")
+            .filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+        if marker.is_some() {
             documents.push(String::new());
-        } else if let Some(document) = documents.last_mut() {
-            document.push_str(line);
+        }
+        if let Some(document) = documents.last_mut() {
+            document.push_str(marker.map_or(line, str::trim));
             document.push('\n');
         }
     }
@@ -323,7 +356,13 @@ mod tests {
 
     #[test]
     fn yaml_streams_are_split() {
-        let yaml = "# head\n---\na: 1\n---\n\n--- \nb: |\n  ----\n";
-        assert_eq!(documents(yaml).collect::<Vec<_>>(), ["a: 1\n", "b: |\n  ----\n"]);
+        let yaml = "# head\n---\na: 1\n---\n\n--- \nb: |\n  ----\n--- {c: 2}\n--- # note\nd: 3\n";
+        let values: Vec<Value> = documents(yaml)
+            .map(|document| decode::decode_yaml(document.as_bytes()).expect("YAML").value)
+            .collect();
+        assert_eq!(
+            serde_json::Value::from(values),
+            serde_json::json!([{"a": 1}, {"b": "----\n"}, {"c": 2}, {"d": 3}])
+        );
     }
 }

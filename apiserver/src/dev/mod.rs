@@ -29,6 +29,7 @@ use crate::openapi::OpenApi;
 use crate::registry::{Registry, Snapshot};
 use crate::status::ApiError;
 use crate::storage::{Memory, Storage};
+use crate::tasks::forever;
 
 use controls::Controls;
 pub use controls::{LoggedRequest, Matcher};
@@ -125,12 +126,14 @@ impl Builder {
             .await
             .map_err(StartError::Bootstrap)?;
         let mut tasks = JoinSet::new();
-        tasks.spawn(namespace::run(engine.clone()));
-        tasks.spawn(crate::crd::run(engine.clone()));
+        let (namespaces, crds, collected) = (engine.clone(), engine.clone(), engine.clone());
+        tasks.spawn(forever("namespaces", move || namespace::run(namespaces.clone())));
+        tasks.spawn(forever("crds", move || crate::crd::run(crds.clone())));
         if !self.keeps_garbage {
-            tasks.spawn(garbage::run(engine.clone()));
+            tasks.spawn(forever("garbage", move || garbage::run(collected.clone())));
         }
-        tasks.spawn(expire(storage.clone(), clock));
+        let stored = storage.clone();
+        tasks.spawn(forever("expiry", move || expire(stored.clone(), clock.clone())));
         let socket = match self.listen {
             Listen::InProcess => None,
             Listen::Tls(address) => Some(Socket::bind(address, true, self.token, engine.clone()).await?),
@@ -243,9 +246,10 @@ impl DevServer {
         &self.engine
     }
 
-    /// Stops the server: running watches end cleanly, later requests are refused.
+    /// Stops the server: running watches end cleanly, later requests are refused, and those that run over a socket
+    /// may finish within 5 seconds. Whatever else still runs when this returns is cut.
     pub async fn stop(mut self) {
-        self.engine.shut_down();
+        self.engine.drain();
         if let Some(socket) = self.socket.take() {
             socket.stop().await;
         }
@@ -265,12 +269,14 @@ impl DevServer {
         self.engine.clock().advance(by);
     }
 
-    /// Answers the next request that matches with this failure instead. Several wait in line.
+    /// Answers the next request that matches with this failure instead. Several wait in line. Discovery, OpenAPI,
+    /// health and version are no requests for a resource and match nothing.
     pub fn fail_next(&self, matcher: Matcher, status: kube::core::Status) {
         self.controls.fail_next(matcher, status);
     }
 
-    /// Holds back every request that matches for so long; zero ends it for that matcher.
+    /// Holds back every request that matches for so long; zero ends it for that matcher. What never matches is as for
+    /// [`DevServer::fail_next`].
     pub fn delay(&self, matcher: Matcher, by: Duration) {
         self.controls.delay(matcher, by);
     }
@@ -281,11 +287,16 @@ impl DevServer {
     }
 
     /// The requests answered so far, oldest first; the last 65 536 of them.
+    ///
+    /// A watch stands in it from its first byte on. Not in it: requests that still run or were cut, those refused for
+    /// their credentials (401), and those that [`DevServer::become_unavailable`] had answered with 503.
     pub fn request_log(&self) -> Vec<LoggedRequest> {
         self.controls.log()
     }
 
-    /// Cuts all connections and refuses new ones until [`DevServer::come_up`]; what is stored stays.
+    /// Cuts all running requests and watches, and all connections, until [`DevServer::come_up`]; what is stored stays.
+    ///
+    /// The port stays open: a client that connects meanwhile is disconnected before its first byte.
     pub fn go_down(&self) {
         self.engine.set_availability(Availability::Down);
     }

@@ -94,6 +94,8 @@ pub enum Availability {
 #[derive(Clone, Copy, Debug)]
 struct Link {
     availability: Availability,
+    /// Grows when all that runs is to be cut: a short outage is one too.
+    outages: u64,
     /// Grows when running watches are to end.
     generation: u64,
     /// Whether the last of these ends was a cut rather than a clean end.
@@ -115,6 +117,21 @@ impl Ending {
             // The server is gone.
             Err(_) => false,
         }
+    }
+}
+
+/// Tells when the server goes down, however shortly.
+pub(crate) struct Outage {
+    link: watch::Receiver<Link>,
+    outages: u64,
+}
+
+impl Outage {
+    /// Waits for it. Cancel safe.
+    pub(crate) async fn wait(&mut self) {
+        let outages = self.outages;
+        // An error means that the server is gone, which is an outage too.
+        let _ = self.link.wait_for(|link| link.outages != outages).await;
     }
 }
 
@@ -177,6 +194,7 @@ impl Engine {
             interceptor: None,
             link: watch::Sender::new(Link {
                 availability: Availability::Up,
+                outages: 0,
                 generation: 0,
                 cut: false,
             }),
@@ -219,16 +237,27 @@ impl Engine {
         self.0.link.send_modify(|link| {
             link.availability = availability;
             if availability == Availability::Down {
+                link.outages += 1;
                 link.generation += 1;
                 link.cut = true;
             }
         });
     }
 
-    /// Ends all running watches cleanly and refuses what comes later.
+    /// Ends all running watches cleanly and refuses what comes later; other running requests go on.
+    pub(crate) fn drain(&self) {
+        self.0.link.send_modify(|link| {
+            link.availability = Availability::Down;
+            link.generation += 1;
+            link.cut = false;
+        });
+    }
+
+    /// Ends all running watches cleanly, cuts other running requests, and refuses what comes later.
     pub(crate) fn shut_down(&self) {
         self.0.link.send_modify(|link| {
             link.availability = Availability::Down;
+            link.outages += 1;
             link.generation += 1;
             link.cut = false;
         });
@@ -248,13 +277,23 @@ impl Engine {
         Ending { link, generation }
     }
 
+    /// Whether requests are answered now, and how to learn of the next outage.
+    pub(crate) fn outage(&self) -> (Availability, Outage) {
+        let link = self.0.link.subscribe();
+        let Link {
+            availability,
+            outages,
+            ..
+        } = *link.borrow();
+        (availability, Outage { link, outages })
+    }
+
     async fn serve<B>(self, request: Request<B>) -> Result<Response<Body>, Disconnected>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<tower::BoxError>,
     {
-        let mut link = self.0.link.subscribe();
-        let availability = link.borrow_and_update().availability;
+        let (availability, mut outage) = self.outage();
         let (parts, body) = request.into_parts();
         let mut response = match availability {
             Availability::Down => return Err(Disconnected),
@@ -266,7 +305,7 @@ impl Engine {
                 let work = AssertUnwindSafe(self.answer(&parts, body)).catch_unwind();
                 tokio::select! {
                     biased;
-                    _ = link.wait_for(|link| link.availability == Availability::Down) => return Err(Disconnected),
+                    () = outage.wait() => return Err(Disconnected),
                     outcome = work => outcome.unwrap_or_else(|_| {
                         tracing::error!(path = parts.uri.path(), "a request panicked");
                         self.failure(&parts, &ApiError::internal(

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tokio::task::coop::consume_budget;
 
 use crate::engine::Engine;
 use crate::engine::query::DeleteOptions;
@@ -14,6 +15,7 @@ use crate::registry::{GroupVersionResource, ResourceInfo, Scope};
 use crate::rest::{self, delete_quietly, is_race};
 use crate::status::{ApiError, Result};
 use crate::storage::{ChangeKind, Entry, ListRequest, StorageError};
+use crate::tasks::guarded;
 
 const PREFIX: &str = "/core/namespaces/";
 
@@ -64,7 +66,7 @@ async fn follow(engine: &Engine) -> Result<(), StorageError> {
     let mut changes = storage.watch("/", page.revision).await?;
     loop {
         for name in terminating.clone() {
-            match finish(engine, &name).await {
+            match guarded(finish(engine, &name)).await {
                 Ok(Progress::Gone) => {
                     terminating.remove(&name);
                 }
@@ -164,6 +166,8 @@ async fn empty(engine: &Engine, namespace: &str) -> Result<Remains> {
         for entry in &page.entries {
             if !rest::is_deleting(&entry.value) {
                 delete_quietly(engine, info, entry, &DeleteOptions::default()).await?;
+                // Memory storage never waits, and others have work too.
+                consume_budget().await;
             }
         }
         if page.entries.is_empty() {
@@ -262,5 +266,30 @@ fn set_conditions(namespace: &mut Value, remains: &Remains, now: &str) {
             })
         })
         .collect();
+    // Whatever a client stored there, the conditions have their place.
+    if !namespace["status"].is_object() {
+        namespace["status"] = json!({});
+    }
     namespace["status"]["conditions"] = conditions.into();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn api_67_conditions_replace_a_status_of_another_type() {
+        for status in [
+            json!("x"),
+            json!(1),
+            json!([]),
+            json!(null),
+            json!({"conditions": "x"}),
+        ] {
+            let mut namespace = json!({"metadata": {"name": "n"}, "status": status});
+            set_conditions(&mut namespace, &Remains::default(), "2026-01-01T00:00:00Z");
+            let conditions = namespace["status"]["conditions"].as_array();
+            assert_eq!(conditions.map(Vec::len), Some(5), "{status}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ pub mod data;
 mod gnostic;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -34,20 +34,41 @@ const V2_PROTOBUF_AT: &str = "application/com.github.proto-openapi.spec.v2@v1.0+
 /// The OpenAPI documents of a server, with what was built for the last snapshots.
 #[derive(Debug, Default)]
 pub struct OpenApi {
-    v3: Mutex<BTreeMap<String, Cached>>,
-    v2: Mutex<Option<CachedV2>>,
+    v3: Mutex<BTreeMap<String, Cached<Document>>>,
+    v2: Mutex<Option<Cached<Arc<V2>>>>,
 }
 
-#[derive(Debug)]
-struct CachedV2 {
+/// A document and the resources that it describes. It is made on first use and outside of the lock, by one request
+/// while others for the same document wait.
+#[derive(Clone, Debug)]
+struct Cached<T> {
     infos: Vec<Arc<ResourceInfo>>,
-    document: Arc<V2>,
+    document: Arc<OnceLock<T>>,
 }
 
-#[derive(Debug)]
-struct Cached {
-    infos: Vec<Arc<ResourceInfo>>,
-    document: Document,
+impl<T: Clone> Cached<T> {
+    fn new(infos: Vec<Arc<ResourceInfo>>) -> Self {
+        Self {
+            infos,
+            document: Arc::default(),
+        }
+    }
+
+    fn get(&self, make: impl FnOnce(&[Arc<ResourceInfo>]) -> T) -> T {
+        match self.document.get() {
+            Some(document) => document.clone(),
+            None => blocking(|| self.document.get_or_init(|| make(&self.infos)).clone()),
+        }
+    }
+}
+
+/// Runs what takes milliseconds or more, so that a runtime with several workers does other work meanwhile.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }
 
 /// The v2 document in its two encodings.
@@ -62,9 +83,14 @@ pub struct V2 {
 impl V2 {
     /// The gnostic `openapi.v2.Document` message, encoded on first use.
     pub fn protobuf(&self) -> Bytes {
-        self.protobuf
-            .get_or_init(|| gnostic::encode(&self.value).into())
-            .clone()
+        match self.protobuf.get() {
+            Some(bytes) => bytes.clone(),
+            None => blocking(|| {
+                self.protobuf
+                    .get_or_init(|| gnostic::encode(&self.value).into())
+                    .clone()
+            }),
+        }
     }
 }
 
@@ -72,7 +98,7 @@ impl OpenApi {
     /// `/openapi/v3`: where each document is, with its hash.
     pub fn v3_index(&self, snapshot: &Snapshot) -> Value {
         let mut paths = Map::new();
-        for (path, infos) in by_path(snapshot) {
+        for (path, infos) in self.by_path(snapshot) {
             let hash = match data::hash(&path) {
                 Some(hash) if all_built_in(&infos) => hash.to_owned(),
                 _ => self.build(&path, infos).sha512,
@@ -85,9 +111,9 @@ impl OpenApi {
 
     /// The document at `path` below `/openapi/v3/`; none where nothing is served there.
     pub fn v3(&self, snapshot: &Snapshot, path: &str) -> Option<Document> {
-        let infos = by_path(snapshot).remove(path)?;
+        let infos = self.by_path(snapshot).remove(path)?;
         if all_built_in(&infos) {
-            data::document(path)
+            blocking(|| data::document(path))
         } else {
             Some(self.build(path, infos))
         }
@@ -96,61 +122,73 @@ impl OpenApi {
     /// The v2 document.
     pub fn v2(&self, snapshot: &Snapshot) -> Arc<V2> {
         let infos: Vec<_> = snapshot.iter().cloned().collect();
-        let mut kept = self.v2.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cached) = &*kept
-            && same(&cached.infos, &infos)
-        {
-            return Arc::clone(&cached.document);
-        }
-        let mut value = data::v2();
-        let built_in: BTreeSet<String> = infos
-            .iter()
-            .filter(|info| matches!(info.origin, Origin::BuiltIn))
-            .map(|info| format!("/{}/", data::path_of(&info.gvr.group, &info.gvr.version)))
-            .collect();
-        if let Some(paths) = value["paths"].as_object_mut() {
-            // `/version/`, `/apis/` and the group indexes stay.
-            paths.retain(|path, _| {
-                path.split('/').count() < 5 && !path.starts_with("/api/v")
-                    || built_in.iter().any(|prefix| path.starts_with(prefix.as_str()))
-            });
-        }
-        for info in &infos {
-            if let Origin::Custom(version) = &info.origin {
-                let parts = custom::parts(info, version, Form::V2);
-                extend(&mut value["paths"], parts.paths);
-                extend(&mut value["definitions"], parts.schemas);
+        let cached = {
+            let mut kept = lock(&self.v2);
+            match &*kept {
+                Some(cached) if same(&cached.infos, &infos) => cached.clone(),
+                _ => kept.insert(Cached::new(infos)).clone(),
             }
-        }
-        let made = Arc::new(V2 {
-            document: document(&value),
-            value,
-            protobuf: OnceLock::new(),
-        });
-        *kept = Some(CachedV2 {
-            infos,
-            document: Arc::clone(&made),
-        });
-        made
+        };
+        cached.get(|infos| {
+            let value = v2_value(infos);
+            Arc::new(V2 {
+                document: document(&value),
+                value,
+                protobuf: OnceLock::new(),
+            })
+        })
     }
 
     fn build(&self, path: &str, infos: Vec<Arc<ResourceInfo>>) -> Document {
-        let mut kept = self.v3.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cached) = kept.get(path)
-            && same(&cached.infos, &infos)
-        {
-            return cached.document.clone();
-        }
-        let document = document(&v3_value(path, &infos));
-        kept.insert(
-            path.to_owned(),
-            Cached {
-                infos,
-                document: document.clone(),
-            },
-        );
-        document
+        let cached = {
+            let mut kept = lock(&self.v3);
+            match kept.get(path) {
+                Some(cached) if same(&cached.infos, &infos) => cached.clone(),
+                _ => {
+                    let cached = Cached::new(infos);
+                    kept.insert(path.to_owned(), cached.clone());
+                    cached
+                }
+            }
+        };
+        cached.get(|infos| document(&v3_value(path, infos)))
     }
+
+    /// Served resources by the path of their document. Documents of groups that are gone are forgotten.
+    fn by_path(&self, snapshot: &Snapshot) -> BTreeMap<String, Vec<Arc<ResourceInfo>>> {
+        let served = by_path(snapshot);
+        lock(&self.v3).retain(|path, _| served.contains_key(path));
+        served
+    }
+}
+
+/// What a panic while building has left is whole: documents are put in as wholes.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn v2_value(infos: &[Arc<ResourceInfo>]) -> Value {
+    let mut value = data::v2();
+    let built_in: BTreeSet<String> = infos
+        .iter()
+        .filter(|info| matches!(info.origin, Origin::BuiltIn))
+        .map(|info| format!("/{}/", data::path_of(&info.gvr.group, &info.gvr.version)))
+        .collect();
+    if let Some(paths) = value["paths"].as_object_mut() {
+        // `/version/`, `/apis/` and the group indexes stay.
+        paths.retain(|path, _| {
+            path.split('/').count() < 5 && !path.starts_with("/api/v")
+                || built_in.iter().any(|prefix| path.starts_with(prefix.as_str()))
+        });
+    }
+    for info in infos {
+        if let Origin::Custom(version) = &info.origin {
+            let parts = custom::parts(info, version, Form::V2);
+            extend(&mut value["paths"], parts.paths);
+            extend(&mut value["definitions"], parts.schemas);
+        }
+    }
+    value
 }
 
 impl Handler for OpenApi {

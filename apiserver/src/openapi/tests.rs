@@ -90,6 +90,30 @@ async fn api_18_documents_follow_the_registry() {
     assert!(paths.contains_key("/api/v1/namespaces/{namespace}/pods/{name}"));
 }
 
+#[test]
+fn api_18_documents_of_removed_groups_are_forgotten() {
+    let openapi = OpenApi::default();
+    let served = with(&recorded_custom()[0]["crd"]);
+    openapi.v3_index(&served);
+    openapi.v2(&served);
+    assert!(!lock(&openapi.v3).is_empty());
+    let builtin = Snapshot::builtin();
+    openapi.v3_index(&builtin);
+    assert!(lock(&openapi.v3).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn api_19_a_document_is_made_once_for_all_who_ask() {
+    let (openapi, registry) = (Arc::new(OpenApi::default()), Arc::new(Snapshot::builtin()));
+    let ask = || {
+        let (openapi, registry) = (openapi.clone(), registry.clone());
+        tokio::spawn(async move { openapi.v2(&registry) })
+    };
+    let (one, other) = (ask(), ask());
+    let (one, other) = (one.await.expect("made"), other.await.expect("made"));
+    assert!(Arc::ptr_eq(&one, &other));
+}
+
 /// What a real server published for two CRDs, the first with subresources, the second cluster-scoped.
 fn recorded_custom() -> Vec<Value> {
     use std::io::Read;

@@ -1,7 +1,8 @@
 //! Watches: a stream of events, one JSON document per line.
 //!
-//! **Invariant:** every change after the start is sent once and in order. A watch is a reader of the store's history,
-//! pulled by its client: it holds no queue, so a slow client costs no memory and delays nobody.
+//! **Invariant:** every change after the start is sent once and in order, also where the watch then ends with its
+//! resource. A watch is a reader of the store's history, pulled by its client: what it holds are references into that
+//! history and one part of the body, so a slow client costs little memory and delays nobody.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::engine::{Body, Disconnected, Ending, Engine};
 use crate::negotiate::{Encoding, Target};
 use crate::registry::ResourceInfo;
 use crate::status::{ApiError, Result};
-use crate::storage::{Change, ChangeKind, Changes, Entry, ListRequest, StorageError};
+use crate::storage::{Batch, Change, ChangeKind, Changes, Entry, ListRequest, StorageError};
 use crate::table::{Tabulator, partial};
 
 /// How often a watch that wants bookmarks gets one.
@@ -31,8 +32,8 @@ const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 /// Least time that a watch runs when it names none; upstream's `--min-request-timeout`.
 const LEAST: Duration = Duration::from_secs(1800);
-/// Present objects that are turned into events at a time.
-const INITIAL_CHUNK: usize = 256;
+/// A part of the body ends with the event that takes it past so many bytes.
+const PART: usize = 128 * 1024;
 
 impl Call<'_> {
     pub(super) async fn watch(&self, options: ListOptions) -> Result<Response<Body>> {
@@ -77,6 +78,9 @@ impl Call<'_> {
                 .timeout
                 .unwrap_or_else(|| LEAST + LEAST.mul_f64(fraction())),
         );
+        let mut registry = self.engine.registry().changes();
+        // It may have changed since the request was routed.
+        registry.mark_changed();
         let mut watch = Watch {
             engine: self.engine.clone(),
             info: self.info.clone(),
@@ -89,12 +93,14 @@ impl Call<'_> {
             bookmarks: options.bookmarks,
             next_bookmark: self.engine.clock().after(BOOKMARK_EVERY),
             last_bookmark_sent: false,
+            bookmark_due: false,
             closes_initial: options.send_initial_events == Some(true)
                 && options.version_match == Some(VersionMatch::NotOlderThan),
             initial,
+            pending: VecDeque::new(),
             through: start,
             changes: Box::new(Exhausted),
-            registry: self.engine.registry().changes(),
+            registry,
         };
         match changes {
             Some(changes) => watch.changes = changes,
@@ -127,17 +133,19 @@ fn fraction() -> f64 {
 struct Exhausted;
 
 impl Changes for Exhausted {
-    fn next(&mut self) -> crate::storage::Pending<'_, crate::storage::Batch> {
+    fn next(&mut self) -> crate::storage::Pending<'_, Batch> {
         Box::pin(std::future::pending())
     }
 
-    fn progress(&mut self) -> crate::storage::Pending<'_, crate::storage::Batch> {
+    fn progress(&mut self) -> crate::storage::Pending<'_, Batch> {
         Box::pin(std::future::pending())
     }
 }
 
 enum State {
     Running,
+    /// The resource is no longer served: the changes up to this revision are still sent.
+    Closing(u64),
     /// One last event, then the end.
     Failing(ApiError),
     Ended,
@@ -156,10 +164,14 @@ struct Watch {
     bookmarks: bool,
     next_bookmark: Timestamp,
     last_bookmark_sent: bool,
+    /// Whether a bookmark follows on what is pending.
+    bookmark_due: bool,
     /// Whether the end of the present state is still to be announced.
     closes_initial: bool,
     initial: VecDeque<Arc<Entry>>,
-    /// All changes up to here have been sent.
+    /// Changes that were read and not yet sent.
+    pending: VecDeque<Arc<Change>>,
+    /// All changes up to here have been sent or are pending.
     through: u64,
     changes: Box<dyn Changes>,
     registry: tokio::sync::watch::Receiver<()>,
@@ -180,29 +192,47 @@ impl Watch {
 
     /// The next part of the body; `None` ends it.
     async fn part(&mut self) -> Option<Result<Bytes, Disconnected>> {
-        match std::mem::replace(&mut self.state, State::Ended) {
-            State::Ended => return None,
-            State::Failing(error) => return Some(Ok(line("ERROR", &encode(&error.to_value())))),
-            State::Running => self.state = State::Running,
-        }
-        if !self.initial.is_empty() {
-            let mut part = BytesMut::new();
-            let some = self.initial.len().min(INITIAL_CHUNK);
-            let entries: Vec<_> = self.initial.drain(..some).collect();
-            for entry in entries {
-                part.extend_from_slice(&line("ADDED", &self.render(&entry)));
-            }
-            return Some(Ok(part.freeze()));
-        }
-        if std::mem::take(&mut self.closes_initial) {
-            return Some(Ok(self.bookmark(true)));
-        }
+        let clock = self.engine.clock_handle();
         loop {
-            let clock = self.engine.clock_handle();
+            // What is due by the clock comes first: changes that never cease must not hold it up.
+            let now = clock.now();
+            if now >= self.end {
+                return None;
+            }
+            if let Some(part) = self.initial_part().or_else(|| self.pending_part()) {
+                return Some(Ok(part));
+            }
+            if std::mem::take(&mut self.closes_initial) {
+                return Some(Ok(self.bookmark(true)));
+            }
+            if std::mem::take(&mut self.bookmark_due) {
+                return Some(Ok(self.bookmark(false)));
+            }
+            match std::mem::replace(&mut self.state, State::Ended) {
+                State::Ended => return None,
+                State::Failing(error) => return Some(Ok(error_line(&error))),
+                State::Closing(revision) if self.through >= revision => return None,
+                State::Closing(revision) => {
+                    self.state = State::Closing(revision);
+                    let batch = self.changes.progress().await;
+                    self.take(batch);
+                    continue;
+                }
+                State::Running => self.state = State::Running,
+            }
             let wake = match self.bookmarks {
                 true => self.next_bookmark.min(self.bookmark_before_end()).min(self.end),
                 false => self.end,
             };
+            if now >= wake {
+                self.next_bookmark = clock.after(BOOKMARK_EVERY);
+                self.last_bookmark_sent |= now >= self.bookmark_before_end();
+                // Changes first: a bookmark says that all before it has been sent.
+                let batch = self.changes.progress().await;
+                self.bookmark_due = batch.is_ok();
+                self.take(batch);
+                continue;
+            }
             tokio::select! {
                 biased;
                 cut = self.ending.wait() => {
@@ -210,57 +240,62 @@ impl Watch {
                     return cut.then_some(Err(Disconnected));
                 }
                 _ = self.registry.changed() => {
-                    // A resource that is no longer served ends its watches (API-79).
+                    // A resource that is no longer served ends its watches (API-79), after its last changes: they were
+                    // stored before it was withdrawn.
                     if !self.follow_registry() {
-                        self.state = State::Ended;
-                        return None;
+                        self.state = match self.engine.storage().revision().await {
+                            Ok(revision) => State::Closing(revision),
+                            Err(_) => State::Ended,
+                        };
                     }
                 }
-                batch = self.changes.next() => match batch {
-                    Ok(batch) => {
-                        self.through = batch.through;
-                        let mut part = BytesMut::new();
-                        for change in &batch.changes {
-                            if let Some(event) = self.event(change) {
-                                if batch.changes.len() == 1 {
-                                    return Some(Ok(event));
-                                }
-                                part.extend_from_slice(&event);
-                            }
-                        }
-                        if !part.is_empty() {
-                            return Some(Ok(part.freeze()));
-                        }
-                    }
-                    Err(error) => {
-                        if !matches!(error, StorageError::Compacted { .. }) {
-                            tracing::error!(%error, "a watch ends");
-                        }
-                        // It fell behind the history: the client begins again.
-                        self.state = State::Ended;
-                        return Some(Ok(line("ERROR", &encode(&too_old(self.through).to_value()))));
-                    }
-                },
-                () = clock.sleep_until(wake) => {
-                    let now = clock.now();
-                    if now >= self.end {
-                        return None;
-                    }
-                    self.next_bookmark = clock.after(BOOKMARK_EVERY);
-                    self.last_bookmark_sent |= now >= self.bookmark_before_end();
-                    // Changes first: a bookmark says that all before it has been sent.
-                    if let Ok(batch) = self.changes.progress().await {
-                        self.through = batch.through;
-                        let mut part = BytesMut::new();
-                        for change in &batch.changes {
-                            part.extend(self.event(change).into_iter().flatten());
-                        }
-                        part.extend_from_slice(&self.bookmark(false));
-                        return Some(Ok(part.freeze()));
-                    }
-                }
+                batch = self.changes.next() => self.take(batch),
+                () = clock.sleep_until(wake) => {}
             }
         }
+    }
+
+    fn take(&mut self, batch: Result<Batch, StorageError>) {
+        match batch {
+            Ok(batch) => {
+                self.through = batch.through;
+                self.pending.extend(batch.changes);
+            }
+            Err(error) => {
+                if !matches!(error, StorageError::Compacted { .. }) {
+                    tracing::error!(%error, "a watch ends");
+                }
+                // It fell behind the history: the client begins again.
+                self.state = State::Failing(too_old(self.through));
+            }
+        }
+    }
+
+    fn initial_part(&mut self) -> Option<Bytes> {
+        let mut part = BytesMut::new();
+        while part.len() < PART
+            && let Some(entry) = self.initial.pop_front()
+        {
+            part.extend_from_slice(&line("ADDED", &self.render(&entry)));
+        }
+        (!part.is_empty()).then(|| part.freeze())
+    }
+
+    fn pending_part(&mut self) -> Option<Bytes> {
+        let mut part = BytesMut::new();
+        while part.len() < PART
+            && let Some(change) = self.pending.pop_front()
+        {
+            let Some(event) = self.event(&change) else {
+                continue;
+            };
+            if part.is_empty() && self.pending.is_empty() {
+                // All watches share the bytes of a single change.
+                return Some(event);
+            }
+            part.extend_from_slice(&event);
+        }
+        (!part.is_empty()).then(|| part.freeze())
     }
 
     /// An object in the agreed form.
@@ -335,6 +370,10 @@ impl Watch {
             }
         }
     }
+}
+
+fn error_line(error: &ApiError) -> Bytes {
+    line("ERROR", &encode(&error.to_value()))
 }
 
 fn encode(value: &Value) -> Bytes {

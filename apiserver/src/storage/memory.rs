@@ -1,7 +1,9 @@
 //! The memory backend: a sorted map and a bounded history.
 //!
-//! **Invariant:** a write takes the lock, puts one entry and one change, and leaves; no reader is waited for.
-//! Watches read the shared history at their own pace. One that falls out of it is told so and ends.
+//! **Invariant:** no lock is held while anything waits. A write holds it for one entry and one change; a read shares it
+//! for as long as it collects: a watch for one batch, a list for the whole of its result, and one of an older state
+//! for all changes since. Watches read the shared history at their own pace. One that falls out of it is told so and
+//! ends.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
@@ -51,7 +53,8 @@ struct State {
     compacted: u64,
     entries: BTreeMap<Arc<str>, Arc<Entry>>,
     expiries: BTreeSet<(Timestamp, Arc<str>)>,
-    expiry_of: HashMap<Arc<str>, Timestamp>,
+    /// When a key with a TTL expires, and that TTL.
+    expiry_of: HashMap<Arc<str>, (Timestamp, Duration)>,
     /// Moment of each retained change, oldest first.
     ages: VecDeque<Timestamp>,
     all: Log,
@@ -110,7 +113,7 @@ impl State {
         match kind {
             ChangeKind::Deleted => {
                 self.entries.remove(&entry.key);
-                if let Some(at) = self.expiry_of.remove(&entry.key) {
+                if let Some((at, _)) = self.expiry_of.remove(&entry.key) {
                     self.expiries.remove(&(at, entry.key.clone()));
                 }
             }
@@ -132,6 +135,13 @@ impl State {
         self.all.push(change);
         self.ages.push_back(now);
         entry
+    }
+
+    fn expire_at(&mut self, key: &Arc<str>, at: Timestamp, ttl: Duration) {
+        if let Some((before, _)) = self.expiry_of.insert(key.clone(), (at, ttl)) {
+            self.expiries.remove(&(before, key.clone()));
+        }
+        self.expiries.insert((at, key.clone()));
     }
 
     fn trim(&mut self, oldest: Timestamp, changes: usize) {
@@ -320,9 +330,7 @@ impl Storage for Memory {
             }
             let entry = Arc::new(Entry::new(key.into(), value, state.revision + 1));
             if let Some(ttl) = ttl {
-                let at = self.clock.after(ttl);
-                state.expiries.insert((at, entry.key.clone()));
-                state.expiry_of.insert(entry.key.clone(), at);
+                state.expire_at(&entry.key, self.clock.after(ttl), ttl);
             }
             Ok(state.write(ChangeKind::Created, entry, None, now))
         }))
@@ -340,6 +348,9 @@ impl Storage for Memory {
         done(self.write(|state, now| {
             let previous = state.expected(key, expected)?;
             let entry = Arc::new(Entry::new(previous.key.clone(), value, state.revision + 1));
+            if let Some((_, ttl)) = state.expiry_of.get(key).copied() {
+                state.expire_at(&entry.key, self.clock.after(ttl), ttl);
+            }
             Ok(state.write(ChangeKind::Updated, entry, Some(previous), now))
         }))
     }
@@ -595,6 +606,26 @@ mod tests {
         let batch = watch.next().await.expect("a change");
         assert_eq!(batch.changes[0].kind, ChangeKind::Deleted);
         assert_eq!(batch.changes[0].entry.value["metadata"]["resourceVersion"], "3");
+    }
+
+    #[tokio::test]
+    async fn api_90_an_update_begins_the_ttl_anew() {
+        let clock = Arc::new(Clock::default());
+        let memory = Memory::new(clock.clone());
+        let key = format!("{PREFIX}a/0");
+        let made = memory
+            .create(&key, object(), Some(Duration::from_secs(10)))
+            .await
+            .expect("created");
+        clock.advance(Duration::from_secs(6));
+        memory
+            .update(&key, object(), made.revision)
+            .await
+            .expect("updated");
+        clock.advance(Duration::from_secs(6));
+        assert!(memory.get(&key).await.expect("an answer").is_some());
+        clock.advance(Duration::from_secs(6));
+        assert!(memory.get(&key).await.expect("an answer").is_none());
     }
 
     #[tokio::test]

@@ -248,7 +248,7 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// [`StorageError::Compacted`] and [`StorageError::Future`].
     fn list<'a>(&'a self, request: ListRequest<'a>) -> Pending<'a, Page>;
 
-    /// Replaces the entry that stands at revision `expected`. A TTL given at creation stays.
+    /// Replaces the entry that stands at revision `expected`. A TTL given at creation begins anew, as upstream's.
     ///
     /// # Errors
     /// [`StorageError::Missing`], [`StorageError::Conflict`].

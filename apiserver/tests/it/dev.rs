@@ -2,14 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use http::Request;
+use http_body_util::{BodyExt, Empty};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::core::Status;
 use kube::{Api, ResourceExt};
 use kubewright_apiserver::{DevServer, Matcher};
-use serde_json::json;
+use serde_json::{Value, json};
+use tower::ServiceExt;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -221,6 +226,139 @@ async fn api_5_lost_connections_and_a_restart_keep_what_is_stored() {
     assert!(matches!(maps.get("a").await, Err(kube::Error::Api(status)) if status.code == 503));
     server.come_up();
     maps.get("a").await.expect("it is still there");
+}
+
+fn get(path: &str) -> Request<Empty<Bytes>> {
+    Request::get(path).body(Empty::new()).expect("a request")
+}
+
+#[tokio::test]
+async fn api_5_the_shortest_outage_cuts_what_runs() {
+    let server = server().await;
+    server.delay(Matcher::any(), Duration::from_secs(3600));
+    let path = "/api/v1/namespaces/default";
+    let mut running = std::pin::pin!(server.engine().clone().oneshot(get(path)));
+    assert!(futures::poll!(&mut running).is_pending());
+    server.go_down();
+    server.come_up();
+    assert!(within(running).await.is_err());
+    let mut running = std::pin::pin!(server.engine().clone().oneshot(get(path)));
+    assert!(futures::poll!(&mut running).is_pending());
+    server.restart(Duration::ZERO).await;
+    assert!(within(running).await.is_err());
+    let mut running = std::pin::pin!(server.engine().clone().oneshot(get(path)));
+    assert!(futures::poll!(&mut running).is_pending());
+    drop(server);
+    assert!(within(running).await.is_err());
+}
+
+#[tokio::test]
+async fn api_20_paths_that_are_no_resource() {
+    let server = server().await;
+    let ask = async |path: &str| {
+        let answer = server
+            .engine()
+            .clone()
+            .oneshot(get(path))
+            .await
+            .expect("an answer");
+        let (code, media) = (answer.status().as_u16(), answer.headers()["content-type"].clone());
+        let body = answer
+            .into_body()
+            .collect()
+            .await
+            .expect("a whole body")
+            .to_bytes();
+        let text = String::from_utf8(body.to_vec()).expect("text");
+        (code, media.to_str().expect("text").to_owned(), text)
+    };
+    let plain = |text: &str| (200, "text/plain; charset=utf-8".to_owned(), text.to_owned());
+    assert_eq!(ask("/readyz").await, plain("ok"));
+    assert_eq!(ask("/readyz/ping").await, plain("ok"));
+    assert_eq!(
+        ask("/readyz?verbose&exclude=ping").await,
+        plain("[+]ping excluded: ok\n[+]shutdown ok\nreadyz check passed\n")
+    );
+    let (code, media, text) = ask("/").await;
+    let index: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((code, media.as_str()), (200, "application/json"));
+    let paths = index["paths"].as_array().expect("paths");
+    for path in [
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/apis/apps",
+        "/apis/apps/v1",
+        "/healthz",
+        "/openapi/v3",
+    ] {
+        assert!(paths.contains(&path.into()), "{path}");
+    }
+    for path in [
+        "/nothing",
+        "/readyz/nothing",
+        "/apis/nothing",
+        "/apis/apps/v9",
+        "/api/v1/nothing",
+    ] {
+        let (code, media, text) = ask(path).await;
+        let status: Status = serde_json::from_str(&text).expect("a Status");
+        assert_eq!((code, media.as_str()), (404, "application/json"), "{path}");
+        assert_eq!(
+            (status.code, status.reason.as_str(), status.message.as_str()),
+            (
+                404,
+                "NotFound",
+                "the server could not find the requested resource"
+            ),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn api_3_installing_a_crd_again_replaces_it() {
+    const CRD: &str = "
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: widgets, kind: Widget, shortNames: [wd]}
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}
+";
+    let server = server().await;
+    let short_names = async || {
+        let list = server.client().list_api_group_resources("example.com/v1").await;
+        list.expect("discovered").resources[0].short_names.clone()
+    };
+    server.install_crds([CRD]).await.expect("installed");
+    assert_eq!(short_names().await, Some(vec!["wd".to_owned()]));
+    let crds: Api<CustomResourceDefinition> = Api::all(server.client());
+    let first = crds.get("widgets.example.com").await.expect("read");
+    let bare = CRD.replace(", shortNames: [wd]", "");
+    server.apply_yaml(&bare).await.expect("merged");
+    assert_eq!(
+        short_names().await,
+        Some(vec!["wd".to_owned()]),
+        "a merge takes nothing"
+    );
+    server.install_crds([bare.as_str()]).await.expect("replaced");
+    assert_eq!(short_names().await, None);
+    let second = crds.get("widgets.example.com").await.expect("read");
+    assert_eq!(second.uid(), first.uid());
+    let typed = CustomResourceDefinition {
+        metadata: kube::core::ObjectMeta {
+            name: first.metadata.name.clone(),
+            ..Default::default()
+        },
+        spec: first.spec,
+        status: None,
+    };
+    server.install_crds([typed]).await.expect("replaced by a value");
+    assert_eq!(short_names().await, Some(vec!["wd".to_owned()]));
 }
 
 #[tokio::test]

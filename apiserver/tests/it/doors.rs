@@ -1,13 +1,69 @@
 //! The doors with a socket.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
 
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use kubewright_apiserver::conformance::CASES;
 use kubewright_apiserver::{DevServer, Listen};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: hangs"))
+}
+
+async fn plain() -> (DevServer, String) {
+    let server = DevServer::builder()
+        .listen(Listen::Plain(ANY_PORT))
+        .start()
+        .await
+        .expect("started");
+    let address = server.url().trim_start_matches("http://").to_owned();
+    (server, address)
+}
+
+/// A connection over which one request was answered and that is kept open.
+async fn kept(address: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    stream
+        .write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .expect("sent");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\nok") {
+        let read = within("the answer", stream.read_buf(&mut answer)).await;
+        assert_ne!(read.expect("no failure"), 0, "an answer");
+    }
+    stream
+}
+
+/// Whether the other side has closed, or reset, the connection; waits for it.
+async fn closes(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    let _ = within("the connection closes", stream.read_to_end(&mut rest)).await;
+}
+
+/// Waits until nothing listens there. A dropped listener goes with its task, at the runtime's next turn; and a process
+/// that another test starts has a copy of the socket until it is another program.
+async fn closed(address: &str) {
+    within("the port closes", async {
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
 
 async fn client(kubeconfig: &str, change: impl FnOnce(&mut Kubeconfig)) -> Client {
     let mut kubeconfig = Kubeconfig::from_yaml(kubeconfig).expect("a kubeconfig");
@@ -108,10 +164,7 @@ async fn api_3_stop_closes_the_port() {
         Ok(4)
     );
     server.stop().await;
-    assert!(
-        tokio::net::TcpStream::connect(&address).await.is_err(),
-        "nothing listens there"
-    );
+    closed(&address).await;
 
     let server = DevServer::builder()
         .listen(Listen::Plain(ANY_PORT))
@@ -120,15 +173,7 @@ async fn api_3_stop_closes_the_port() {
         .expect("started");
     let address = server.url().trim_start_matches("http://").to_owned();
     drop(server);
-    // The listener goes with its task, at the runtime's next turn.
-    let closed = async {
-        while tokio::net::TcpStream::connect(&address).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(5), closed)
-        .await
-        .expect("the port closes");
+    closed(&address).await;
 }
 
 #[tokio::test]
@@ -149,4 +194,83 @@ async fn api_4_a_taken_port_is_an_error_that_names_it() {
         .await
         .expect_err("taken");
     assert_eq!(error.to_string(), format!("listen on {address}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn api_1_the_rest_contract_holds_over_tls() {
+    let server = DevServer::builder()
+        .listen(Listen::Tls(ANY_PORT))
+        .start()
+        .await
+        .expect("started");
+    let client = client(&server.kubeconfig(), |_| {}).await;
+    let failures: Vec<&str> = futures::stream::iter(CASES)
+        .map(|case| {
+            let client = client.clone();
+            async move {
+                let outcome = AssertUnwindSafe(case.run(client)).catch_unwind().await;
+                outcome.err().map(|_| case.name)
+            }
+        })
+        .buffer_unordered(4)
+        .filter_map(std::future::ready)
+        .collect()
+        .await;
+    assert_eq!(failures, Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn api_5_a_server_that_is_down_has_no_connections() {
+    let (server, address) = plain().await;
+    let mut idle = kept(&address).await;
+    server.go_down();
+    closes(&mut idle).await;
+    let mut late = TcpStream::connect(&address).await.expect("the port stays");
+    closes(&mut late).await;
+    server.come_up();
+    kept(&address).await;
+}
+
+#[tokio::test]
+async fn api_9_a_client_that_says_nothing_does_not_hold_up_the_stop() {
+    let server = DevServer::builder()
+        .listen(Listen::Tls(ANY_PORT))
+        .start()
+        .await
+        .expect("started");
+    let address = server.url().trim_start_matches("https://").to_owned();
+    let mut silent = TcpStream::connect(&address).await.expect("connected");
+    // Connections are taken in turn, so the silent one has been.
+    let client = client(&server.kubeconfig(), |_| {}).await;
+    assert_eq!(namespaces(client).await, Ok(4));
+    let begin = Instant::now();
+    server.stop().await;
+    // What runs may take 5 seconds.
+    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+    closes(&mut silent).await;
+}
+
+#[tokio::test]
+async fn api_3_no_task_outlives_a_dropped_server() {
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = alive();
+    let (server, address) = plain().await;
+    let mut watch = TcpStream::connect(&address).await.expect("connected");
+    watch
+        .write_all(b"GET /api/v1/namespaces?watch=true HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .expect("sent");
+    within("the watch begins", watch.readable())
+        .await
+        .expect("readable");
+    assert!(alive() > before);
+    drop(server);
+    within("all tasks end", async {
+        while alive() > before {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    closes(&mut watch).await;
+    closed(&address).await;
 }

@@ -205,3 +205,114 @@ async fn api_67_a_namespace_takes_its_content_along_and_tells_what_holds_it() {
             .is_empty()
     );
 }
+
+/// Objects of which each blocks the deletion of the one before, and the first that of the last.
+async fn cycle(maps: &Api<ConfigMap>, names: &[&str]) {
+    let mut uids = Vec::new();
+    for name in names {
+        let map = serde_json::from_value(json!({"metadata": {"name": name}})).expect("a ConfigMap");
+        let made = maps.create(&PostParams::default(), &map).await.expect("created");
+        uids.push(made.uid().expect("a uid"));
+    }
+    for (index, name) in names.iter().enumerate() {
+        let owner = (index + names.len() - 1) % names.len();
+        let owned = json!({"metadata": {"ownerReferences": [{
+            "apiVersion": "v1", "kind": "ConfigMap", "name": names[owner], "uid": uids[owner], "blockOwnerDeletion": true,
+        }]}});
+        maps.patch(name, &PatchParams::default(), &Patch::Merge(owned))
+            .await
+            .expect("patched");
+    }
+}
+
+#[tokio::test]
+async fn api_68_cycles_end_in_the_foreground() {
+    let server = DevServer::start().await.expect("the server starts");
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(), "default");
+    let foreground = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Foreground),
+        ..DeleteParams::default()
+    };
+    for names in [&["a"][..], &["a", "b"], &["a", "b", "c"]] {
+        cycle(&maps, names).await;
+        maps.delete("a", &foreground).await.expect("deleted");
+        until("the cycle is gone", async || {
+            maps.list(&ListParams::default())
+                .await
+                .expect("listed")
+                .items
+                .is_empty()
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn api_68_a_cycle_that_waits_as_a_whole_ends() {
+    let server = DevServer::start().await.expect("the server starts");
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(), "default");
+    cycle(&maps, &["a", "b"]).await;
+    let foreground = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Foreground),
+        ..DeleteParams::default()
+    };
+    let (a, b) = futures::join!(maps.delete("a", &foreground), maps.delete("b", &foreground));
+    a.expect("deleted");
+    // The collector may have been faster.
+    assert!(b.is_ok() || matches!(b, Err(kube::Error::Api(status)) if status.code == 404));
+    until("both are gone", async || {
+        maps.list(&ListParams::default())
+            .await
+            .expect("listed")
+            .items
+            .is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn api_67_an_odd_status_keeps_no_namespace() {
+    let server = DevServer::start().await.expect("the server starts");
+    let namespaces: Api<Namespace> = Api::all(server.client());
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(), "odd");
+    for name in ["odd", "other"] {
+        let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).expect("a Namespace");
+        namespaces
+            .create(&PostParams::default(), &namespace)
+            .await
+            .expect("created");
+    }
+    let held = json!({"metadata": {"name": "a", "finalizers": ["example.com/hold"]}});
+    maps.create(
+        &PostParams::default(),
+        &serde_json::from_value(held).expect("a ConfigMap"),
+    )
+    .await
+    .expect("created");
+    namespaces
+        .delete("odd", &DeleteParams::default())
+        .await
+        .expect("deleted");
+    // Refused or not: what matters is what comes after it.
+    let odd = http::Request::patch("/api/v1/namespaces/odd/status")
+        .header("content-type", "application/merge-patch+json")
+        .body(br#"{"status": "x"}"#.to_vec())
+        .expect("a request");
+    let _ = server.client().request_text(odd).await;
+    let release = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    maps.patch("a", &PatchParams::default(), &release)
+        .await
+        .expect("patched");
+    namespaces
+        .delete("other", &DeleteParams::default())
+        .await
+        .expect("deleted");
+    for name in ["odd", "other"] {
+        until("it is gone", async || {
+            let get = http::Request::get(format!("/api/v1/namespaces/{name}")).body(Vec::new());
+            let gone = server.client().request_text(get.expect("a request")).await;
+            matches!(gone, Err(kube::Error::Api(status)) if status.code == 404)
+        })
+        .await;
+    }
+}

@@ -6,3 +6,6 @@ mod dev;
 mod doors;
 mod garbage;
 mod kubectl;
+#[cfg(feature = "devserver")]
+mod program;
+mod watch;
