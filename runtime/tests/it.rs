@@ -7,6 +7,8 @@
 
 #[path = "it/build.rs"]
 mod build;
+#[path = "it/cache.rs"]
+mod cache;
 #[path = "it/client.rs"]
 mod client;
 #[path = "it/derive.rs"]
