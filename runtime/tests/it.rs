@@ -17,6 +17,8 @@ mod derive;
 mod differential;
 #[path = "it/finalizer.rs"]
 mod finalizer;
+#[path = "it/informer.rs"]
+mod informer;
 #[path = "it/served.rs"]
 mod served;
 #[path = "it/server.rs"]

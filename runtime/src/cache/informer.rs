@@ -120,6 +120,10 @@ impl<K: Kind> Informer<K> {
         Self { core }
     }
 
+    pub(super) fn stopping(&self) -> &CancellationToken {
+        &self.core.stop
+    }
+
     pub(super) fn synced(&self) -> watch::Receiver<bool> {
         self.core.shared.synced.subscribe()
     }
@@ -162,6 +166,8 @@ impl<K: Kind> Informer<K> {
     }
 
     /// Stops the watch for all who share it, for good; subscriptions end, and the cache stays as it is.
+    ///
+    /// A factory whose informer was stopped makes a new one for whoever asks next.
     pub fn stop(&self) {
         self.core.stop.cancel();
         let unstarted = self
