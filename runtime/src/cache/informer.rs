@@ -237,6 +237,9 @@ impl<K: Kind> Informer<K> {
 
     /// [`subscribe`](Self::subscribe) with its own resync period: how often every object is replayed as an update
     /// that changes nothing. `None`: never.
+    ///
+    /// What the cache holds is queued before this returns, which takes some time where that is much; it never waits for
+    /// an index function, nor for a list that is being read.
     pub fn subscribe_with(&self, resync: Option<Duration>) -> Subscription<K> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let resync = resync.filter(|period| !period.is_zero());
