@@ -639,6 +639,7 @@ mod tests {
         }
     }
 
+    /// The invariant of this module.
     #[tokio::test]
     async fn a_decoder_that_panics_costs_one_object() {
         let object =

@@ -263,6 +263,7 @@ async fn resync_replays_as_is_resync() {
     assert_eq!(next(&mut with).await, "resync a 1");
 }
 
+/// The invariant of a reflector: what a watch missed is covered by the next list.
 // With time paused, the cache's delay after a failure passes only once the server has nothing to do.
 #[tokio::test(start_paused = true)]
 async fn a_deletion_missed_during_compaction_is_last_known() {
