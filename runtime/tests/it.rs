@@ -7,6 +7,8 @@
 
 #[path = "it/build.rs"]
 mod build;
+#[path = "it/cache.rs"]
+mod cache;
 #[path = "it/client.rs"]
 mod client;
 #[path = "it/derive.rs"]
@@ -15,6 +17,8 @@ mod derive;
 mod differential;
 #[path = "it/finalizer.rs"]
 mod finalizer;
+#[path = "it/informer.rs"]
+mod informer;
 #[path = "it/served.rs"]
 mod served;
 #[path = "it/server.rs"]

@@ -1,6 +1,6 @@
 //! One watch per kind and scope in a process, whoever asks.
 //!
-//! **Invariant:** two informers of one factory for the same kind and scope are the same informer.
+//! **Invariant:** two informers of one factory for the same kind and scope are the same informer, until it is stopped.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -45,7 +45,9 @@ struct Entry {
     kind: String,
     core: Arc<dyn Any + Send + Sync>,
     synced: watch::Receiver<bool>,
+    stopping: CancellationToken,
     start: Box<dyn Fn() + Send>,
+    stop: Box<dyn Fn() + Send>,
     last_error: Box<dyn Fn() -> Option<String> + Send>,
 }
 
@@ -181,6 +183,8 @@ impl InformerFactory {
         let key = (TypeId::of::<K>(), scope);
         let mut state = self.state();
         if let Some(entry) = state.informers.get(&key)
+            // One that was stopped alone would never be fed again; after the shutdown there is no use for another.
+            && (!entry.stopping.is_cancelled() || self.inner.stop.is_cancelled())
             && let Ok(core) = Arc::downcast::<Core<K>>(Arc::clone(&entry.core))
         {
             return Informer::from_core(core);
@@ -197,12 +201,14 @@ impl InformerFactory {
         if state.started {
             informer.start();
         }
-        let (to_start, to_ask) = (informer.clone(), informer.clone());
+        let (to_start, to_stop, to_ask) = (informer.clone(), informer.clone(), informer.clone());
         let entry = Entry {
             kind: describe::<K>(&key.1),
             core: Arc::clone(informer.core()) as Arc<dyn Any + Send + Sync>,
             synced: informer.synced(),
+            stopping: informer.stopping().clone(),
             start: Box::new(move || to_start.start()),
+            stop: Box::new(move || to_stop.stop()),
             last_error: Box::new(move || to_ask.status().last_error),
         };
         state.informers.insert(key, entry);
@@ -229,22 +235,20 @@ impl InformerFactory {
     /// Waits until all caches that were asked for hold their first state.
     ///
     /// # Errors
-    /// [`NotSynced`] names those that do not after `timeout`, or when the factory is shut down.
+    /// [`NotSynced`] names those that do not after `timeout`, or that were stopped before.
     pub async fn wait_for_sync(&self, timeout: Duration) -> Result<(), NotSynced> {
         let waits: Vec<_> = self
             .state()
             .informers
             .values()
-            .map(|entry| entry.synced.clone())
+            .map(|entry| (entry.synced.clone(), entry.stopping.clone()))
             .collect();
-        let all = futures::future::join_all(waits.into_iter().map(|mut synced| async move {
-            // The sender cannot be gone before its informer, which the factory holds.
-            drop(synced.wait_for(|synced| *synced).await);
+        let all = futures::future::join_all(waits.into_iter().map(|(mut synced, stopping)| async move {
+            let synced = synced.wait_for(|synced| *synced);
+            // Whether it did is found by asking again below.
+            drop(stopping.run_until_cancelled(synced).await);
         }));
-        let all = self.inner.stop.run_until_cancelled(all);
-        if let Ok(Some(_)) = tokio::time::timeout(timeout, all).await {
-            return Ok(());
-        }
+        drop(tokio::time::timeout(timeout, all).await);
         let state = self.state();
         let unsynced = state.informers.values().filter(|entry| !*entry.synced.borrow());
         let mut kinds: Vec<_> = unsynced
@@ -260,14 +264,17 @@ impl InformerFactory {
         Err(NotSynced { kinds })
     }
 
-    /// Stops all informers of the factory, for good.
+    /// Stops all informers of the factory, for good; subscriptions end.
     pub fn shutdown(&self) {
         self.inner.stop.cancel();
+        for entry in self.state().informers.values() {
+            (entry.stop)();
+        }
     }
 
-    /// Cancelled when the factory shuts down.
-    pub fn stopped(&self) -> &CancellationToken {
-        &self.inner.stop
+    /// Cancelled when the factory shuts down; cancelling it does not shut the factory down.
+    pub fn stopped(&self) -> CancellationToken {
+        self.inner.stop.child_token()
     }
 }
 

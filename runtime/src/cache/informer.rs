@@ -19,15 +19,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::delta::{Delta, LastState};
 use super::lister::Lister;
-use super::reflector::{Change, Reflector, ReflectorConfig, ReflectorStatus, Sink, WatchScope};
-use super::store::{Store, same_version};
+use super::reflector::{
+    Change, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, Sink, WatchScope, after,
+};
+use super::store::{IndexExists, Store, same_version};
 use crate::client::AsClient;
 use crate::kind::{Kind, ObjectKey};
 
 /// A shared cache of one kind: a reflector, its store and those who listen to it.
 ///
-/// Cloning is cheap and gives the same cache. The watch runs from [`start`](Self::start) until the informer's
-/// factory shuts down, or until the last informer, lister and subscription of it is dropped.
+/// Cloning is cheap and gives the same cache. The watch runs from [`start`](Self::start) until the informer is
+/// [stopped](Self::stop) or its factory shuts down, or until the last informer, lister and subscription of it is
+/// dropped. Its cache then stays as it is.
 pub struct Informer<K: Kind> {
     core: Arc<Core<K>>,
 }
@@ -53,7 +56,7 @@ impl<K: Kind> fmt::Debug for Informer<K> {
 pub(super) struct Core<K: Kind> {
     shared: Arc<Shared<K>>,
     reflector: Mutex<Option<Reflector<K>>>,
-    status: Arc<Mutex<ReflectorStatus>>,
+    status: ReflectorHandle,
     resync: Option<Duration>,
     stop: CancellationToken,
 }
@@ -66,7 +69,8 @@ impl<K: Kind> Drop for Core<K> {
 
 struct Shared<K> {
     store: Store<K>,
-    /// Locked while the store changes and the change is queued, so that a new subscriber misses nothing.
+    /// Locked while the store changes and the change is queued, so that a new subscriber misses nothing. What a
+    /// subscriber waits for is therefore at most the queueing of a whole list; that is built before.
     feeds: Mutex<Vec<Feed<K>>>,
     synced: watch::Sender<bool>,
     feeds_changed: Notify,
@@ -103,7 +107,7 @@ impl<K: Kind> Informer<K> {
         let reflector = Reflector::with_sink(client, scope, config, Arc::clone(&shared) as Arc<dyn Sink<K>>);
         Self {
             core: Arc::new(Core {
-                status: reflector.status(),
+                status: reflector.handle(),
                 shared,
                 reflector: Mutex::new(Some(reflector)),
                 resync,
@@ -114,6 +118,10 @@ impl<K: Kind> Informer<K> {
 
     pub(super) fn from_core(core: Arc<Core<K>>) -> Self {
         Self { core }
+    }
+
+    pub(super) fn stopping(&self) -> &CancellationToken {
+        &self.core.stop
     }
 
     pub(super) fn synced(&self) -> watch::Receiver<bool> {
@@ -138,17 +146,40 @@ impl<K: Kind> Informer<K> {
         let Some(reflector) = reflector else { return };
         let stop = self.core.stop.clone();
         let shared = Arc::clone(&self.core.shared);
+        let status = reflector.status();
         tokio::spawn(async move {
-            let resync = stop.run_until_cancelled(shared.resync());
-            futures::join!(reflector.run(stop.clone()), resync);
+            let work = async {
+                let resync = stop.run_until_cancelled(shared.resync());
+                futures::join!(reflector.run(stop.clone()), resync);
+            };
+            if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
+                let message = panic_message(&*panic);
+                tracing::error!(object.kind = %K::kind(&()), panic = message, "cache stopped: its watch panicked");
+                status
+                    .send_modify(|status| status.last_error = Some(format!("the watch panicked: {message}")));
+                // Nothing feeds the cache any more; whoever waits for it learns that now.
+                stop.cancel();
+            }
             // Streams end once everything that was queued has been taken.
             shared.feeds().clear();
         });
     }
 
-    /// Stops the watch for all who share it.
+    /// Stops the watch for all who share it, for good; subscriptions end, and the cache stays as it is.
+    ///
+    /// A factory whose informer was stopped makes a new one for whoever asks next.
     pub fn stop(&self) {
         self.core.stop.cancel();
+        let unstarted = self
+            .core
+            .reflector
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if unstarted.is_some() {
+            // There is no task that would do it.
+            self.core.shared.feeds().clear();
+        }
     }
 
     /// A read handle on the cache.
@@ -160,10 +191,18 @@ impl<K: Kind> Informer<K> {
     /// Keeps the index `name` over the cache: `values` gives the values under which an object is found.
     ///
     /// May be called at any time; what the cache holds is indexed at once. The function must give the same values
-    /// each time for the same object.
-    pub fn add_index(&self, name: &str, values: impl Fn(&K) -> Vec<String> + Send + Sync + 'static) -> &Self {
-        self.core.shared.store.add_index(name, values);
-        self
+    /// each time for the same object. Where it panics, the index lacks the object.
+    ///
+    /// # Errors
+    /// [`IndexExists`] where somebody who shares the cache has added an index of that name; as it is only known to be
+    /// the same one by whoever wrote both, it stays as it is.
+    pub fn add_index(
+        &self,
+        name: &str,
+        values: impl Fn(&K) -> Vec<String> + Send + Sync + 'static,
+    ) -> Result<&Self, IndexExists> {
+        self.core.shared.store.add_index(name, values)?;
+        Ok(self)
     }
 
     /// Whether the cache holds the first state.
@@ -188,11 +227,7 @@ impl<K: Kind> Informer<K> {
 
     /// What the reflector says about itself.
     pub fn status(&self) -> ReflectorStatus {
-        self.core
-            .status
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.core.status.status()
     }
 
     /// Everything that happens from now on, preceded by what the cache holds; with the factory's resync period.
@@ -202,31 +237,30 @@ impl<K: Kind> Informer<K> {
 
     /// [`subscribe`](Self::subscribe) with its own resync period: how often every object is replayed as an update
     /// that changes nothing. `None`: never.
+    ///
+    /// What the cache holds is queued before this returns, which takes some time where that is much; it never waits for
+    /// an index function, nor for a list that is being read.
     pub fn subscribe_with(&self, resync: Option<Duration>) -> Subscription<K> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let feed = Feed {
+        let resync = resync.filter(|period| !period.is_zero());
+        let mut feed = Feed {
             sender,
             pending: Arc::default(),
-            resync: resync.filter(|period| !period.is_zero()),
-            due: Instant::now(),
+            replayed: 0,
+            resync,
+            due: after(resync.unwrap_or_default()),
         };
         let subscription = Subscription {
             receiver,
             pending: Arc::clone(&feed.pending),
             synced: false,
-            _core: Arc::clone(&self.core),
+            core: Arc::clone(&self.core),
         };
         let shared = &self.core.shared;
         let mut feeds = shared.feeds();
         if *shared.synced.borrow() {
-            for object in shared.store.list() {
-                feed.send(Note::Delta(Delta::Added(object)));
-            }
+            feed.replay(shared.store.list().into_iter().map(Delta::Added));
             feed.send(Note::Synced);
-        }
-        let mut feed = feed;
-        if let Some(period) = feed.resync {
-            feed.due = Instant::now() + period;
         }
         // After the stop nothing more comes; without a feed the stream ends.
         if !self.core.stop.is_cancelled() {
@@ -271,6 +305,12 @@ impl<K: Kind> Informer<K> {
             task,
         }
     }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "not a text".to_owned())
 }
 
 async fn handle<K: Kind>(handler: &impl EventHandler<K>, delta: Delta<K>) {
@@ -348,6 +388,8 @@ enum Note<K> {
 struct Feed<K> {
     sender: mpsc::UnboundedSender<Note<K>>,
     pending: Arc<AtomicUsize>,
+    /// How many notes the last replay of the whole cache took.
+    replayed: usize,
     resync: Option<Duration>,
     due: Instant,
 }
@@ -358,10 +400,22 @@ impl<K> Feed<K> {
         const WARN_FROM: usize = 1 << 14;
         let pending = self.pending.fetch_add(1, Ordering::Relaxed) + 1;
         let sent = self.sender.send(note).is_ok();
-        if sent && pending >= WARN_FROM && pending.is_power_of_two() {
+        let late = self.late(pending);
+        if sent && late >= WARN_FROM && late.is_power_of_two() {
             tracing::warn!(pending, "a subscriber is slower than the changes of its cache");
         }
         sent
+    }
+
+    /// How many of those that wait tell of a slow subscriber: a replay comes all at once, whoever it is for.
+    fn late(&self, pending: usize) -> usize {
+        pending.saturating_sub(self.replayed)
+    }
+
+    /// Sends what the whole cache holds.
+    fn replay(&mut self, deltas: impl ExactSizeIterator<Item = Delta<K>>) -> bool {
+        self.replayed = deltas.len();
+        deltas.into_iter().all(|delta| self.send(Note::Delta(delta)))
     }
 }
 
@@ -369,12 +423,20 @@ impl<K> Feed<K> {
 ///
 /// What is not taken yet waits without a limit: nothing is dropped or merged, and each waiting change costs some
 /// 40 bytes besides the objects that it keeps alive. [`pending`](Self::pending) tells how many wait; a warning is
-/// logged at 16,384 and each doubling. A resync skips a subscriber that has not finished the last one.
+/// logged at 16,384 and each doubling, the first state and replays not counted. A resync skips a subscriber that has
+/// not finished the last one.
 pub struct Subscription<K: Kind> {
     receiver: mpsc::UnboundedReceiver<Note<K>>,
     pending: Arc<AtomicUsize>,
     synced: bool,
-    _core: Arc<Core<K>>,
+    core: Arc<Core<K>>,
+}
+
+impl<K: Kind> Drop for Subscription<K> {
+    fn drop(&mut self) {
+        self.receiver.close();
+        self.core.shared.feeds().retain(|feed| !feed.sender.is_closed());
+    }
 }
 
 impl<K: Kind> fmt::Debug for Subscription<K> {
@@ -461,7 +523,7 @@ impl<K: Kind> Shared<K> {
             let mut feeds = self.feeds();
             if !*self.synced.borrow() {
                 for feed in &mut *feeds {
-                    feed.due = now + feed.resync.unwrap_or_default();
+                    feed.due = after(feed.resync.unwrap_or_default());
                 }
                 continue;
             }
@@ -469,29 +531,26 @@ impl<K: Kind> Shared<K> {
                 let Some(period) = feed.resync.filter(|_| feed.due <= now) else {
                     continue;
                 };
-                feed.due = now + period;
+                feed.due = after(period);
                 if feed.pending.load(Ordering::Relaxed) > 0 {
                     continue;
                 }
-                for object in self.store.list() {
-                    feed.send(Note::Delta(Delta::resync(object)));
-                }
+                feed.replay(self.store.list().into_iter().map(Delta::resync));
             }
         }
     }
 }
 
 impl<K: Kind> Sink<K> for Shared<K> {
-    fn replace(&self, objects: Vec<K>, undecodable: &[ObjectKey]) {
+    fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]) {
+        // Nobody else writes to the store, so what is built here is still right when it is committed.
+        let replacement = self.store.replacement(objects, undecodable);
         let mut feeds = self.feeds();
-        let deltas = self.store.replace(objects, undecodable);
+        let deltas = replacement.commit();
         let first = !self.synced.send_replace(true);
-        feeds.retain(|feed| {
-            let mut alive = !feed.sender.is_closed();
-            for delta in &deltas {
-                alive = alive && feed.send(Note::Delta(delta.clone()));
-            }
-            alive && (!first || feed.send(Note::Synced))
+        feeds.retain_mut(|feed| match first {
+            true => feed.replay(deltas.iter().cloned()) && feed.send(Note::Synced),
+            false => deltas.iter().all(|delta| feed.send(Note::Delta(delta.clone()))),
         });
     }
 
@@ -533,3 +592,7 @@ impl<K: Kind> Sink<K> for Shared<K> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "informer_tests.rs"]
+mod tests;

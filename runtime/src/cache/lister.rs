@@ -61,6 +61,13 @@ impl<K: Resource> Lister<K> {
         }
     }
 
+    /// Whether the cache holds its first state: until then, what is not here may be on the server all the same.
+    ///
+    /// A reflector or informer brings that state; a store that was filled by hand never has it.
+    pub fn has_synced(&self) -> bool {
+        self.store.has_synced()
+    }
+
     /// One object.
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
         self.store.get(key.namespace.as_deref(), &key.name)

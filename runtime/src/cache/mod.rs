@@ -6,7 +6,7 @@
 //! # async fn f(client: kube::Client) -> Result<(), Box<dyn std::error::Error>> {
 //! let factory = InformerFactory::new(&client);
 //! let pods = factory.informer::<Pod>();
-//! pods.add_index("by-node", |pod: &Pod| pod.spec.iter().filter_map(|spec| spec.node_name.clone()).collect());
+//! pods.add_index("by-node", |pod: &Pod| pod.spec.iter().filter_map(|spec| spec.node_name.clone()).collect())?;
 //! let lister = pods.lister();
 //! let mut changes = pods.subscribe();
 //! factory.start();
@@ -38,8 +38,8 @@ pub use delta::{Delta, LastState};
 pub use factory::{InformerFactory, InformerFactoryBuilder, NotSynced, UnsyncedKind};
 pub use informer::{EventHandler, Informer, Registration, Stopped, Subscription, on_change};
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
-pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorStatus, WatchScope};
-pub use store::Store;
+pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};
+pub use store::{IndexExists, Store};
 pub use trim::Trim;
 pub use version::ResourceVersion;
 

@@ -1,23 +1,26 @@
 //! Keeps a store equal to what the server has: list, then watch, then list again where that is the only way.
 //!
 //! A watch that ends is taken up at the last version that was seen, without a list, as often as it takes. A list
-//! follows only where the server no longer knows that version (410), or answers the watch with a failure that is
-//! not a passing one.
+//! follows only where the server no longer knows that version (410), answers the watch with a failure that is not a
+//! passing one, or breaks off three watches in a row before they brought anything.
 //!
 //! **Invariant:** each change on the server reaches the sink, in the server's order, or is covered by a later
 //! replacement of everything.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::store::Store;
 use super::trim::Trim;
 use super::version::ResourceVersion;
-use super::wire::{Decoded, Line, Since, Watch, Wire, WireError};
+use super::wire::{Decoded, Line, Since, Watch, Wire, WireError, joined};
 use crate::backoff::{Backoff, random_share};
 use crate::client::AsClient;
 use crate::kind::{Kind, ObjectKey, Scope};
@@ -64,7 +67,7 @@ impl WatchScope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum InitialState {
     /// As the beginning of the watch (`sendInitialEvents`, KEP-3157), which costs the server least; in pages where
-    /// the server refuses that.
+    /// the server does not know that or does not get to the end of it.
     #[default]
     WatchList,
     /// In pages.
@@ -88,6 +91,9 @@ pub struct ReflectorConfig {
     /// After how long without a byte a watch is given up and taken up again, so that a connection that died
     /// without a word is noticed. Default 150 s: servers send bookmarks about each minute.
     pub idle_timeout: Duration,
+    /// How long [`InitialState::WatchList`] may bring no further object before everything is listed in pages
+    /// instead. Default 30 s. client-go waits as long as the server does, and warns every 10 s.
+    pub initial_timeout: Duration,
     /// What is left out of the objects.
     pub trim: Trim,
 }
@@ -101,6 +107,7 @@ impl Default for ReflectorConfig {
             request_timeout: Duration::from_secs(60),
             watch_timeout: Duration::from_secs(300),
             idle_timeout: Duration::from_secs(150),
+            initial_timeout: Duration::from_secs(30),
             trim: Trim::default(),
         }
     }
@@ -109,7 +116,7 @@ impl Default for ReflectorConfig {
 /// Where a reflector's changes go.
 pub(crate) trait Sink<K>: Send + Sync {
     /// Everything there is, but for `undecodable`, which stay as they were.
-    fn replace(&self, objects: Vec<K>, undecodable: &[ObjectKey]);
+    fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]);
     /// Changes in the server's order.
     fn apply(&self, changes: Vec<Change<K>>);
 }
@@ -124,7 +131,7 @@ pub(crate) enum Change<K> {
 }
 
 impl<K: Kind> Sink<K> for Store<K> {
-    fn replace(&self, objects: Vec<K>, undecodable: &[ObjectKey]) {
+    fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]) {
         Store::replace(self, objects, undecodable);
     }
 
@@ -156,15 +163,68 @@ pub struct ReflectorStatus {
     pub watches: u64,
 }
 
+/// Tells how a reflector is doing, while it runs and after.
+#[derive(Clone, Debug)]
+pub struct ReflectorHandle {
+    status: watch::Receiver<ReflectorStatus>,
+}
+
+impl ReflectorHandle {
+    /// What the reflector says about itself.
+    pub fn status(&self) -> ReflectorStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Whether the store holds the first state.
+    pub fn has_synced(&self) -> bool {
+        self.status.borrow().lists > 0
+    }
+
+    /// Waits until the store holds the first state; `false` where the reflector ended first.
+    pub async fn wait_for_sync(&mut self) -> bool {
+        self.status.wait_for(|status| status.lists > 0).await.is_ok()
+    }
+}
+
+type Lines<K> = std::vec::IntoIter<Line<K>>;
+
+/// After so many watches in a row that failed before they brought anything, everything is listed: the server may not
+/// get past our version.
+const STUCK: u32 = 3;
+
+/// After so long without a failure the server is taken to be well, as client-go has it.
+const QUIET: Duration = Duration::from_secs(120);
+
 /// Lists and watches one kind into a [`Store`].
+///
+/// ```no_run
+/// # use k8s_openapi::api::core::v1::Pod;
+/// # use kubewright::cache::{Lister, Reflector, ReflectorConfig, Store, WatchScope};
+/// # async fn f(client: kube::Client) {
+/// let store = Store::<Pod>::new();
+/// let reflector = Reflector::new(&client, &WatchScope::all(), ReflectorConfig::default(), store.clone());
+/// let mut handle = reflector.handle();
+/// let stop = tokio_util::sync::CancellationToken::new();
+/// tokio::spawn(reflector.run(stop.clone()));
+/// if handle.wait_for_sync().await {
+///     println!("{} pods", Lister::new(store).len());
+/// }
+/// # }
+/// ```
 pub struct Reflector<K> {
     wire: Wire<K>,
     config: ReflectorConfig,
     sink: Arc<dyn Sink<K>>,
-    status: Arc<Mutex<ReflectorStatus>>,
+    status: Arc<watch::Sender<ReflectorStatus>>,
     /// Where the next watch begins; absent before the first list and after a 410.
     version: Option<ResourceVersion>,
+    /// Whether the server may know how to begin a watch with the state.
     watch_list: bool,
+    /// Whether the next attempt at the state is made in pages all the same.
+    in_pages: bool,
+    /// Watches in a row that failed before they brought anything.
+    stuck: u32,
+    last_expiry: Option<Instant>,
     failures: u32,
     last_failure: Option<Instant>,
 }
@@ -198,16 +258,26 @@ impl<K: Kind> Reflector<K> {
         Self {
             wire,
             watch_list: config.initial == InitialState::WatchList,
+            in_pages: false,
             config,
             sink,
             status: Arc::default(),
             version: None,
+            stuck: 0,
+            last_expiry: None,
             failures: 0,
             last_failure: None,
         }
     }
 
-    pub(crate) fn status(&self) -> Arc<Mutex<ReflectorStatus>> {
+    /// Tells how the reflector is doing.
+    pub fn handle(&self) -> ReflectorHandle {
+        ReflectorHandle {
+            status: self.status.subscribe(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> Arc<watch::Sender<ReflectorStatus>> {
         Arc::clone(&self.status)
     }
 
@@ -225,7 +295,6 @@ impl<K: Kind> Reflector<K> {
     }
 
     fn failed(&mut self, error: &WireError) -> Duration {
-        const QUIET: Duration = Duration::from_secs(120);
         let now = Instant::now();
         if self.last_failure.is_some_and(|last| now - last > QUIET) {
             self.failures = 0;
@@ -242,63 +311,64 @@ impl<K: Kind> Reflector<K> {
             relist = self.version.is_none(),
             "list or watch failed"
         );
-        self.with_status(|status| status.last_error = Some(chain));
+        self.status.send_modify(|status| status.last_error = Some(chain));
         delay
-    }
-
-    fn with_status(&self, change: impl FnOnce(&mut ReflectorStatus)) {
-        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// One watch from where the last one ended, preceded by a list where there is no such place.
     async fn cycle(&mut self) -> Result<(), WireError> {
-        let began = Instant::now();
-        let seconds = self.watch_seconds();
-        let ended = match self.version.clone() {
-            None if self.watch_list => {
-                let ended = match self.wire.watch(Since::State, seconds).await {
-                    Ok(watch) => self.follow(watch, Some(Decoded::new())).await,
-                    Err(error) => Err(error),
-                };
-                match ended {
-                    Err(error) if self.version.is_none() && error.is_refusal() => {
-                        tracing::debug!(object.kind = %K::kind(&()), error = %error, "no watch-list; listing in pages");
-                        self.watch_list = false;
-                        return Ok(());
-                    }
-                    ended => ended,
-                }
-            }
-            None => {
-                self.list().await?;
-                return Ok(());
-            }
-            Some(version) => {
-                let watch = match self.wire.watch(Since::Version(&version), seconds).await {
-                    Ok(watch) => watch,
-                    Err(error) => return self.lost(error),
-                };
-                self.follow(watch, None).await
-            }
+        let Some(version) = self.version.clone() else {
+            return if self.watch_list && !self.in_pages {
+                self.watch_list().await
+            } else {
+                // One attempt: where it fails, the next one is the cheap one again.
+                self.in_pages = false;
+                self.list().await
+            };
         };
-        match ended {
-            Ok(progress) => {
-                // A watch that ends at once without a word would otherwise be opened again in a tight loop.
-                if !progress && began.elapsed() < Duration::from_secs(1) {
-                    let error = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-                    return Err(WireError::Broken(error));
-                }
-                Ok(())
-            }
-            Err(error) => self.lost(error),
+        let began = Instant::now();
+        let watch = match self
+            .wire
+            .watch(Since::Version(&version), self.watch_seconds())
+            .await
+        {
+            Ok(watch) => watch,
+            Err(error) => return self.lost(error),
+        };
+        self.opened();
+        let ended = self.follow(watch).await;
+        if self.version.as_ref() != Some(&version) {
+            self.stuck = 0;
         }
+        // A watch that ends at once without a word would otherwise be opened again in a tight loop.
+        let short = began.elapsed() < Duration::from_secs(1);
+        let error = match ended {
+            Ok(progress) if progress || !short => return Ok(()),
+            Ok(_) => WireError::Broken(std::io::ErrorKind::UnexpectedEof.into()),
+            Err(error) => error,
+        };
+        let passing = error.is_patience() || (matches!(error, WireError::Broken(_)) && !short);
+        if !passing && self.version.as_ref() == Some(&version) {
+            self.stuck += 1;
+            if self.stuck >= STUCK {
+                self.stuck = 0;
+                self.version = None;
+            }
+        }
+        self.lost(error)
     }
 
     /// Decides what a failed watch leaves of our place in the history.
     fn lost(&mut self, error: WireError) -> Result<(), WireError> {
-        if error.is_expired() && self.version.take().is_some() {
-            tracing::info!(object.kind = %K::kind(&()), error = %error, "watch expired; listing again");
-            return Ok(());
+        if error.is_expired() {
+            let now = Instant::now();
+            let last = self.last_expiry.replace(now);
+            // Listing is expensive; a server whose versions expire faster than that is left to recover.
+            let again = last.is_some_and(|last| now - last <= QUIET);
+            if self.version.take().is_some() && !again {
+                tracing::info!(object.kind = %K::kind(&()), error = %error, "watch expired; listing again");
+                return Ok(());
+            }
         }
         if !error.keeps_place() {
             self.version = None;
@@ -306,15 +376,106 @@ impl<K: Kind> Reflector<K> {
         Err(error)
     }
 
+    fn opened(&self) {
+        self.status.send_modify(|status| {
+            status.watches += 1;
+            if status.lists > 0 {
+                status.last_error = None;
+            }
+        });
+    }
+
     fn watch_seconds(&self) -> u32 {
-        let timeout = self.config.watch_timeout.mul_f64(1.0 + random_share());
-        u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX).max(1)
+        let seconds = self.config.watch_timeout.as_secs_f64() * (1.0 + random_share());
+        // The conversion stops at the largest number that fits.
+        seconds.max(1.0) as u32
+    }
+
+    /// Watches from the state on, and falls back to pages where that does not give the state.
+    ///
+    /// client-go lists at once after each failure but those that ask for patience, and here likewise the next attempt
+    /// is in pages. A server that does not know `sendInitialEvents` may ignore it; client-go waits for such a one.
+    async fn watch_list(&mut self) -> Result<(), WireError> {
+        let began = match self.wire.watch(Since::State, self.watch_seconds()).await {
+            Ok(mut watch) => self.initial(&mut watch).await.map(|rest| (watch, rest)),
+            Err(error) => Err(error),
+        };
+        match began {
+            Ok((watch, Some(rest))) => {
+                let ended = match self.changed(rest) {
+                    Ok(()) => self.follow(watch).await.map(drop),
+                    Err(error) => Err(error),
+                };
+                ended.or_else(|error| self.lost(error))
+            }
+            Ok((_, None)) => {
+                self.in_pages = true;
+                tracing::debug!(object.kind = %K::kind(&()), "watch does not begin with the state; listing in pages");
+                Ok(())
+            }
+            Err(error) if error.is_refusal() => {
+                self.watch_list = false;
+                tracing::debug!(object.kind = %K::kind(&()), error = %error, "no watch-list; listing in pages");
+                Ok(())
+            }
+            Err(error) => {
+                self.in_pages = !error.is_patience();
+                Err(error)
+            }
+        }
+    }
+
+    /// Collects the state from the beginning of a watch, and gives what came along after it; `None` where the state is
+    /// not to be had from this watch.
+    async fn initial(&mut self, watch: &mut Watch<K>) -> Result<Option<Lines<K>>, WireError> {
+        self.opened();
+        // By key: an object may change before the state is complete. Without an object where it does not fit its type.
+        let mut state: BTreeMap<ObjectKey, Option<Arc<K>>> = BTreeMap::new();
+        let mut known = 0;
+        let mut deadline = after(self.config.initial_timeout);
+        loop {
+            let Ok(lines) = timeout_at(deadline, watch.lines()).await else {
+                return Ok(None);
+            };
+            let lines = lines?;
+            if lines.is_empty() {
+                return Ok(None);
+            }
+            let mut lines = lines.into_iter();
+            for line in &mut lines {
+                match line {
+                    Line::Set(object) => drop(state.insert(ObjectKey::of(&object), Some(Arc::new(object)))),
+                    // As later: what is known of the object stays.
+                    Line::Undecodable(key, _) => drop(state.entry(key).or_default()),
+                    Line::Gone(object) => drop(state.remove(&ObjectKey::of(&object))),
+                    Line::GoneUndecodable(key, _) => drop(state.remove(&key)),
+                    Line::Bookmark {
+                        version,
+                        initial_end: true,
+                    } => {
+                        self.synced(collected(state), Some(version));
+                        return Ok(Some(lines));
+                    }
+                    // The first bookmark of a server that knows of the state's end is that end.
+                    Line::Bookmark { .. } => {
+                        self.watch_list = false;
+                        return Ok(None);
+                    }
+                    Line::Failed(error) => return Err(error),
+                }
+            }
+            // An object that changes once more is no progress: where the end never comes, that may go on for ever.
+            if state.len() > known {
+                known = state.len();
+                deadline = after(self.config.initial_timeout);
+            }
+        }
     }
 
     /// Lists in pages: while one is decoded, the next is under way.
     async fn list(&mut self) -> Result<(), WireError> {
         let mut all = Decoded::new();
-        let mut decoding: Option<tokio::task::JoinHandle<Result<Decoded<K>, WireError>>> = None;
+        let mut decoding: Option<JoinHandle<Result<Decoded<K>, WireError>>> = None;
         let mut next: Option<String> = None;
         let version = loop {
             let page = match self.wire.page(next.as_deref()).await {
@@ -330,13 +491,12 @@ impl<K: Kind> Reflector<K> {
                 }
                 page => page?,
             };
-            next = page.next.clone();
-            let version = page.version.clone();
-            if let Some(previous) = decoding.replace(self.wire.decode(page)) {
+            if let Some(previous) = decoding.replace(page.decoding) {
                 all.extend(joined(previous).await?);
             }
+            next = page.head.next;
             if next.is_none() {
-                break version;
+                break page.head.version;
             }
         };
         if let Some(last) = decoding {
@@ -357,98 +517,64 @@ impl<K: Kind> Reflector<K> {
         self.sink.replace(all.objects, &all.undecodable);
         // A list without a version (an aggregated server may do that) can only be watched from any version.
         self.version = Some(version.unwrap_or_else(|| ResourceVersion::from("0")));
-        self.with_status(|status| {
+        self.stuck = 0;
+        self.status.send_modify(|status| {
             status.lists += 1;
             status.last_error = None;
         });
     }
 
-    /// Hands a watch's changes on until it ends, and says whether it brought anything. `initial` collects the
-    /// first state where the watch began with it.
-    async fn follow(
-        &mut self,
-        mut watch: Watch<K>,
-        mut initial: Option<Decoded<K>>,
-    ) -> Result<bool, WireError> {
-        self.with_status(|status| {
-            status.watches += 1;
-            if status.lists > 0 {
-                status.last_error = None;
-            }
-        });
+    /// Hands a watch's changes on until it ends, and says whether it brought anything.
+    async fn follow(&mut self, mut watch: Watch<K>) -> Result<bool, WireError> {
         let mut progress = false;
         // The server ends the watch itself; past that, something between us and it holds on to a dead connection.
-        let latest = Instant::now() + self.config.watch_timeout * 2 + Duration::from_secs(10);
+        let most = self.config.watch_timeout.saturating_mul(2);
+        let latest = after(most.saturating_add(Duration::from_secs(10)));
         loop {
-            let deadline = latest.min(Instant::now() + self.config.idle_timeout);
-            let lines = match timeout_at(deadline, watch.lines()).await {
-                Ok(lines) => lines?,
-                Err(_) if initial.is_some() => {
-                    // A server that does not know `sendInitialEvents` never says that the state is complete.
-                    self.watch_list = false;
-                    return Err(WireError::NoAnswer(self.config.idle_timeout));
-                }
-                Err(_) => {
-                    tracing::debug!(object.kind = %K::kind(&()), "watch is silent; opening it again");
-                    return Ok(true);
-                }
+            let deadline = latest.min(after(self.config.idle_timeout));
+            let Ok(lines) = timeout_at(deadline, watch.lines()).await else {
+                tracing::debug!(object.kind = %K::kind(&()), "watch is silent; opening it again");
+                return Ok(true);
             };
+            let lines = lines?;
             if lines.is_empty() {
-                return match initial {
-                    Some(_) => Err(WireError::Broken(std::io::ErrorKind::UnexpectedEof.into())),
-                    None => Ok(progress),
-                };
-            }
-            let mut changes = Vec::new();
-            let mut failure = None;
-            for line in lines {
-                match line {
-                    Line::Set(object) => match &mut initial {
-                        Some(state) => state.objects.push(object),
-                        None => {
-                            self.seen(object.meta().resource_version.as_deref());
-                            changes.push(Change::Set(object));
-                        }
-                    },
-                    Line::Gone(object) => match &mut initial {
-                        Some(state) => state.forget(&ObjectKey::of(&object)),
-                        None => {
-                            self.seen(object.meta().resource_version.as_deref());
-                            changes.push(Change::Gone(object));
-                        }
-                    },
-                    Line::Undecodable(key, version) => match &mut initial {
-                        Some(state) => state.undecodable.push(key),
-                        None => self.seen(version.as_ref().map(ResourceVersion::as_str)),
-                    },
-                    Line::GoneUndecodable(key, version) => match &mut initial {
-                        Some(state) => state.forget(&key),
-                        None => {
-                            self.seen(version.as_ref().map(ResourceVersion::as_str));
-                            changes.push(Change::GoneKey(key));
-                        }
-                    },
-                    Line::Bookmark { version, initial_end } => {
-                        if initial_end && let Some(state) = initial.take() {
-                            self.synced(state, Some(version));
-                        } else if initial.is_none() {
-                            self.version = Some(version);
-                        }
-                    }
-                    Line::Failed(error) => {
-                        failure = Some(error);
-                        break;
-                    }
-                }
+                return Ok(progress);
             }
             progress = true;
-            if !changes.is_empty() {
-                self.sink.apply(changes);
-            }
-            if let Some(error) = failure {
-                return Err(error);
+            self.changed(lines.into_iter())?;
+        }
+    }
+
+    /// Hands changes on, up to a failure among them.
+    fn changed(&mut self, lines: Lines<K>) -> Result<(), WireError> {
+        let mut changes = Vec::new();
+        let mut failure = Ok(());
+        for line in lines {
+            match line {
+                Line::Set(object) => {
+                    self.seen(object.meta().resource_version.as_deref());
+                    changes.push(Change::Set(object));
+                }
+                Line::Gone(object) => {
+                    self.seen(object.meta().resource_version.as_deref());
+                    changes.push(Change::Gone(object));
+                }
+                Line::Undecodable(_, version) => self.seen(version.as_ref().map(ResourceVersion::as_str)),
+                Line::GoneUndecodable(key, version) => {
+                    self.seen(version.as_ref().map(ResourceVersion::as_str));
+                    changes.push(Change::GoneKey(key));
+                }
+                Line::Bookmark { version, .. } => self.version = Some(version),
+                Line::Failed(error) => {
+                    failure = Err(error);
+                    break;
+                }
             }
         }
+        if !changes.is_empty() {
+            self.sink.apply(changes);
+        }
+        failure
     }
 
     fn seen(&mut self, version: Option<&str>) {
@@ -466,26 +592,32 @@ impl<K: Kind> Decoded<K> {
         }
     }
 
-    /// Drops an object that was deleted before the state was complete; servers hardly ever send that.
-    fn forget(&mut self, key: &ObjectKey) {
-        self.objects.retain(|object| ObjectKey::of(object) != *key);
-        self.undecodable.retain(|other| other != key);
-    }
-
     fn extend(&mut self, other: Self) {
         self.objects.extend(other.objects);
         self.undecodable.extend(other.undecodable);
     }
 }
 
-async fn joined<K>(
-    task: tokio::task::JoinHandle<Result<Decoded<K>, WireError>>,
-) -> Result<Decoded<K>, WireError> {
-    match task.await {
-        Ok(decoded) => decoded,
-        // A type's own decoder panicked, which the reflector must survive as any other failure.
-        Err(panic) => Err(WireError::Broken(std::io::Error::other(panic))),
+fn collected<K>(state: BTreeMap<ObjectKey, Option<Arc<K>>>) -> Decoded<K> {
+    let mut all = Decoded {
+        objects: Vec::with_capacity(state.len()),
+        undecodable: Vec::new(),
+    };
+    for (key, object) in state {
+        match object {
+            Some(object) => all.objects.push(object),
+            None => all.undecodable.push(key),
+        }
     }
+    all
+}
+
+/// So much later than now; a time that is never reached where that cannot be told.
+pub(super) fn after(delay: Duration) -> Instant {
+    /// As tokio does: some decades from now.
+    const NEVER: Duration = Duration::from_secs(86_400 * 365 * 30);
+    let now = Instant::now();
+    now.checked_add(delay).unwrap_or_else(|| now + NEVER)
 }
 
 /// An error and all its sources in one line.

@@ -1,18 +1,23 @@
 //! List and watch requests, and what comes back.
 //!
+//! Whatever is long is decoded on threads that may be busy for a while, not on those of the runtime.
+//!
 //! **Invariant:** an object that cannot be decoded costs that object alone: its key is reported, and everything
 //! around it is used.
 
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{AsyncBufRead, AsyncBufReadExt};
+use futures::{AsyncBufRead, AsyncBufReadExt, FutureExt};
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 use kube::core::Status;
 use kube::core::params::{ListParams, WatchParams};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use super::trim::Trim;
@@ -79,6 +84,23 @@ impl WireError {
         }
     }
 
+    /// Whether the server asks for patience, or does not run: nothing is wrong with what was asked. client-go:
+    /// `isWatchErrorRetriable`.
+    pub(crate) fn is_patience(&self) -> bool {
+        match self {
+            Self::Api(status) => status.code == 429,
+            Self::Connection(error) => {
+                let mut sources =
+                    std::iter::successors(Some(&**error as &dyn std::error::Error), |error| error.source());
+                sources.any(|error| {
+                    let error = error.downcast_ref::<std::io::Error>();
+                    error.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+                })
+            }
+            _ => false,
+        }
+    }
+
     /// The delay that the server asks for.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let seconds = self.status()?.details.as_ref()?.retry_after_seconds;
@@ -98,16 +120,21 @@ pub(crate) struct Wire<K> {
     pub(crate) kind: PhantomData<fn() -> K>,
 }
 
-/// One page of a list, not decoded yet but for its head.
-pub(crate) struct Page {
-    text: String,
+/// One page of a list, its objects not decoded yet.
+pub(crate) struct Page<K> {
+    pub(crate) head: PageHead,
+    pub(crate) decoding: JoinHandle<Result<Decoded<K>, WireError>>,
+}
+
+/// What a page says besides its objects.
+pub(crate) struct PageHead {
     pub(crate) version: Option<ResourceVersion>,
     pub(crate) next: Option<String>,
 }
 
 /// Decoded objects, and the keys of those that could not be.
 pub(crate) struct Decoded<K> {
-    pub(crate) objects: Vec<K>,
+    pub(crate) objects: Vec<Arc<K>>,
     pub(crate) undecodable: Vec<ObjectKey>,
 }
 
@@ -120,7 +147,8 @@ pub(crate) enum Since<'a> {
 }
 
 impl<K: Kind> Wire<K> {
-    pub(crate) async fn page(&self, next: Option<&str>) -> Result<Page, WireError> {
+    /// Fetches a page, and decodes it beside the network: it is here when its head is known.
+    pub(crate) async fn page(&self, next: Option<&str>) -> Result<Page<K>, WireError> {
         let params = ListParams {
             label_selector: self.label_selector.clone(),
             field_selector: self.field_selector.clone(),
@@ -132,18 +160,25 @@ impl<K: Kind> Wire<K> {
         let text = timeout(self.deadline, self.client.request_text(request))
             .await
             .map_err(|_| WireError::NoAnswer(self.deadline))??;
-        let head: Head = serde_json::from_str(&text).map_err(|error| WireError::Protocol("list", error))?;
-        Ok(Page {
-            text,
-            version: head.metadata.resource_version.map(ResourceVersion::from),
-            next: head.metadata.r#continue.filter(|token| !token.is_empty()),
-        })
-    }
-
-    /// Decodes a page beside the network: on a thread that may be busy for a while.
-    pub(crate) fn decode(&self, page: Page) -> tokio::task::JoinHandle<Result<Decoded<K>, WireError>> {
         let trim = self.trim;
-        tokio::task::spawn_blocking(move || decode_page(&page.text, trim))
+        let (sender, head) = oneshot::channel();
+        let decoding = spawn_blocking(move || {
+            let list: RawList<'_> =
+                serde_json::from_str(&text).map_err(|error| WireError::Protocol("list", error))?;
+            // Nobody waits for it where the reflector was stopped.
+            let _ = sender.send(PageHead {
+                version: list.metadata.resource_version.map(ResourceVersion::from),
+                next: list.metadata.r#continue.filter(|token| !token.is_empty()),
+            });
+            Ok(decode_items(&list.items.unwrap_or_default(), trim))
+        });
+        match head.await {
+            Ok(head) => Ok(Page { head, decoding }),
+            Err(_) => match joined(decoding).await {
+                Err(error) => Err(error),
+                Ok(_) => unreachable!("a list that was decoded had a head"),
+            },
+        }
     }
 
     pub(crate) async fn watch(&self, from: Since<'_>, seconds: u32) -> Result<Watch<K>, WireError> {
@@ -173,17 +208,28 @@ impl<K: Kind> Wire<K> {
         Ok(Watch {
             body: Box::pin(body),
             rest: Vec::new(),
+            broken: None,
             trim: self.trim,
             kind: PhantomData,
         })
     }
 }
 
+/// The outcome of decoding on another thread.
+pub(crate) async fn joined<T>(decoding: JoinHandle<Result<T, WireError>>) -> Result<T, WireError> {
+    match decoding.await {
+        Ok(decoded) => decoded,
+        Err(panic) => Err(WireError::Broken(std::io::Error::other(panic))),
+    }
+}
+
 /// An open watch.
 pub(crate) struct Watch<K> {
     body: Pin<Box<dyn AsyncBufRead + Send>>,
-    /// The beginning of a line whose end has not come yet.
+    /// What was read and not handed out: at most the beginning of a line between two calls.
     rest: Vec<u8>,
+    /// How the connection broke, found after lines that are handed out first.
+    broken: Option<std::io::Error>,
     trim: Trim,
     kind: PhantomData<fn() -> K>,
 }
@@ -207,47 +253,71 @@ pub(crate) enum Line<K> {
 impl<K: Kind> Watch<K> {
     /// The lines that have come, at least one; empty at the end of the watch.
     pub(crate) async fn lines(&mut self) -> Result<Vec<Line<K>>, WireError> {
+        /// Some half a millisecond of decoding; more would hold up the other tasks of the thread.
+        const LONG: usize = 1 << 16;
         loop {
-            let chunk = self.body.fill_buf().await.map_err(WireError::Broken)?;
-            let length = chunk.len();
-            if length == 0 {
-                // A line that was cut off is no loss: the watch resumes at the version before it.
+            let text = self.text().await.map_err(WireError::Broken)?;
+            if text.is_empty() {
                 return Ok(Vec::new());
             }
-            let Some(last) = chunk.iter().rposition(|byte| *byte == b'\n') else {
-                self.rest.extend_from_slice(chunk);
-                self.body.as_mut().consume(length);
-                continue;
-            };
             let trim = self.trim;
-            let mut lines = Vec::new();
-            let mut whole = &chunk[..last];
-            if !self.rest.is_empty() {
-                let first = whole
-                    .iter()
-                    .position(|byte| *byte == b'\n')
-                    .unwrap_or(whole.len());
-                self.rest.extend_from_slice(&whole[..first]);
-                decode_line(&self.rest, trim, &mut lines);
-                self.rest.clear();
-                whole = whole.get(first + 1..).unwrap_or_default();
-            }
-            for line in whole.split(|byte| *byte == b'\n') {
-                decode_line(line, trim, &mut lines);
-            }
-            self.rest.extend_from_slice(&chunk[last + 1..]);
-            self.body.as_mut().consume(length);
+            let lines = match text.len() {
+                ..LONG => decode_lines(&text, trim),
+                _ => joined(spawn_blocking(move || Ok(decode_lines(&text, trim)))).await?,
+            };
             if !lines.is_empty() {
                 return Ok(lines);
             }
         }
     }
+
+    /// Whole lines: at least one, and what else has come by now; empty at the end.
+    async fn text(&mut self) -> std::io::Result<Vec<u8>> {
+        const MOST: usize = 1 << 20;
+        if let Some(error) = self.broken.take() {
+            return Err(error);
+        }
+        let mut whole = 0;
+        while whole < MOST {
+            let more = match whole {
+                0 => Some(self.body.fill_buf().await),
+                _ => self.body.fill_buf().now_or_never(),
+            };
+            let chunk = match more {
+                Some(Ok(chunk)) => chunk,
+                Some(Err(error)) if whole == 0 => return Err(error),
+                Some(Err(error)) => {
+                    self.broken = Some(error);
+                    break;
+                }
+                None => break,
+            };
+            let length = chunk.len();
+            if length == 0 {
+                // A last line may lack its end. One that was cut off is no loss: the watch resumes at the version
+                // before it.
+                if serde_json::from_slice::<&RawValue>(&self.rest[whole..]).is_ok() {
+                    whole = self.rest.len();
+                }
+                break;
+            }
+            if let Some(last) = chunk.iter().rposition(|byte| *byte == b'\n') {
+                whole = self.rest.len() + last + 1;
+            }
+            self.rest.extend_from_slice(chunk);
+            self.body.as_mut().consume(length);
+        }
+        let rest = self.rest.split_off(whole);
+        Ok(std::mem::replace(&mut self.rest, rest))
+    }
 }
 
 #[derive(Deserialize)]
-struct Head {
+struct RawList<'a> {
     #[serde(default)]
     metadata: HeadMeta,
+    #[serde(borrow)]
+    items: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -255,12 +325,6 @@ struct Head {
 struct HeadMeta {
     resource_version: Option<String>,
     r#continue: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Items<'a> {
-    #[serde(borrow)]
-    items: Option<Vec<&'a RawValue>>,
 }
 
 /// What is read of an object that its type does not fit.
@@ -286,20 +350,18 @@ impl BareMeta {
     }
 }
 
-fn decode_page<K: Kind>(text: &str, trim: Trim) -> Result<Decoded<K>, WireError> {
-    let items: Items<'_> = serde_json::from_str(text).map_err(|error| WireError::Protocol("list", error))?;
-    let items = items.items.unwrap_or_default();
+fn decode_items<K: Kind>(items: &[&RawValue], trim: Trim) -> Decoded<K> {
     let mut decoded = Decoded {
         objects: Vec::with_capacity(items.len()),
         undecodable: Vec::new(),
     };
     for item in items {
         match decode_object::<K>(item.get(), trim) {
-            Ok(object) => decoded.objects.push(object),
+            Ok(object) => decoded.objects.push(Arc::new(object)),
             Err(error) => decoded.undecodable.push(report::<K>(item.get(), &error).0),
         }
     }
-    Ok(decoded)
+    decoded
 }
 
 fn report<K: Kind>(json: &str, error: &serde_json::Error) -> (ObjectKey, Option<ResourceVersion>) {
@@ -327,6 +389,14 @@ struct RawEvent<'a> {
 }
 
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+
+fn decode_lines<K: Kind>(text: &[u8], trim: Trim) -> Vec<Line<K>> {
+    let mut lines = Vec::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        decode_line(line, trim, &mut lines);
+    }
+    lines
+}
 
 fn decode_line<K: Kind>(line: &[u8], trim: Trim, lines: &mut Vec<Line<K>>) {
     if line.iter().all(u8::is_ascii_whitespace) {
@@ -392,4 +462,202 @@ fn decode_line<K: Kind>(line: &[u8], trim: Trim, lines: &mut Vec<Line<K>>) {
 fn decode_object<K: Kind>(json: &str, trim: Trim) -> Result<K, serde_json::Error> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| trim.decode::<K>(json)))
         .unwrap_or_else(|_| Err(serde::de::Error::custom("the type's decoder panicked")))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::io::BufReader;
+    use futures::stream::{self, TryStreamExt};
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::*;
+
+    fn watch_of<K>(body: impl AsyncBufRead + Send + 'static) -> Watch<K> {
+        Watch {
+            body: Box::pin(body),
+            rest: Vec::new(),
+            broken: None,
+            trim: Trim::default(),
+            kind: PhantomData,
+        }
+    }
+
+    fn watch_chunks<K>(chunks: Vec<std::io::Result<Vec<u8>>>) -> Watch<K> {
+        watch_of(stream::iter(chunks).into_async_read())
+    }
+
+    fn short<K: Kind + std::fmt::Debug>(line: &Line<K>) -> String {
+        match line {
+            Line::Set(object) => format!("set {}", ObjectKey::of(object)),
+            Line::Gone(object) => format!("gone {}", ObjectKey::of(object)),
+            Line::Undecodable(key, version) => format!("undecodable {key} {version:?}"),
+            Line::GoneUndecodable(key, version) => format!("gone undecodable {key} {version:?}"),
+            Line::Bookmark { version, initial_end } => format!("bookmark {version} {initial_end}"),
+            Line::Failed(error) => format!("failed {error}"),
+        }
+    }
+
+    async fn all<K: Kind + std::fmt::Debug>(mut watch: Watch<K>) -> Vec<String> {
+        let mut all = Vec::new();
+        loop {
+            match watch.lines().await {
+                Ok(lines) if lines.is_empty() => return all,
+                Ok(lines) => all.extend(lines.iter().map(short)),
+                Err(error) => {
+                    all.push(format!("ended {error}"));
+                    return all;
+                }
+            }
+        }
+    }
+
+    const TEXT: &str = concat!(
+        r#"{"type":"ADDED","object":{"metadata":{"name":"ä","namespace":"n"},"data":{"a":"\n"}}}"#,
+        "\n\r\n",
+        r#"{"type":"DELETED","object":{"metadata":{"name":"b","namespace":"n"}}}"#,
+        "\r\n",
+        r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"7","annotations":{"k8s.io/initial-events-end":"true"}}}}"#,
+        "\n",
+        r#"{"type":"ADDED","object":{"metadata":{"name":"c"#
+    );
+    const LINES: [&str; 3] = ["set n/ä", "gone n/b", "bookmark 7 true"];
+
+    #[tokio::test]
+    async fn lines_survive_any_chunking() {
+        for at in 0..=TEXT.len() {
+            // An empty chunk would be the end of the body.
+            let (before, after) = TEXT.as_bytes().split_at(at);
+            let chunks = [before, after].into_iter().filter(|chunk| !chunk.is_empty());
+            let watch = watch_chunks::<ConfigMap>(chunks.map(|chunk| Ok(chunk.to_vec())).collect());
+            assert_eq!(all(watch).await, LINES, "split at {at}");
+        }
+        for size in 1..TEXT.len() {
+            let watch = watch_of::<ConfigMap>(BufReader::with_capacity(size, TEXT.as_bytes()));
+            assert_eq!(all(watch).await, LINES, "{size} bytes at a time");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_came_before_a_break_is_used() {
+        let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let watch = watch_chunks::<ConfigMap>(vec![Ok(TEXT.into()), Err(broken)]);
+        let mut expected = LINES.map(str::to_owned).to_vec();
+        expected.push("ended the connection broke".to_owned());
+        assert_eq!(all(watch).await, expected);
+    }
+
+    #[tokio::test]
+    async fn long_texts_are_decoded_beside_the_runtime() {
+        let line = |at: usize| {
+            format!("{{\"type\":\"ADDED\",\"object\":{{\"metadata\":{{\"name\":\"a{at}\"}}}}}}\n")
+        };
+        let text: String = (0..10_000).map(line).collect();
+        let lines = all(watch_chunks::<ConfigMap>(vec![Ok(text.into_bytes())])).await;
+        assert_eq!(lines.len(), 10_000);
+        assert_eq!((&*lines[0], &*lines[9_999]), ("set a0", "set a9999"));
+    }
+
+    #[tokio::test]
+    async fn bare_status_line_is_an_api_error() {
+        let status = r#"{"kind":"Status","status":"Failure","message":"etcd is away","reason":"Unavailable","code":503}"#;
+        let event = format!(r#"{{"type":"ERROR","object":{status}}}"#);
+        // A body that ends without the end of its last line, as a proxy's may.
+        for text in [format!("{status}\n"), status.to_owned(), event] {
+            let mut watch = watch_chunks::<ConfigMap>(vec![Ok(text.clone().into_bytes())]);
+            let lines = watch.lines().await.unwrap();
+            let [Line::Failed(WireError::Api(status))] = &lines[..] else {
+                panic!("{text}: {lines:?}");
+            };
+            assert_eq!((status.code, &*status.message), (503, "etcd is away"));
+        }
+        for text in ["{}", "[1]", "no JSON", r#"{"type":"OTHER","object":{}}"#] {
+            let lines = all(watch_chunks::<ConfigMap>(vec![Ok(
+                format!("{text}\n").into_bytes()
+            )]))
+            .await;
+            assert_eq!(lines, ["failed the answer is no watch event"], "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_undecodable_deletion_still_has_its_key() {
+        let object = r#"{"metadata":{"name":"a","namespace":"n","resourceVersion":"5"},"data":7}"#;
+        let text = format!(
+            "{{\"type\":\"DELETED\",\"object\":{object}}}\n{{\"type\":\"MODIFIED\",\"object\":{object}}}\n"
+        );
+        let lines = all(watch_chunks::<ConfigMap>(vec![Ok(text.into_bytes())])).await;
+        let version = "n/a Some(ResourceVersion(\"5\"))";
+        assert_eq!(
+            lines,
+            [
+                format!("gone undecodable {version}"),
+                format!("undecodable {version}")
+            ]
+        );
+    }
+
+    /// A kind whose decoder panics at one value.
+    #[derive(Clone, Debug, serde::Serialize, Deserialize)]
+    struct Fussy {
+        metadata: kube::core::ObjectMeta,
+        #[serde(deserialize_with = "fuss")]
+        data: String,
+    }
+
+    fn fuss<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        let data = String::deserialize(deserializer)?;
+        assert_ne!(data, "bad", "as the test wants it");
+        Ok(data)
+    }
+
+    impl kube::Resource for Fussy {
+        type DynamicType = ();
+        type Scope = crate::kind::Namespaced;
+
+        fn kind((): &()) -> std::borrow::Cow<'_, str> {
+            "Fussy".into()
+        }
+
+        fn group((): &()) -> std::borrow::Cow<'_, str> {
+            "test.kubewright.dev".into()
+        }
+
+        fn version((): &()) -> std::borrow::Cow<'_, str> {
+            "v1".into()
+        }
+
+        fn plural((): &()) -> std::borrow::Cow<'_, str> {
+            "fussies".into()
+        }
+
+        fn meta(&self) -> &kube::core::ObjectMeta {
+            &self.metadata
+        }
+
+        fn meta_mut(&mut self) -> &mut kube::core::ObjectMeta {
+            &mut self.metadata
+        }
+    }
+
+    /// The invariant of this module.
+    #[tokio::test]
+    async fn a_decoder_that_panics_costs_one_object() {
+        let object =
+            |name: &str, data: &str| format!(r#"{{"metadata":{{"name":"{name}"}},"data":"{data}"}}"#);
+        let (a, b, c) = (object("a", "good"), object("b", "bad"), object("c", "good"));
+        let events = [&a, &b, &c].map(|object| format!("{{\"type\":\"ADDED\",\"object\":{object}}}\n"));
+        let lines = all(watch_chunks::<Fussy>(vec![Ok(events.concat().into_bytes())])).await;
+        assert_eq!(lines, ["set a", "undecodable b None", "set c"]);
+
+        let list = format!(r#"{{"items":[{a},{b},{c}]}}"#);
+        let list: RawList<'_> = serde_json::from_str(&list).unwrap();
+        let decoded = decode_items::<Fussy>(&list.items.unwrap(), Trim::default());
+        let names: Vec<_> = decoded
+            .objects
+            .iter()
+            .map(|object| ObjectKey::of(&**object).name)
+            .collect();
+        assert_eq!(names, ["a", "c"]);
+        assert_eq!(decoded.undecodable, [ObjectKey::cluster("b")]);
+    }
 }
