@@ -236,6 +236,43 @@ fn kinds_of_one_file_are_refused() {
     assert!(matches!(error, BuildError::SameFile { name } if name == "crd.yaml"));
 }
 
+#[test]
+fn merge_keeps_conversion_in_any_order() {
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
+    let conversion = |strategy: &str| CustomResourceConversion {
+        strategy: strategy.to_owned(),
+        webhook: None,
+    };
+    let plain = kubewright::crd::of::<v1::Widget>().unwrap();
+    let mut telling = kubewright::crd::of::<v1beta1::Widget>().unwrap();
+    telling.spec.conversion = Some(conversion("Webhook"));
+    telling.spec.names.list_kind = Some("Widgets".to_owned());
+    let merged = kubewright::crd::merge([plain.clone(), telling.clone()]).unwrap();
+    assert_eq!(merged.spec.conversion, Some(conversion("Webhook")));
+    assert_eq!(merged.spec.names.list_kind.as_deref(), Some("Widgets"));
+    let turned = kubewright::crd::merge([telling.clone(), plain.clone()]).unwrap();
+    assert_eq!(merged, turned);
+
+    let mut contradicting = plain.clone();
+    contradicting.spec.conversion = Some(conversion("None"));
+    let error = kubewright::crd::merge([contradicting, telling.clone()]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Widget: conversion is `{\"strategy\":\"None\"}` in v1 and `{\"strategy\":\"Webhook\"}` in v1beta1; versions \
+         of one kind share it"
+    );
+    let mut contradicting = plain;
+    contradicting.spec.names.list_kind = Some("WidgetList".to_owned());
+    let error = kubewright::crd::merge([contradicting, telling]).unwrap_err();
+    assert!(matches!(
+        error,
+        MergeError::Differ {
+            what: "list kind",
+            ..
+        }
+    ));
+}
+
 /// Strings that a YAML 1.1 parser, as Kubernetes' own, takes for something else unless they are quoted.
 #[test]
 fn strings_stay_strings() {
