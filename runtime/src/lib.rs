@@ -29,6 +29,7 @@ pub mod metrics;
 pub mod owner;
 #[cfg(feature = "client")]
 pub mod queue;
+mod scope;
 
 pub use apply::Apply;
 #[cfg(feature = "client")]
