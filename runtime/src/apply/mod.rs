@@ -7,6 +7,7 @@
 
 mod object;
 mod types;
+mod whole;
 
 use serde::Serialize;
 use std::fmt::Debug;
