@@ -6,7 +6,7 @@ use crate::kind::{Namespaced, Scope};
 #[diagnostic::on_unimplemented(
     message = "this kind is cluster-scoped: its objects live in no namespace",
     label = "the kind has no namespaces",
-    note = "call the verb on the client itself; a custom kind becomes namespaced with `namespaced` in #[kube(...)]"
+    note = "leave the namespace out, and call verbs on the client itself; a custom kind becomes namespaced with `namespaced` in #[kube(...)]"
 )]
 pub trait HasNamespaces: Scope {}
 
