@@ -7,15 +7,23 @@
 
 mod object;
 mod types;
+mod whole;
 
 use serde::Serialize;
 use std::fmt::Debug;
 
 use crate::kind::Kind;
 
+pub use crate::scope::HasNamespaces;
 pub use object::ObjectApply;
 
 /// An object's apply configuration: an all-optional form of a kind.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no apply configuration",
+    label = "neither an apply configuration nor an object",
+    note = "`#[kube(apply)]` makes one of a custom kind, as `FooApply` for `Foo`; objects of built-in kinds are their own",
+    note = "JSON that names no kind goes through `merge_patch`"
+)]
 pub trait ApplyConfiguration {
     /// The kind that is applied.
     type Kind: Kind;
@@ -32,6 +40,7 @@ pub trait ApplyConfiguration {
 
 /// A whole object is a configuration that owns all that it sets: the form for built-in kinds, whose types write
 /// only what is set.
+#[diagnostic::do_not_recommend]
 impl<K: Kind> ApplyConfiguration for K {
     type Kind = K;
 

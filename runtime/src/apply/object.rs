@@ -7,7 +7,8 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::{Apply, ApplyConfiguration};
-use crate::kind::{CustomKind, Kind, Namespaced, StatusSubresource};
+use crate::kind::{CustomKind, Kind, StatusSubresource};
+use crate::scope::HasNamespaces;
 
 type Of<T> = <T as Apply>::Configuration;
 
@@ -44,7 +45,7 @@ where
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self
     where
-        K: kube::Resource<Scope = Namespaced>,
+        K: kube::Resource<Scope: HasNamespaces>,
     {
         self.metadata.namespace = Some(namespace.into());
         self
@@ -154,6 +155,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<K> ApplyConfiguration for ObjectApply<K>
 where
     K: Kind + CustomKind<Spec: Apply, Status: Apply>,

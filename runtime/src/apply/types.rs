@@ -1,44 +1,30 @@
 //! Configurations of types that are not derived.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hash};
+use std::num;
+use std::sync::Arc;
 
-use k8s_openapi::api::{core::v1 as core, rbac::v1 as rbac};
-use k8s_openapi::apimachinery::pkg::{api::resource, apis::meta::v1 as meta, util::intstr};
 use serde::Serialize;
 
 use super::Apply;
 
-/// Types that are set as a whole. k8s-openapi's are optional in most fields already and write only what is set.
+/// Types that are set as a whole.
 macro_rules! whole {
     ($($ty:ty),* $(,)?) => {
-        $(#[diagnostic::do_not_recommend] impl Apply for $ty { type Configuration = Self; })*
+        $(#[diagnostic::do_not_recommend] impl $crate::apply::Apply for $ty { type Configuration = Self; })*
     };
 }
+pub(super) use whole;
 
 whole! {
-    bool, char, String, f32, f64,
+    bool, char, String, Cow<'static, str>, f32, f64,
     i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize,
-    std::num::NonZeroU8, std::num::NonZeroU16, std::num::NonZeroU32, std::num::NonZeroU64,
+    num::NonZeroI8, num::NonZeroI16, num::NonZeroI32, num::NonZeroI64, num::NonZeroI128, num::NonZeroIsize,
+    num::NonZeroU8, num::NonZeroU16, num::NonZeroU32, num::NonZeroU64, num::NonZeroU128, num::NonZeroUsize,
     serde_json::Value, serde_json::Map<String, serde_json::Value>, serde_json::Number,
-    meta::Condition, meta::LabelSelector, meta::LabelSelectorRequirement, meta::MicroTime, meta::ObjectMeta,
-    meta::OwnerReference, meta::Time, resource::Quantity, intstr::IntOrString, k8s_openapi::ByteString,
-    core::Affinity, core::Capabilities, core::ConfigMapEnvSource, core::ConfigMapKeySelector,
-    core::ConfigMapProjection, core::ConfigMapVolumeSource, core::Container, core::ContainerPort,
-    core::EmptyDirVolumeSource, core::EnvFromSource, core::EnvVar, core::EnvVarSource, core::HTTPGetAction,
-    core::HostAlias, core::Lifecycle, core::LocalObjectReference, core::NodeAffinity, core::NodeSelector,
-    core::NodeSelectorRequirement, core::NodeSelectorTerm, core::ObjectFieldSelector, core::ObjectReference,
-    core::PersistentVolumeClaim, core::PersistentVolumeClaimSpec, core::PersistentVolumeClaimTemplate,
-    core::PersistentVolumeClaimVolumeSource, core::PodAffinity, core::PodAffinityTerm, core::PodAntiAffinity,
-    core::PodDNSConfig, core::PodSecurityContext, core::PodSpec, core::PodTemplateSpec,
-    core::PreferredSchedulingTerm, core::Probe, core::ProjectedVolumeSource, core::ResourceClaim,
-    core::ResourceRequirements, core::SeccompProfile, core::SecretEnvSource, core::SecretKeySelector,
-    core::SecretProjection, core::SecretReference, core::SecretVolumeSource, core::SecurityContext,
-    core::ServicePort, core::ServiceSpec, core::Toleration, core::TopologySpreadConstraint,
-    core::TypedLocalObjectReference, core::Volume, core::VolumeDevice, core::VolumeMount,
-    core::VolumeResourceRequirements, core::WeightedPodAffinityTerm,
-    rbac::PolicyRule, rbac::RoleRef, rbac::Subject,
 }
 
 impl Apply for crate::__private0::NoStatus {
@@ -73,4 +59,37 @@ where
     S: BuildHasher + Clone,
 {
     type Configuration = HashMap<K, T::Configuration, S>;
+}
+
+// The rest is not recommended, so that the compiler's list of types that have a configuration stays short.
+
+/// Where serde's feature `rc` is on, without which no spec with an `Arc` can be read.
+#[diagnostic::do_not_recommend]
+impl<T: Apply> Apply for Arc<T>
+where
+    Arc<T::Configuration>: Serialize,
+{
+    type Configuration = Arc<T::Configuration>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Apply> Apply for VecDeque<T> {
+    type Configuration = VecDeque<T::Configuration>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Apply, const N: usize> Apply for [T; N]
+where
+    [T::Configuration; N]: Serialize,
+{
+    type Configuration = [T::Configuration; N];
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, S> Apply for HashSet<T, S>
+where
+    T: Apply<Configuration: Eq + Hash>,
+    S: BuildHasher + Clone,
+{
+    type Configuration = HashSet<T::Configuration, S>;
 }

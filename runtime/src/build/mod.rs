@@ -15,8 +15,14 @@
 //!
 //! A test that calls [`check`](Crds::check) in place of `write` keeps the committed files true.
 //!
-//! **Invariant:** the same types give the same bytes, and a file whose bytes are right is not touched.
+//! Both look at the definitions as a server would ([`crd::check`]) and tell all that is wrong in all kinds at
+//! once. The files begin with a line that says who wrote them. What does not begin with it is neither looked at nor
+//! complained about.
+//!
+//! **Invariant:** the same types give the same bytes, and a file whose bytes are right is not touched. No file is
+//! written that a server would refuse for another reason than its rules in CEL.
 
+mod directory;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -25,8 +31,9 @@ use std::{env, fmt, fs, io};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
-use crate::crd::{self, DefinitionError, MergeError};
+use crate::crd::{self, CheckError, DefinitionError, MergeError};
 use crate::kind::CustomKind;
+use directory::{HEADER, orphans, read, rerun_if_changed, set_back, warn};
 
 pub use yaml::to_yaml;
 
@@ -42,26 +49,30 @@ pub fn crds() -> Crds {
 /// Definitions on their way to files; made by [`crds`].
 #[derive(Debug, Default)]
 pub struct Crds {
-    definitions: Vec<CustomResourceDefinition>,
-    errors: Vec<BuildError>,
+    /// By the name of the definition.
+    kinds: BTreeMap<String, Versions>,
     name: Option<fn(&CustomResourceDefinition) -> String>,
+    allowed: Vec<&'static str>,
+    shared: bool,
 }
+
+/// What was added of one kind.
+type Versions = Vec<std::result::Result<CustomResourceDefinition, DefinitionError>>;
 
 impl Crds {
     /// Adds a derived kind. Versions of one kind are added one by one and end up in one file.
     #[must_use]
     pub fn add<K: CustomKind>(mut self) -> Self {
-        match crd::of::<K>() {
-            Ok(definition) => self.definitions.push(definition),
-            Err(error) => self.errors.push(BuildError::Definition(error)),
-        }
+        let versions = self.kinds.entry(K::INFO.crd_name.to_owned()).or_default();
+        versions.push(crd::of::<K>());
         self
     }
 
     /// Adds a definition that was made in another way, as by kube-derive's `crd()`.
     #[must_use]
     pub fn add_definition(mut self, definition: CustomResourceDefinition) -> Self {
-        self.definitions.push(definition);
+        let name = definition.metadata.name.clone().unwrap_or_default();
+        self.kinds.entry(name).or_default().push(Ok(definition));
         self
     }
 
@@ -72,22 +83,40 @@ impl Crds {
         self
     }
 
+    /// Passes over the findings of a rule of [`crd::check`], such as `lossy-conversion`: they neither fail the
+    /// build nor are they warned of. What a server refuses is told all the same.
+    #[must_use]
+    pub fn allow(mut self, rule: &'static str) -> Self {
+        self.allowed.push(rule);
+        self
+    }
+
+    /// Says that other sets of kinds are written into the same directory, so that a file of a kind that is not
+    /// among these is no leftover.
+    #[must_use]
+    pub fn shared_directory(mut self) -> Self {
+        self.shared = true;
+        self
+    }
+
     /// Writes one file per kind into `directory`, made where it is missing. A relative path begins at the
     /// package's root, where cargo runs build scripts.
     ///
     /// Called from a build script, it tells cargo to run the script again when one of the files is changed or
-    /// removed; a changed type recompiles the script and so runs it too.
+    /// removed; a changed type recompiles the script and so runs it too. What [`crd::check`] finds doubtful is
+    /// warned of, and so is a file that was written for a kind that is gone; it is not removed.
     ///
     /// # Errors
-    /// [`BuildError`]: all that is wrong with the definitions, or the first file that cannot be written.
-    pub fn write(self, directory: impl AsRef<Path>) -> Result {
+    /// [`BuildError`]: all that is wrong with the definitions, in which case nothing is written, or the first file
+    /// that cannot be written.
+    pub fn write(mut self, directory: impl AsRef<Path>) -> Result {
         let directory = directory.as_ref();
-        let files = self.files()?;
+        let files = self.make()?;
         fs::create_dir_all(directory).map_err(|source| BuildError::io("make", directory, source))?;
-        for (name, text) in files {
+        for (name, text) in &files {
             let path = directory.join(name);
             let current = read(&path)?;
-            if current.as_deref() != Some(text.as_str()) {
+            if current.as_ref() != Some(text) {
                 fs::write(&path, text).map_err(|source| BuildError::io("write", &path, source))?;
                 if let Some(out_dir) = env::var_os("OUT_DIR") {
                     set_back(&path, Path::new(&out_dir));
@@ -95,105 +124,119 @@ impl Crds {
             }
             rerun_if_changed(&path);
         }
+        for path in self.orphans(directory, &files)? {
+            rerun_if_changed(&path);
+            warn(&BuildError::Orphan { path }.to_string());
+        }
         Ok(())
     }
 
     /// Compares with the files in `directory` and writes nothing.
     ///
     /// # Errors
-    /// [`BuildError::Stale`] with a unified diff of every file that differs or is missing.
-    pub fn check(self, directory: impl AsRef<Path>) -> Result {
+    /// [`BuildError`]: all that is wrong with the definitions; else [`BuildError::Stale`] with a unified diff of
+    /// every file that differs or is missing, and [`BuildError::Orphan`] for every file that was written for a kind
+    /// that is gone.
+    pub fn check(mut self, directory: impl AsRef<Path>) -> Result {
         let directory = directory.as_ref();
+        let files = self.make()?;
         let mut diff = String::new();
-        for (name, text) in self.files()? {
+        for (name, text) in &files {
             let path = directory.join(name);
             let current = read(&path)?.unwrap_or_default();
-            if current != text {
+            if current != *text {
                 let shown = path.display().to_string();
-                diff += &similar::TextDiff::from_lines(&current, &text)
+                diff += &similar::TextDiff::from_lines(&current, text)
                     .unified_diff()
                     .header(&shown, &format!("{shown} (from the types)"))
                     .to_string();
             }
         }
-        if diff.is_empty() {
-            Ok(())
-        } else {
-            Err(BuildError::Stale { diff })
+        let mut errors = Vec::new();
+        if !diff.is_empty() {
+            errors.push(BuildError::Stale { diff });
         }
+        let orphans = self.orphans(directory, &files)?;
+        errors.extend(orphans.into_iter().map(|path| BuildError::Orphan { path }));
+        all(errors)
     }
 
-    /// File names and their bytes, in the order of the names.
-    fn files(self) -> std::result::Result<BTreeMap<String, String>, BuildError> {
-        let mut errors = self.errors;
-        let mut kinds: BTreeMap<String, Vec<CustomResourceDefinition>> = BTreeMap::new();
-        for definition in self.definitions {
-            let name = definition.metadata.name.clone().unwrap_or_default();
-            kinds.entry(name).or_default().push(definition);
-        }
+    /// File names and their bytes; warns of what is doubtful in the definitions.
+    fn make(&mut self) -> std::result::Result<BTreeMap<String, String>, BuildError> {
         let mut files = BTreeMap::new();
-        for versions in kinds.into_values() {
-            match crd::merge(versions) {
-                Err(error) => errors.push(BuildError::Merge(error)),
-                Ok(definition) => {
-                    let name = match self.name {
-                        Some(name) => name(&definition),
-                        None => format!("{}.yaml", definition.metadata.name.as_deref().unwrap_or_default()),
-                    };
-                    match to_yaml(&definition) {
-                        Err(error) => errors.push(BuildError::Yaml(error)),
-                        Ok(text) => {
-                            if files.insert(name.clone(), text).is_some() {
-                                errors.push(BuildError::SameFile { name });
-                            }
-                        }
+        let mut errors = Vec::new();
+        for versions in std::mem::take(&mut self.kinds).into_values() {
+            let definition = match self.definition(versions) {
+                Ok(definition) => definition,
+                Err(found) => {
+                    errors.extend(found);
+                    continue;
+                }
+            };
+            let name = match self.name {
+                Some(name) => name(&definition),
+                None => format!("{}.yaml", definition.metadata.name.as_deref().unwrap_or_default()),
+            };
+            match to_yaml(&definition) {
+                Err(error) => errors.push(BuildError::Yaml(error)),
+                Ok(text) => {
+                    if files.insert(name.clone(), format!("{HEADER}\n{text}")).is_some() {
+                        errors.push(BuildError::SameFile { name });
                     }
                 }
             }
         }
-        match errors.len() {
-            0 => Ok(files),
-            1 => Err(errors.remove(0)),
-            _ => Err(BuildError::Many(errors)),
+        all(errors)?;
+        Ok(files)
+    }
+
+    /// One kind's definition, merged and checked.
+    fn definition(
+        &self,
+        versions: Versions,
+    ) -> std::result::Result<CustomResourceDefinition, Vec<BuildError>> {
+        let mut definitions = Vec::with_capacity(versions.len());
+        let mut errors = Vec::new();
+        for version in versions {
+            match version {
+                Ok(definition) => definitions.push(definition),
+                Err(error) => errors.push(BuildError::Definition(error)),
+            }
         }
-    }
-}
-
-fn read(path: &Path) -> std::result::Result<Option<String>, BuildError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // Not text: certainly not what we wrote.
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
-        Err(source) => Err(BuildError::io("read", path, source)),
-    }
-}
-
-/// In a build script, which alone runs with `OUT_DIR`.
-fn rerun_if_changed(path: &Path) {
-    if env::var_os("OUT_DIR").is_some() {
-        // Cargo reads build scripts' standard output.
-        #[allow(clippy::print_stdout)]
-        {
-            println!("cargo:rerun-if-changed={}", path.display());
+        // Without one of the versions, the rest would be blamed for its absence.
+        if !errors.is_empty() {
+            return Err(errors);
         }
+        let definition = crd::merge(definitions).map_err(|error| vec![BuildError::Merge(error)])?;
+        let checked = crd::check_except(&definition, &self.allowed);
+        let warnings = match &checked {
+            Ok(warnings) => warnings,
+            Err(error) => &error.warnings,
+        };
+        for warning in warnings {
+            warn(&crd::describe(&definition, warning));
+        }
+        checked.map_err(|error| vec![BuildError::Check(error)])?;
+        Ok(definition)
+    }
+
+    fn orphans(
+        &self,
+        directory: &Path,
+        files: &BTreeMap<String, String>,
+    ) -> std::result::Result<Vec<PathBuf>, BuildError> {
+        if self.shared {
+            return Ok(Vec::new());
+        }
+        orphans(directory, files)
     }
 }
 
-/// Dates a file that a build script wrote back to the script's start.
-///
-/// Cargo runs a script again when a watched file is newer than the start of its last run, so a file written
-/// during the run would cause one more. Where the date cannot be set, that one run is all that happens.
-fn set_back(path: &Path, out_dir: &Path) {
-    let start = out_dir
-        .parent()
-        .map(|run| run.join("invoked.timestamp"))
-        .and_then(|stamp| fs::metadata(stamp).ok())
-        .and_then(|stamp| stamp.modified().ok());
-    if let Some(start) = start
-        && let Ok(file) = fs::File::options().write(true).open(path)
-    {
-        file.set_modified(start).ok();
+fn all(mut errors: Vec<BuildError>) -> Result {
+    match errors.len() {
+        0 => Ok(()),
+        1 => Err(errors.remove(0)),
+        _ => Err(BuildError::Many(errors)),
     }
 }
 
@@ -207,6 +250,9 @@ pub enum BuildError {
     /// Versions of one kind contradict each other.
     #[error(transparent)]
     Merge(MergeError),
+    /// A server would refuse a definition, drop parts of it, or accept it in vain.
+    #[error("{0}")]
+    Check(CheckError),
     /// A definition has no YAML form.
     #[error("write a definition as YAML")]
     Yaml(#[source] serde_saphyr::ser::Error),
@@ -221,6 +267,16 @@ pub enum BuildError {
     Stale {
         /// Unified diff from the files to what they should be.
         diff: String,
+    },
+    /// A file that was written for a kind that is not among these.
+    #[error(
+        "{}: none of the kinds is written there any more; remove the file, or call `shared_directory` where another \
+         set of kinds is written into the same directory",
+        path.display()
+    )]
+    Orphan {
+        /// The file.
+        path: PathBuf,
     },
     /// A file or directory cannot be used.
     #[error("{operation} {}", path.display())]
@@ -258,37 +314,5 @@ impl fmt::Debug for BuildError {
             source = error.source();
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Cargo keeps `invoked.timestamp` beside `out`, and runs a script again for a watched file that is newer.
-    #[test]
-    fn a_written_file_is_not_newer_than_the_start_of_the_script() {
-        let run = tempfile::tempdir().unwrap();
-        let (stamp, out, file) = (
-            run.path().join("invoked.timestamp"),
-            run.path().join("out"),
-            run.path().join("crd.yaml"),
-        );
-        let start = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
-        fs::create_dir(&out).unwrap();
-        fs::File::create(&stamp).unwrap().set_modified(start).unwrap();
-        fs::write(&file, "text").unwrap();
-        set_back(&file, &out);
-        assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), start);
-    }
-
-    #[test]
-    fn without_cargos_timestamp_the_date_stays() {
-        let run = tempfile::tempdir().unwrap();
-        let file = run.path().join("crd.yaml");
-        fs::write(&file, "text").unwrap();
-        let before = fs::metadata(&file).unwrap().modified().unwrap();
-        set_back(&file, &run.path().join("out"));
-        assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before);
     }
 }

@@ -253,3 +253,33 @@ impl fmt::Display for ObjectRef {
 #[derive(Debug, thiserror::Error)]
 #[error("metadata.name is not set")]
 pub(super) struct Unnamed;
+
+/// A name or namespace that cannot stand in a path: the request would reach something else.
+#[derive(Debug, thiserror::Error)]
+#[error("invalid {what} {text:?}: {reason}")]
+pub(super) struct BadSegment {
+    what: &'static str,
+    text: String,
+    reason: String,
+}
+
+impl BadSegment {
+    /// The rules of client-go's `rest.IsValidPathSegmentName`, with two characters more: kube writes names into
+    /// URLs as they are, so that `?` and `#` end the path.
+    pub(super) fn find(what: &'static str, text: &str) -> Result<(), Self> {
+        let reason = if text.is_empty() {
+            "may not be empty".to_owned()
+        } else if matches!(text, "." | "..") {
+            format!("may not be '{text}'")
+        } else if let Some(bad) = text.chars().find(|c| matches!(c, '/' | '%' | '?' | '#')) {
+            format!("may not contain '{bad}'")
+        } else {
+            return Ok(());
+        };
+        Err(Self {
+            what,
+            text: text.to_owned(),
+            reason,
+        })
+    }
+}

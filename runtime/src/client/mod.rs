@@ -29,6 +29,7 @@ use std::marker::PhantomData;
 use crate::kind::Kind;
 use options::WriteOptions;
 
+pub use crate::scope::HasNamespaces;
 pub use clientset::FromClient;
 #[doc(hidden)]
 pub use clientset::connect;
@@ -37,7 +38,7 @@ pub use json_patch;
 pub use kube::api::{DeleteParams, GetParams, ListParams, Preconditions, PropagationPolicy, WatchParams};
 pub use kube::core::{ObjectList, WatchEvent};
 pub use options::{FieldManager, FieldValidation};
-pub use place::{AllNamespaces, HasNamespaces, HoldsLists, HoldsObjects, InNamespace, Place, Unplaced};
+pub use place::{AllNamespaces, HoldsLists, HoldsObjects, InNamespace, Place, Unplaced};
 pub use subresource::{ScaleClient, StatusClient};
 pub use verbs::{Answer, Deleted, Events};
 

@@ -69,21 +69,9 @@ impl HoldsLists<Namespaced> for InNamespace {}
 #[diagnostic::do_not_recommend]
 impl HoldsLists<Namespaced> for AllNamespaces {}
 
-/// A scope with namespaces in it.
-#[diagnostic::on_unimplemented(
-    message = "this kind is cluster-scoped: its objects live in no namespace",
-    label = "the kind has no namespaces",
-    note = "call the verb on the client itself; a custom kind becomes namespaced with `namespaced` in #[kube(...)]"
-)]
-pub trait HasNamespaces: sealed::Sealed {}
-
-#[diagnostic::do_not_recommend]
-impl HasNamespaces for Namespaced {}
-
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Unplaced {}
     impl Sealed for super::InNamespace {}
     impl Sealed for super::AllNamespaces {}
-    impl Sealed for super::Namespaced {}
 }

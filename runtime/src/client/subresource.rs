@@ -9,7 +9,7 @@ use super::options::FieldManager;
 use super::place::{HoldsObjects, Place};
 use super::verbs::Answer;
 use crate::apply::ApplyConfiguration;
-use crate::kind::{Kind, ScaleSubresource, StatusSubresource};
+use crate::kind::{Kind, ScaleSubresource, StatusSubresource, StrategicMerge};
 
 const STATUS: Option<&str> = Some("status");
 const SCALE: Option<&str> = Some("scale");
@@ -90,6 +90,21 @@ impl<'c, K: Kind, P: HoldsObjects<K::Scope>> StatusClient<'c, K, P> {
         Answer::new(async move { call.patch(kube::api::Patch::Merge(patch?), None).await })
     }
 
+    /// Changes the status of a built-in object by strategic merge patch, which merges lists by their keys:
+    /// `{"status": {...}}`.
+    ///
+    /// # Errors
+    /// [`ClientError`](super::ClientError).
+    pub fn strategic_patch<'a>(&self, name: &'a str, patch: &impl Serialize) -> Answer<'a, K>
+    where
+        'c: 'a,
+        K: StrategicMerge,
+    {
+        let call = self.client.call(Operation::Patch, name, STATUS);
+        let patch = call.value(patch);
+        Answer::new(async move { call.patch(kube::api::Patch::Strategic(patch?), None).await })
+    }
+
     /// Changes the status by server-side apply.
     ///
     /// # Errors
@@ -147,5 +162,30 @@ impl<'c, K: Kind, P: HoldsObjects<K::Scope>> ScaleClient<'c, K, P> {
         let call = self.client.call(Operation::Patch, name, SCALE);
         let patch = serde_json::json!({"spec": {"replicas": replicas}});
         Answer::new(async move { call.patch(kube::api::Patch::Merge(patch), None).await })
+    }
+
+    /// Changes the scale by JSON patch (RFC 6902) of the `Scale`: paths begin with `/spec`.
+    ///
+    /// # Errors
+    /// [`ClientError`](super::ClientError); a failed `test` is [`is_invalid`](super::ClientError::is_invalid).
+    pub fn json_patch<'a>(&self, name: &'a str, patch: json_patch::Patch) -> Answer<'a, Scale>
+    where
+        'c: 'a,
+    {
+        let call = self.client.call(Operation::Patch, name, SCALE);
+        Answer::new(async move { call.json_patch(patch).await })
+    }
+
+    /// Changes the scale by merge patch (RFC 7386) of the `Scale`: `{"spec": {"replicas": 3}}`.
+    ///
+    /// # Errors
+    /// [`ClientError`](super::ClientError).
+    pub fn merge_patch<'a>(&self, name: &'a str, patch: &impl Serialize) -> Answer<'a, Scale>
+    where
+        'c: 'a,
+    {
+        let call = self.client.call(Operation::Patch, name, SCALE);
+        let patch = call.value(patch);
+        Answer::new(async move { call.patch(kube::api::Patch::Merge(patch?), None).await })
     }
 }

@@ -12,7 +12,7 @@ use kube::core::{ObjectList, Status, WatchEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::{ClientError, ObjectRef, Operation, Unnamed};
+use super::error::{BadSegment, ClientError, ObjectRef, Operation, Unnamed};
 use super::options::FieldManager;
 use super::place::{HoldsLists, HoldsObjects, Place};
 use super::{Client, DeleteParams, GetParams, ListParams, WatchParams};
@@ -426,8 +426,11 @@ impl<'a, K: Kind> Call<'a, K> {
         self.answer(request).await
     }
 
-    pub(super) async fn json_patch(&self, patch: json_patch::Patch) -> Result<K, ClientError> {
-        self.patch::<K, ()>(kube::api::Patch::Json(patch), None).await
+    pub(super) async fn json_patch<T>(&self, patch: json_patch::Patch) -> Result<T, ClientError>
+    where
+        T: DeserializeOwned,
+    {
+        self.patch::<T, ()>(kube::api::Patch::Json(patch), None).await
     }
 
     async fn deleted<T: DeserializeOwned>(&self, request: Built) -> Result<Deleted<T>, ClientError> {
@@ -440,7 +443,18 @@ impl<'a, K: Kind> Call<'a, K> {
         ))
     }
 
+    /// Every request passes here, and none is sent whose path could mean another object.
     fn built(&self, request: Built) -> Result<Request<Vec<u8>>, ClientError> {
+        if let Some(namespace) = self.namespace {
+            BadSegment::find("namespace", namespace).map_err(|error| self.unmade(error))?;
+        }
+        let named = !matches!(
+            self.operation,
+            Operation::Create | Operation::List | Operation::Watch | Operation::DeleteCollection
+        );
+        if named {
+            BadSegment::find("name", self.name).map_err(|error| self.unmade(error))?;
+        }
         let mut request = request.map_err(|error| self.unmade(error))?;
         if let Some(mode) = self.options.field_validation
             && matches!(

@@ -4,11 +4,13 @@ use std::cmp::Reverse;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext;
 use kube::core::Version;
+use serde::Serialize;
 
 /// Joins definitions of one kind, each with its versions, into one.
 ///
 /// Versions stand in Kubernetes' order of priority, newest and most stable first, whatever the order given.
 /// Which version is stored is the types' own word: exactly one of them is made without `storage = false`.
+/// A conversion and a list kind may stand in any of the definitions, and hold for all.
 ///
 /// # Errors
 /// [`MergeError`] where the definitions contradict each other.
@@ -17,9 +19,10 @@ pub fn merge(
 ) -> Result<apiext::CustomResourceDefinition, MergeError> {
     let mut definitions = definitions.into_iter();
     let mut merged = definitions.next().ok_or(MergeError::Nothing)?;
-    for other in definitions {
+    for mut other in definitions {
         agree(&merged, &other)?;
         metadata(&mut merged, &other)?;
+        shared(&mut merged, &mut other)?;
         for version in other.spec.versions {
             if merged
                 .spec
@@ -115,6 +118,44 @@ fn metadata(
         }
     }
     Ok(())
+}
+
+/// What one version may say for all: the server has one value of each and a default.
+fn shared(
+    into: &mut apiext::CustomResourceDefinition,
+    from: &mut apiext::CustomResourceDefinition,
+) -> Result<(), MergeError> {
+    let versions = [names(into), names(from)];
+    let kind = into.spec.names.kind.clone();
+    let (a, b) = (&mut into.spec, &mut from.spec);
+    let differ = match (
+        take(&mut a.names.list_kind, &mut b.names.list_kind),
+        take(&mut a.conversion, &mut b.conversion),
+        take(&mut a.preserve_unknown_fields, &mut b.preserve_unknown_fields),
+    ) {
+        (Some(values), _, _) => ("list kind", values),
+        (_, Some(values), _) => ("conversion", values),
+        (_, _, Some(values)) => ("preserveUnknownFields", values),
+        (None, None, None) => return Ok(()),
+    };
+    Err(MergeError::Differ {
+        kind,
+        what: differ.0,
+        versions: Box::new(versions),
+        values: Box::new(differ.1),
+    })
+}
+
+/// Takes over what is set in `from` alone; the values, as JSON, where both are set and differ.
+fn take<T: PartialEq + Serialize>(into: &mut Option<T>, from: &mut Option<T>) -> Option<[String; 2]> {
+    if into.is_none() {
+        *into = from.take();
+    }
+    let text = |value: &T| serde_json::to_string(value).unwrap_or_default();
+    match (into, from) {
+        (Some(first), Some(second)) if first != second => Some([text(first), text(second)]),
+        _ => None,
+    }
 }
 
 fn stored_once(definition: &apiext::CustomResourceDefinition) -> Result<(), MergeError> {

@@ -3,6 +3,7 @@
 //! **Invariant:** nothing but the type decides what stands in its definition: two builds of one source give
 //! equal values.
 
+mod check;
 mod info;
 mod merge;
 
@@ -12,10 +13,15 @@ use schemars::JsonSchema;
 
 use crate::kind::CustomKind;
 
+pub use check::{CheckError, Lint, Severity, check};
+#[cfg(feature = "build")]
+pub(crate) use check::{check_except, describe};
 pub use info::{Column, Deprecation, KindInfo, ScalePaths};
 pub use merge::{MergeError, merge};
 
 /// A kind's definition, with one version.
+///
+/// It is looked at as a whole by [`check`] alone, once all versions are [merged](merge).
 ///
 /// # Errors
 /// [`DefinitionError`] where the kind's schema cannot stand in a definition.

@@ -108,6 +108,142 @@ mod v3 {
     }
 }
 
+mod wrong {
+    use kubewright::CustomResource;
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(
+        group = "example.com",
+        version = "v1",
+        kind = "Selecting",
+        selectable = ".spec.nope",
+        printcolumn(name = "Nope", type_ = "string", json_path = ".spec.neither")
+    )]
+    pub struct SelectingSpec {
+        pub colour: String,
+    }
+
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(group = "x.k8s.io", version = "v1", kind = "Unapproved")]
+    pub struct UnapprovedSpec {}
+
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(
+        group = "example.com",
+        version = "v1",
+        kind = "Choosing",
+        no_spec,
+        status = "ChoosingStatus"
+    )]
+    pub struct Choice {
+        #[serde(flatten)]
+        pub choice: Either,
+    }
+
+    #[derive(Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    pub enum Either {
+        This(String),
+        That(i32),
+    }
+
+    #[derive(Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    pub struct ChoosingStatus {
+        pub chosen: bool,
+    }
+}
+
+mod usual {
+    use std::collections::{BTreeMap, HashMap};
+
+    use k8s_openapi::api::core::v1::{Container, PodTemplateSpec, ResourceRequirements};
+    use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
+    use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+    use kubewright::CustomResource;
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    /// What specs are made of.
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(
+        group = "example.com",
+        version = "v1",
+        kind = "Usual",
+        namespaced,
+        status = "UsualStatus",
+        scale(
+            spec_replicas_path = ".spec.replicas",
+            status_replicas_path = ".status.replicas",
+            label_selector_path = ".status.selector"
+        ),
+        printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+        printcolumn(
+            name = "Ready",
+            type_ = "string",
+            json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+        )
+    )]
+    #[serde(rename_all = "camelCase")]
+    pub struct UsualSpec {
+        pub replicas: i32,
+        pub mode: Mode,
+        pub other_mode: Option<Mode>,
+        pub source: Source,
+        pub other_source: Option<Source>,
+        pub labels: BTreeMap<String, String>,
+        pub limits: HashMap<String, Quantity>,
+        pub port: IntOrString,
+        pub max_surge: Option<IntOrString>,
+        pub since: Option<Time>,
+        pub selector: LabelSelector,
+        pub template: PodTemplateSpec,
+        pub containers: Vec<Container>,
+        pub resources: Option<ResourceRequirements>,
+        #[schemars(length(min = 1, max = 10), regex(pattern = "^a+$"))]
+        pub text: Option<String>,
+        #[serde(default)]
+        pub flag: bool,
+        pub values: Option<serde_json::Value>,
+        pub ratio: f64,
+    }
+
+    #[derive(Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    pub enum Mode {
+        On,
+        Off,
+    }
+
+    #[derive(Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum Source {
+        Git { url: String },
+        Inline(String),
+    }
+
+    #[derive(Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    pub struct UsualStatus {
+        pub replicas: i32,
+        pub selector: String,
+        pub conditions: Vec<Condition>,
+    }
+}
+
+mod doubtful {
+    use kubewright::CustomResource;
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(group = "example.com", version = "v1", kind = "Doubtful")]
+    pub struct DoubtfulSpec {
+        #[schemars(regex(pattern = "a+"))]
+        pub text: String,
+        pub count: u64,
+    }
+}
+
 const FILE: &str = "widgets.example.com.yaml";
 
 #[test]
@@ -116,6 +252,7 @@ fn versions_stand_in_one_file_in_the_order_of_priority() {
     crds()
         .add::<v1beta1::Widget>()
         .add::<v1::Widget>()
+        .allow("lossy-conversion")
         .write(dir.path().join("crds"))
         .unwrap();
     let text = fs::read_to_string(dir.path().join("crds").join(FILE)).unwrap();
@@ -125,6 +262,7 @@ fn versions_stand_in_one_file_in_the_order_of_priority() {
     crds()
         .add::<v1::Widget>()
         .add::<v1beta1::Widget>()
+        .allow("lossy-conversion")
         .write(turned.path())
         .unwrap();
     assert_eq!(text, fs::read_to_string(turned.path().join(FILE)).unwrap());
@@ -228,12 +366,201 @@ fn kinds_of_one_file_are_refused() {
         .add_definition({
             let mut other = kubewright::crd::of::<v1::Widget>().unwrap();
             other.metadata.name = Some("others.example.com".to_owned());
+            other.spec.names.plural = "others".to_owned();
             other
         })
         .file_name(|_| "crd.yaml".to_owned())
         .check(".")
         .unwrap_err();
     assert!(matches!(error, BuildError::SameFile { name } if name == "crd.yaml"));
+}
+
+/// SCH-21, SCH-48, SCH-60: a server would answer 422 to each of these.
+#[test]
+fn what_a_server_refuses_is_not_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = || {
+        crds()
+            .add::<wrong::Selecting>()
+            .add::<wrong::Unapproved>()
+            .add::<wrong::Choosing>()
+            .add::<v3::Tree>()
+            .add::<doubtful::Doubtful>()
+    };
+    let error = all().write(dir.path()).unwrap_err();
+    insta::assert_snapshot!(error.to_string());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    // The committed files are no excuse.
+    let checked = all().check(dir.path()).unwrap_err();
+    assert_eq!(checked.to_string(), error.to_string());
+    // A refusal is nothing to be allowed.
+    let allowed = crds()
+        .add::<wrong::Unapproved>()
+        .allow("refused")
+        .check(dir.path());
+    assert!(matches!(allowed, Err(BuildError::Check(error)) if error.faults.len() == 1));
+}
+
+/// What build scripts refuse is what the server refuses.
+#[tokio::test]
+async fn a_server_refuses_the_same() {
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+    let server = kubewright_apiserver::DevServer::start().await.unwrap();
+    let definitions = kubewright::Client::<CustomResourceDefinition>::new(server.client());
+    let wrong = [
+        kubewright::crd::of::<wrong::Selecting>(),
+        kubewright::crd::of::<wrong::Choosing>(),
+    ];
+    for definition in wrong {
+        let definition = definition.unwrap();
+        let refused = definitions.create(&definition).await.unwrap_err();
+        let causes = refused.status().unwrap().details.as_ref().unwrap().causes.clone();
+        let told = kubewright::crd::check(&definition).unwrap_err().faults;
+        let told: Vec<_> = told.into_iter().filter(|fault| fault.id == "refused").collect();
+        let fields = |paths: Vec<String>| paths.join(" ");
+        assert_eq!(
+            fields(causes.into_iter().map(|cause| cause.field).collect()),
+            fields(told.into_iter().map(|fault| fault.path).collect())
+        );
+    }
+    let definition = kubewright::crd::of::<doubtful::Doubtful>().unwrap();
+    definitions.create(&definition).await.unwrap();
+    server.stop().await;
+}
+
+#[test]
+fn usual_fields_pass() {
+    let definition = kubewright::crd::of::<usual::Usual>().unwrap();
+    if let Err(error) = kubewright::crd::check(&definition) {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn what_works_and_is_doubtful_is_a_warning() {
+    let definition = kubewright::crd::of::<doubtful::Doubtful>().unwrap();
+    let warnings = kubewright::crd::check(&definition).unwrap();
+    let ids: Vec<_> = warnings.iter().map(|warning| warning.id).collect();
+    assert_eq!(ids, ["unknown-format", "unanchored-pattern"]);
+}
+
+/// The lines that cargo reads, from a process that believes to be a build script.
+#[test]
+fn warnings_are_lines_for_cargo() {
+    const DIRECTORY: &str = "KUBEWRIGHT_TEST_CRDS";
+    if let Some(directory) = std::env::var_os(DIRECTORY) {
+        crds()
+            .add::<doubtful::Doubtful>()
+            .allow("unknown-format")
+            .write(directory)
+            .unwrap();
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let crds = dir.path().join("crds");
+    write_one_that_goes(&crds);
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "build::warnings_are_lines_for_cargo", "--nocapture"])
+        .env(DIRECTORY, &crds)
+        .env("OUT_DIR", dir.path().join("out"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let shown = crds.display().to_string();
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("cargo::"))
+        .map(|line| line.replace(&shown, "crds"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+    assert!(crds.join(FILE).exists());
+}
+
+fn write_one_that_goes(directory: &std::path::Path) {
+    crds().add::<v1::Widget>().write(directory).unwrap();
+}
+
+/// A kind that is renamed or removed leaves its file.
+#[test]
+fn leftovers_are_told_and_files_of_others_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    write_one_that_goes(dir.path());
+    fs::write(
+        dir.path().join("by-hand.yaml"),
+        "apiVersion: v1\nkind: ConfigMap\n",
+    )
+    .unwrap();
+    fs::write(dir.path().join("bytes.bin"), [0xff, 0xfe]).unwrap();
+    fs::create_dir(dir.path().join("patches")).unwrap();
+    let left = || crds().add::<doubtful::Doubtful>();
+    left().write(dir.path()).unwrap();
+
+    let orphan = dir.path().join(FILE);
+    let error = left().check(dir.path()).unwrap_err();
+    assert!(
+        matches!(&error, BuildError::Orphan { path } if *path == orphan),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("remove the file"), "{error}");
+    left().shared_directory().check(dir.path()).unwrap();
+
+    // With what differs, all at once.
+    fs::remove_file(dir.path().join("doubtfuls.example.com.yaml")).unwrap();
+    let error = left().check(dir.path()).unwrap_err();
+    assert!(
+        matches!(&error, BuildError::Many(errors) if matches!(
+            errors.as_slice(),
+            [BuildError::Stale { .. }, BuildError::Orphan { .. }]
+        )),
+        "{error:?}"
+    );
+    left().write(dir.path()).unwrap();
+
+    // Who takes a file over removes its first line.
+    let text = fs::read_to_string(&orphan).unwrap();
+    let (header, rest) = text.split_once('\n').unwrap();
+    assert_eq!(header, "# Code generated by kubewright. DO NOT EDIT.");
+    fs::write(&orphan, rest).unwrap();
+    left().check(dir.path()).unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
+}
+
+#[test]
+fn merge_keeps_conversion_in_any_order() {
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
+    let conversion = |strategy: &str| CustomResourceConversion {
+        strategy: strategy.to_owned(),
+        webhook: None,
+    };
+    let plain = kubewright::crd::of::<v1::Widget>().unwrap();
+    let mut telling = kubewright::crd::of::<v1beta1::Widget>().unwrap();
+    telling.spec.conversion = Some(conversion("Webhook"));
+    telling.spec.names.list_kind = Some("Widgets".to_owned());
+    let merged = kubewright::crd::merge([plain.clone(), telling.clone()]).unwrap();
+    assert_eq!(merged.spec.conversion, Some(conversion("Webhook")));
+    assert_eq!(merged.spec.names.list_kind.as_deref(), Some("Widgets"));
+    let turned = kubewright::crd::merge([telling.clone(), plain.clone()]).unwrap();
+    assert_eq!(merged, turned);
+
+    let mut contradicting = plain.clone();
+    contradicting.spec.conversion = Some(conversion("None"));
+    let error = kubewright::crd::merge([contradicting, telling.clone()]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Widget: conversion is `{\"strategy\":\"None\"}` in v1 and `{\"strategy\":\"Webhook\"}` in v1beta1; versions \
+         of one kind share it"
+    );
+    let mut contradicting = plain;
+    contradicting.spec.names.list_kind = Some("WidgetList".to_owned());
+    let error = kubewright::crd::merge([contradicting, telling]).unwrap_err();
+    assert!(matches!(
+        error,
+        MergeError::Differ {
+            what: "list kind",
+            ..
+        }
+    ));
 }
 
 /// Strings that a YAML 1.1 parser, as Kubernetes' own, takes for something else unless they are quoted.

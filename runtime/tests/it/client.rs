@@ -256,6 +256,107 @@ async fn what_cannot_be_asked_is_not_asked() {
     assert_eq!(taken(&log), "");
 }
 
+/// client-go's `rest.IsValidPathSegmentName`, and what would end the path.
+#[tokio::test]
+async fn names_with_slashes_are_refused_unsent() {
+    let (connection, log) = recorder(200, serde_json::to_string(&foo()).unwrap());
+    let clients = Clients::new(connection);
+    let foos = clients.foos().namespace("ns");
+    let refused = |error: ClientError| {
+        assert!(matches!(error, ClientError::Request { .. }), "{error:?}");
+        assert!(!error.is_retryable());
+        std::error::Error::source(&error).unwrap().to_string()
+    };
+    for (name, reason) in [
+        ("a/status", "may not contain '/'"),
+        ("a%2Fstatus", "may not contain '%'"),
+        ("a?dryRun=All&x=", "may not contain '?'"),
+        ("a#", "may not contain '#'"),
+        ("..", "may not be '..'"),
+        (".", "may not be '.'"),
+        ("", "may not be empty"),
+    ] {
+        let expected = format!("invalid name {name:?}: {reason}");
+        let patch = json!({"spec": {"replicas": 1}});
+        for error in [
+            foos.get(name).await.unwrap_err(),
+            foos.get_opt(name).await.unwrap_err(),
+            foos.get_with(name, &GetParams::any()).await.unwrap_err(),
+            foos.merge_patch(name, &patch).await.unwrap_err(),
+            foos.delete(name).await.unwrap_err(),
+            foos.delete_with(name, &DeleteParams::default())
+                .await
+                .unwrap_err(),
+            foos.status().get(name).await.unwrap_err(),
+            foos.status().merge_patch(name, &patch).await.unwrap_err(),
+            clients
+                .deployments()
+                .namespace("ns")
+                .scale()
+                .get(name)
+                .await
+                .unwrap_err(),
+            clients
+                .deployments()
+                .namespace("ns")
+                .scale()
+                .set_replicas(name, 1)
+                .await
+                .unwrap_err(),
+            clients.nodes().get(name).await.unwrap_err(),
+        ] {
+            assert_eq!(refused(error), expected);
+        }
+        let mut named = foo();
+        named.metadata.name = Some(name.to_owned());
+        assert!(foos.update(&named).await.is_err());
+        assert!(foos.apply(&named, "me").await.is_err());
+
+        // A namespace is a part of every path.
+        let elsewhere = clients.foos().namespace(name);
+        let (list, watch) = (ListParams::default(), WatchParams::default());
+        for error in [
+            elsewhere.get("a").await.unwrap_err(),
+            elsewhere.create(&foo()).await.unwrap_err(),
+            elsewhere.list(&list).await.unwrap_err(),
+            elsewhere
+                .delete_collection(&DeleteParams::default(), &list)
+                .await
+                .unwrap_err(),
+            elsewhere.watch(&watch, "0").await.err().unwrap(),
+        ] {
+            assert_eq!(refused(error), format!("invalid namespace {name:?}: {reason}"));
+        }
+    }
+    assert_eq!(taken(&log), "");
+
+    // Names of roles may have other characters.
+    foos.get("system:a").await.unwrap();
+    assert_eq!(
+        taken(&log),
+        "GET /apis/samplecontroller.k8s.io/v1alpha1/namespaces/ns/foos/system:a"
+    );
+}
+
+#[tokio::test]
+async fn patches_of_subresources() {
+    let (connection, log) = recorder(200, serde_json::to_string(&Deployment::default()).unwrap());
+    let deployments = Client::<Deployment>::new(connection).namespace("ns");
+    deployments
+        .status()
+        .strategic_patch("d", &json!({"status": {"replicas": 1}}))
+        .await
+        .unwrap();
+    let (connection, of_scale) = recorder(200, r#"{"metadata": {"name": "d"}}"#);
+    let deployments = Client::<Deployment>::new(connection).namespace("ns");
+    let wanted = json!({"spec": {"replicas": 2}});
+    deployments.scale().merge_patch("d", &wanted).await.unwrap();
+    let patch =
+        serde_json::from_value(json!([{"op": "replace", "path": "/spec/replicas", "value": 3}])).unwrap();
+    deployments.scale().json_patch("d", patch).await.unwrap();
+    insta::assert_snapshot!(format!("{}\n{}", taken(&log), taken(&of_scale)));
+}
+
 #[tokio::test]
 async fn an_answer_of_another_kind_is_an_error() {
     let (connection, _) = recorder(200, r#"{"metadata": {}, "spec": 3}"#);

@@ -89,3 +89,65 @@ async fn compiles(clients: Clients) -> Result<(), kubewright::client::ClientErro
         .await?;
     Ok(())
 }
+
+mod whole {
+    use std::borrow::Cow;
+    use std::collections::{HashSet, VecDeque};
+    use std::num::NonZeroI32;
+
+    use k8s_openapi::api::apps::v1::DeploymentStrategy;
+    use k8s_openapi::api::batch::v1::JobSpec;
+    use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PodTemplateSpec};
+    use k8s_openapi::api::networking::v1::IngressSpec;
+    use kubewright::Apply;
+    use serde::{Deserialize, Serialize};
+
+    #[allow(dead_code)]
+    #[derive(Apply, Serialize, Deserialize, Clone, Debug)]
+    #[serde(rename_all = "camelCase")]
+    pub(super) struct Workload {
+        strategy: Option<DeploymentStrategy>,
+        ingress: IngressSpec,
+        job: Option<Box<JobSpec>>,
+        claims: Vec<PersistentVolumeClaim>,
+        template: PodTemplateSpec,
+        hosts: HashSet<String>,
+        queue: VecDeque<Part>,
+        pair: [Part; 2],
+        step: Option<NonZeroI32>,
+        note: Cow<'static, str>,
+    }
+
+    #[allow(dead_code)]
+    #[derive(Apply, Serialize, Deserialize, Clone, Debug)]
+    pub(super) struct Part {
+        name: String,
+        size: Option<i32>,
+    }
+}
+
+/// k8s-openapi's types are set as a whole; lists of derived types are lists of configurations.
+#[test]
+fn types_of_others_stand_in_apply_configurations() {
+    use k8s_openapi::api::apps::v1::DeploymentStrategy;
+    let part = || whole::PartApply::default().name("a");
+    let configuration = whole::WorkloadApply::default()
+        .strategy(DeploymentStrategy {
+            type_: Some("Recreate".to_owned()),
+            ..DeploymentStrategy::default()
+        })
+        .queue([part()].into())
+        .pair([part(), part().size(3)])
+        .step(std::num::NonZeroI32::MIN)
+        .note("n".into());
+    assert_eq!(
+        serde_json::to_value(&configuration).unwrap(),
+        serde_json::json!({
+            "strategy": {"type": "Recreate"},
+            "queue": [{"name": "a"}],
+            "pair": [{"name": "a"}, {"name": "a", "size": 3}],
+            "step": i32::MIN,
+            "note": "n",
+        })
+    );
+}

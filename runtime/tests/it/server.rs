@@ -40,8 +40,8 @@ where
     }
 }
 
-/// The same steps on every server; `apply` where it knows server-side apply.
-async fn suite(connection: kube::Client, apply: bool) {
+/// The same steps on every server; a `real` one knows server-side apply and strategic merge patches too.
+async fn suite(connection: kube::Client, real: bool) {
     let clients = Clients::new(connection);
     let definitions = clients
         .definitions()
@@ -131,8 +131,18 @@ async fn suite(connection: kube::Client, apply: bool) {
     assert_eq!(scale.spec.unwrap().replicas, Some(4));
     gadgets.scale().set_replicas("a", 5).await.unwrap();
     assert_eq!(gadgets.get("a").await.unwrap().spec.replicas, 5);
+    let wanted = json!({"spec": {"replicas": 6}});
+    let scale = gadgets.scale().merge_patch("a", &wanted).await.unwrap();
+    assert_eq!(scale.spec.unwrap().replicas, Some(6));
+    let patch = serde_json::from_value(json!([
+        {"op": "test", "path": "/spec/replicas", "value": 6},
+        {"op": "replace", "path": "/spec/replicas", "value": 5},
+    ]));
+    let scale = gadgets.scale().json_patch("a", patch.unwrap()).await.unwrap();
+    assert_eq!(scale.spec.unwrap().replicas, Some(5));
+    assert_eq!(gadgets.get("a").await.unwrap().spec.replicas, 5);
 
-    if apply {
+    if real {
         let wanted = GadgetApply::new("s").spec(GadgetSpecApply::default().replicas(1).colour("blue"));
         let applied = gadgets.apply(&wanted, "one").await.unwrap();
         assert_eq!(applied.spec.colour.as_deref(), Some("blue"));
@@ -210,7 +220,20 @@ async fn suite(connection: kube::Client, apply: bool) {
         .unwrap();
     assert!(gadgets.list(&list).await.unwrap().items.is_empty());
 
-    // A built-in kind.
+    // Built-in kinds.
+    if real {
+        let phase = json!({"status": {"conditions": [
+            {"type": "Seen", "status": "True", "reason": "Test", "message": "seen"},
+        ]}});
+        let namespace = clients
+            .namespaces()
+            .status()
+            .strategic_patch("gadgets", &phase)
+            .await
+            .unwrap();
+        let seen = namespace.status.unwrap().conditions.unwrap_or_default();
+        assert!(seen.iter().any(|condition| condition.type_ == "Seen"), "{seen:?}");
+    }
     let maps = clients.maps().namespace("gadgets");
     let map = serde_json::from_value(json!({"metadata": {"name": "m"}, "data": {"a": "b"}})).unwrap();
     maps.create(&map).await.unwrap();
