@@ -9,6 +9,8 @@
 mod build;
 #[path = "it/client.rs"]
 mod client;
+#[path = "it/controller.rs"]
+mod controller;
 #[path = "it/derive.rs"]
 mod derive;
 #[path = "it/differential.rs"]
