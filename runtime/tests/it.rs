@@ -15,6 +15,8 @@ mod controller;
 mod derive;
 #[path = "it/differential.rs"]
 mod differential;
+#[path = "it/events.rs"]
+mod events;
 #[path = "it/finalizer.rs"]
 mod finalizer;
 #[path = "it/served.rs"]
