@@ -103,7 +103,7 @@ impl Action {
 pub enum ErrorPolicy {
     /// Another try after the key's backoff.
     Backoff,
-    /// Another try after a fixed delay.
+    /// Another try after a fixed delay; it counts as a failure in [`Context::retries`].
     After(Duration),
     /// Nothing, until something changes: trying again would fail again.
     Terminal,

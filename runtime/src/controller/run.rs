@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -28,6 +28,8 @@ use crate::queue::{Item, WorkQueue};
 const FLUSH: Duration = Duration::from_secs(5);
 /// How long reconciliations that exceed the grace period may take to be dropped. One that blocks its thread never is.
 const DROP: Duration = Duration::from_secs(1);
+/// What a task that feeds the queue is called in an error.
+const SOURCE: &str = "a source of changes";
 
 pub(super) async fn run<R: Reconciler>(
     controller: Controller<R>,
@@ -67,6 +69,12 @@ pub(super) async fn run<R: Reconciler>(
     feeds.spawn(intake.feed(changes, filter, |_, delta| vec![delta.key()]));
     factory.start();
 
+    let name = settings.name.clone();
+    let task_ended = |task, ended: Result<(), JoinError>| RunError::TaskEnded {
+        controller: name,
+        task,
+        source: ended.err(),
+    };
     let mut shutdown = std::pin::pin!(shutdown);
     // A factory that shuts down ends the wait as well.
     let synced = tokio::select! {
@@ -77,6 +85,11 @@ pub(super) async fn run<R: Reconciler>(
             factory.wait_for_sync(Duration::ZERO).await
         }
         synced = factory.wait_for_sync(settings.sync_timeout) => synced,
+        // A cache was stopped, and would not fill before the end of the wait.
+        Some(ended) = feeds.join_next() => match factory.wait_for_sync(Duration::ZERO).await {
+            Ok(()) if !factory.stopped().is_cancelled() => return Err(task_ended(SOURCE, ended)),
+            synced => synced,
+        },
     };
     if let Err(source) = synced {
         return Err(RunError::CachesNotSynced {
@@ -126,7 +139,7 @@ pub(super) async fn run<R: Reconciler>(
         biased;
         () = stop.cancelled() => None,
         () = shutdown => None,
-        Some(ended) = feeds.join_next() => Some(("a source of changes", ended)),
+        Some(ended) = feeds.join_next() => Some((SOURCE, ended)),
         Some(ended) = workers.join_next() => Some(("a worker", ended)),
         () = observe => None,
     };
@@ -154,11 +167,7 @@ pub(super) async fn run<R: Reconciler>(
     }
     match ended {
         None => result,
-        Some((task, ended)) => Err(RunError::TaskEnded {
-            controller: settings.name,
-            task,
-            source: ended.err(),
-        }),
+        Some((task, ended)) => Err(task_ended(task, ended)),
     }
 }
 
