@@ -1,6 +1,7 @@
 //! Growing delays between attempts.
 //!
-//! **Invariant:** the delay before attempt `n` is `initial * factor^n`, never more than `max`, before jitter.
+//! **Invariant:** the delay before attempt `n` is `initial * factor^n`, never more than `max`, before jitter; no
+//! setting makes it panic.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -12,9 +13,10 @@ pub struct Backoff {
     pub initial: Duration,
     /// Longest delay, before jitter.
     pub max: Duration,
-    /// What each delay is multiplied by for the next one; at least 1.
+    /// What each delay is multiplied by for the next one; less than 1, or no number, counts as 1.
     pub factor: f64,
-    /// Random share added to a delay: 1.0 adds up to the delay itself, 0.0 nothing.
+    /// Random share added to a delay: 1.0 adds up to the delay itself, 0.0 nothing; less, or no finite number,
+    /// counts as 0.
     pub jitter: f64,
 }
 
@@ -53,22 +55,23 @@ impl Backoff {
 
     /// The delay after `failures` failed attempts (0: before the first retry), without jitter.
     pub fn delay(&self, failures: u32) -> Duration {
+        if self.initial.is_zero() {
+            // Nothing times infinity, after many failures, is no number.
+            return Duration::ZERO;
+        }
         let exponent = i32::try_from(failures).unwrap_or(i32::MAX);
         let seconds = self.initial.as_secs_f64() * self.factor.max(1.0).powi(exponent);
-        if seconds >= self.max.as_secs_f64() {
-            self.max
-        } else {
-            Duration::from_secs_f64(seconds)
-        }
+        Duration::try_from_secs_f64(seconds).map_or(self.max, |delay| delay.min(self.max))
     }
 
     /// [`delay`](Self::delay) with its random share added.
     pub fn jittered(&self, failures: u32) -> Duration {
         let delay = self.delay(failures);
-        if self.jitter <= 0.0 {
+        if self.jitter <= 0.0 || !self.jitter.is_finite() {
             return delay;
         }
-        delay + delay.mul_f64(self.jitter * random_share())
+        let added = delay.as_secs_f64() * (self.jitter * random_share());
+        delay.saturating_add(Duration::try_from_secs_f64(added).unwrap_or(Duration::MAX))
     }
 }
 
@@ -95,6 +98,27 @@ mod tests {
         assert_eq!(backoff.delay(17), Duration::from_millis(655_360));
         assert_eq!(backoff.delay(18), Duration::from_secs(1000));
         assert_eq!(backoff.delay(u32::MAX), Duration::from_secs(1000));
+    }
+
+    #[test]
+    fn nothing_stays_nothing_and_numbers_that_are_none_do_not_panic() {
+        let nothing = Backoff::exponential(Duration::ZERO, Duration::from_secs(1));
+        assert_eq!(nothing.delay(u32::MAX), Duration::ZERO);
+        let endless = Backoff::exponential(Duration::from_secs(1), Duration::MAX).with_jitter(1.0);
+        assert_eq!(endless.jittered(u32::MAX), Duration::MAX);
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
+            let backoff = Backoff {
+                factor: odd,
+                ..Backoff::per_key().with_jitter(odd)
+            };
+            assert_eq!(backoff.jittered(0), Duration::from_millis(5), "{odd}");
+            let later = if odd == f64::INFINITY {
+                backoff.max
+            } else {
+                backoff.initial
+            };
+            assert_eq!(backoff.jittered(u32::MAX), later, "{odd}");
+        }
     }
 
     proptest! {

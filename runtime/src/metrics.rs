@@ -8,17 +8,33 @@
 //! prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
 //! ```
 //!
-//! **Invariant:** labels are names of controllers, queues and results, never of objects.
+//! A client's requests are counted by a layer of it:
+//!
+//! ```
+//! # use kubewright::metrics::Metrics;
+//! # fn f(config: kube::Config, metrics: &Metrics) -> Result<kube::Client, kube::Error> {
+//! let layer = metrics.client_layer(&config.cluster_url);
+//! let client = kube::client::ClientBuilder::try_from(config)?.with_layer(&layer).build();
+//! # Ok(client) }
+//! ```
+//!
+//! **Invariant:** labels are names of controllers, queues and servers, HTTP methods and results, never of objects.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
+use futures::future::BoxFuture;
+use http::{Request, Response};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use tokio::time::Instant;
+use tower::{Layer, Service};
 
 pub use prometheus_client;
 
@@ -47,6 +63,8 @@ struct Families {
     work_duration_seconds: Family<QueueLabels, Histogram, fn() -> Histogram>,
     unfinished_work_seconds: Family<QueueLabels, FloatGauge>,
     longest_running_processor_seconds: Family<QueueLabels, FloatGauge>,
+    client_requests_total: Family<RequestLabels, Counter>,
+    client_request_duration_seconds: Family<LatencyLabels, Histogram, fn() -> Histogram>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -65,6 +83,19 @@ struct QueueLabels {
     name: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    code: String,
+    method: String,
+    host: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LatencyLabels {
+    verb: String,
+    host: String,
+}
+
 /// controller-runtime's buckets.
 fn reconcile_seconds() -> Histogram {
     Histogram::new([
@@ -79,10 +110,16 @@ fn queue_seconds() -> Histogram {
     Histogram::new((-8..=3).map(|exponent| 10_f64.powi(exponent)))
 }
 
+/// component-base's buckets.
+fn request_seconds() -> Histogram {
+    Histogram::new([0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0])
+}
+
 impl Default for Families {
     fn default() -> Self {
         let reconcile: fn() -> Histogram = reconcile_seconds;
         let queue: fn() -> Histogram = queue_seconds;
+        let request: fn() -> Histogram = request_seconds;
         Self {
             reconcile_total: Family::default(),
             reconcile_errors_total: Family::default(),
@@ -99,6 +136,8 @@ impl Default for Families {
             work_duration_seconds: Family::new_with_constructor(queue),
             unfinished_work_seconds: Family::default(),
             longest_running_processor_seconds: Family::default(),
+            client_requests_total: Family::default(),
+            client_request_duration_seconds: Family::new_with_constructor(request),
         }
     }
 }
@@ -166,7 +205,7 @@ impl Metrics {
         );
         registry.register(
             "workqueue_retries",
-            "Keys that were added again after a failure",
+            "Keys that were added with a delay",
             families.retries_total.clone(),
         );
         registry.register(
@@ -189,7 +228,29 @@ impl Metrics {
             "Time that the longest running worker has taken so far",
             families.longest_running_processor_seconds.clone(),
         );
+        registry.register(
+            "rest_client_requests",
+            "Requests to a server, by code, method and host",
+            families.client_requests_total.clone(),
+        );
+        registry.register(
+            "rest_client_request_duration_seconds",
+            "Time until a server's answer begins, by verb and host",
+            families.client_request_duration_seconds.clone(),
+        );
         metrics
+    }
+
+    /// A layer for kube's `ClientBuilder` that counts the client's requests and measures how long their answers
+    /// take to begin, which for a watch is long before its end.
+    ///
+    /// `url` is that of the server, [`kube::Config::cluster_url`]: the requests that a layer sees do not name it yet.
+    /// The labels are client-go's; the `code` of a request without an answer is `<error>`.
+    pub fn client_layer(&self, url: &http::Uri) -> ClientLayer {
+        ClientLayer {
+            families: Arc::clone(&self.inner),
+            host: url.authority().map(ToString::to_string).unwrap_or_default(),
+        }
     }
 
     /// The figures of one queue.
@@ -264,4 +325,207 @@ pub(crate) struct ControllerMetrics {
     pub(crate) time: Histogram,
     pub(crate) active_workers: Gauge,
     pub(crate) max_concurrent: Gauge,
+}
+
+/// Counts a client's requests; see [`Metrics::client_layer`].
+#[derive(Clone, Debug)]
+pub struct ClientLayer {
+    families: Arc<Families>,
+    host: String,
+}
+
+impl<S> Layer<S> for ClientLayer {
+    type Service = CountedClient<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        CountedClient {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+impl ClientLayer {
+    fn answered(self, method: String, code: Option<http::StatusCode>, took: Duration) {
+        let requests = RequestLabels {
+            code: code.map_or_else(|| "<error>".to_owned(), |code| code.as_str().to_owned()),
+            method: method.clone(),
+            host: self.host.clone(),
+        };
+        let latency = LatencyLabels {
+            verb: method,
+            host: self.host,
+        };
+        let families = &self.families;
+        families.client_requests_total.get_or_create(&requests).inc();
+        families
+            .client_request_duration_seconds
+            .get_or_create(&latency)
+            .observe(took.as_secs_f64());
+    }
+}
+
+/// A client's service whose requests are counted; see [`Metrics::client_layer`].
+#[derive(Clone, Debug)]
+pub struct CountedClient<S> {
+    inner: S,
+    layer: ClientLayer,
+}
+
+impl<S, B, C> Service<Request<B>> for CountedClient<S>
+where
+    S: Service<Request<B>, Response = Response<C>, Future: Send + 'static>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (layer, began) = (self.layer.clone(), Instant::now());
+        let method = request.method().to_string();
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await;
+            let code = answer.as_ref().ok().map(Response::status);
+            layer.answered(method, code, began.elapsed());
+            answer
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+
+    /// The samples of a registry: each name and its labels, with the value.
+    fn samples(registry: &Registry) -> BTreeMap<String, String> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .filter_map(|line| line.rsplit_once(' '))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// Asks a server that answers with the code in the path, or not at all.
+    async fn ask(layer: &ClientLayer, method: &str, path: &str) {
+        let server = service_fn(|request: Request<()>| async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            match request.uri().path() {
+                "/none" => Err("connection refused"),
+                path => Ok(Response::builder().status(&path[1..]).body(()).unwrap()),
+            }
+        });
+        let request = Request::builder().method(method).uri(path).body(()).unwrap();
+        let _ = layer.layer(server).oneshot(request).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_count_as_client_go_counts_them() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let layer = metrics.client_layer(&http::Uri::from_static("https://10.0.0.1:6443/prefix"));
+        for (method, path) in [
+            ("GET", "/200"),
+            ("GET", "/200"),
+            ("GET", "/404"),
+            ("PATCH", "/none"),
+        ] {
+            ask(&layer, method, path).await;
+        }
+        let samples = samples(&registry);
+        for (name, expected) in [
+            (
+                r#"requests_total{code="200",method="GET",host="10.0.0.1:6443"}"#,
+                "2",
+            ),
+            (
+                r#"requests_total{code="404",method="GET",host="10.0.0.1:6443"}"#,
+                "1",
+            ),
+            (
+                r#"requests_total{code="<error>",method="PATCH",host="10.0.0.1:6443"}"#,
+                "1",
+            ),
+            (
+                r#"request_duration_seconds_count{verb="GET",host="10.0.0.1:6443"}"#,
+                "3",
+            ),
+            (
+                r#"request_duration_seconds_bucket{le="0.25",verb="GET",host="10.0.0.1:6443"}"#,
+                "0",
+            ),
+            (
+                r#"request_duration_seconds_bucket{le="0.5",verb="GET",host="10.0.0.1:6443"}"#,
+                "3",
+            ),
+        ] {
+            let value = samples.get(&format!("rest_client_{name}"));
+            assert_eq!(
+                value.map(String::as_str),
+                Some(expected),
+                "{name} in {samples:#?}"
+            );
+        }
+    }
+
+    /// Names and labels that operators' dashboards know.
+    #[tokio::test(start_paused = true)]
+    async fn text_has_the_names_of_the_house_style() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let _controller = metrics.controller("c");
+        let _queue = metrics.queue("q");
+        ask(
+            &metrics.client_layer(&http::Uri::from_static("http://h")),
+            "GET",
+            "/200",
+        )
+        .await;
+
+        let found: std::collections::BTreeSet<String> = samples(&registry)
+            .into_keys()
+            .filter_map(|sample| {
+                let (name, labels) = sample.trim_end_matches('}').split_once('{')?;
+                let labels = labels
+                    .split(',')
+                    .filter_map(|label| Some(label.split_once('=')?.0));
+                let labels: Vec<_> = labels.filter(|label| *label != "le").collect();
+                let name = ["_bucket", "_sum", "_count"]
+                    .iter()
+                    .find_map(|part| name.strip_suffix(part))
+                    .unwrap_or(name);
+                Some(format!("{name}{{{}}}", labels.join(",")))
+            })
+            .collect();
+        let expected = [
+            "controller_runtime_active_workers{controller}",
+            "controller_runtime_max_concurrent_reconciles{controller}",
+            "controller_runtime_reconcile_errors_total{controller}",
+            "controller_runtime_reconcile_panics_total{controller}",
+            "controller_runtime_reconcile_time_seconds{controller}",
+            "controller_runtime_reconcile_timeouts_total{controller}",
+            "controller_runtime_reconcile_total{controller,result}",
+            "controller_runtime_terminal_reconcile_errors_total{controller}",
+            "rest_client_request_duration_seconds{verb,host}",
+            "rest_client_requests_total{code,method,host}",
+            "workqueue_adds_total{name}",
+            "workqueue_depth{name}",
+            "workqueue_longest_running_processor_seconds{name}",
+            "workqueue_queue_duration_seconds{name}",
+            "workqueue_retries_total{name}",
+            "workqueue_unfinished_work_seconds{name}",
+            "workqueue_work_duration_seconds{name}",
+        ];
+        assert!(found.iter().eq(expected.iter()), "{found:#?}");
+    }
 }

@@ -87,14 +87,7 @@ pub fn owner_reference<K: Kind>(owner: &K) -> Result<OwnerReference, OwnerError>
 /// See [`OwnerError`]; `object` is then unchanged.
 pub fn set_controller<K: Kind, C: Kind>(object: &mut C, owner: &K) -> Result<(), OwnerError> {
     let reference = controller_reference(owner)?;
-    let owner_namespace = owner.meta().namespace.as_ref();
-    if owner_namespace.is_some() && owner_namespace != object.meta().namespace.as_ref() {
-        return Err(OwnerError::OtherNamespace {
-            kind: reference.kind,
-            owner: ObjectKey::of(owner),
-            object: ObjectKey::of(object),
-        });
-    }
+    check_place(object, owner)?;
     if let Some(other) = controller_of(object).filter(|other| other.uid != reference.uid) {
         return Err(OwnerError::AlreadyControlled {
             object: ObjectKey::of(object),
@@ -102,12 +95,59 @@ pub fn set_controller<K: Kind, C: Kind>(object: &mut C, owner: &K) -> Result<(),
             name: other.name.clone(),
         });
     }
+    put(object, reference);
+    Ok(())
+}
+
+/// Makes `owner` an owner of `object` that does not control it: the object is collected once all of its owners are
+/// gone. controller-runtime: `SetOwnerReference`.
+///
+/// A reference to the same owner is replaced, also one that made it the controller; others stay.
+///
+/// # Errors
+/// [`OwnerError::Incomplete`] and [`OwnerError::OtherNamespace`]; `object` is then unchanged.
+pub fn set_owner<K: Kind, C: Kind>(object: &mut C, owner: &K) -> Result<(), OwnerError> {
+    let reference = owner_reference(owner)?;
+    check_place(object, owner)?;
+    put(object, reference);
+    Ok(())
+}
+
+/// Removes the reference to `owner`, by UID, whether it controls or not, and says whether there was one.
+/// controller-runtime: `RemoveOwnerReference`.
+pub fn remove_owner<C: Kind, K: Resource>(object: &mut C, owner: &K) -> bool {
+    let meta = object.meta_mut();
+    let (Some(references), Some(uid)) = (&mut meta.owner_references, &owner.meta().uid) else {
+        return false;
+    };
+    let before = references.len();
+    references.retain(|reference| reference.uid != *uid);
+    let removed = references.len() != before;
+    if references.is_empty() {
+        meta.owner_references = None;
+    }
+    removed
+}
+
+fn check_place<K: Kind, C: Kind>(object: &C, owner: &K) -> Result<(), OwnerError> {
+    let namespace = owner.meta().namespace.as_ref();
+    if namespace.is_none() || namespace == object.meta().namespace.as_ref() {
+        return Ok(());
+    }
+    Err(OwnerError::OtherNamespace {
+        kind: K::kind(&()).into_owned(),
+        owner: ObjectKey::of(owner),
+        object: ObjectKey::of(object),
+    })
+}
+
+/// Puts `reference` in the place of the one to the same owner, or at the end.
+fn put<C: Kind>(object: &mut C, reference: OwnerReference) {
     let references = object.meta_mut().owner_references.get_or_insert_default();
     match references.iter_mut().find(|other| other.uid == reference.uid) {
         Some(other) => *other = reference,
         None => references.push(reference),
     }
-    Ok(())
 }
 
 /// The reference to an object's controller. client-go: `metav1.GetControllerOf`.
@@ -116,6 +156,11 @@ pub fn controller_of<C: Resource>(object: &C) -> Option<&OwnerReference> {
     references
         .iter()
         .find(|reference| reference.controller == Some(true))
+}
+
+/// Whether anything controls `object`. controller-runtime: `HasControllerReference`.
+pub fn has_controller<C: Resource>(object: &C) -> bool {
+    controller_of(object).is_some()
 }
 
 /// Whether `owner` controls `object`, by UID. client-go: `metav1.IsControlledBy`.
@@ -183,6 +228,42 @@ mod tests {
             "set controller of a/child: it is controlled by ConfigMap owner already"
         );
         assert_eq!(child, before);
+    }
+
+    #[test]
+    fn owners_without_control_come_and_go() {
+        let (first, second) = (map("a", "first", "1"), map("a", "second", "2"));
+        let mut child = map("a", "child", "9");
+        assert!(!remove_owner(&mut child, &first));
+        set_controller(&mut child, &first).unwrap();
+        set_owner(&mut child, &second).unwrap();
+        set_owner(&mut child, &second).unwrap();
+        let uids = |child: &ConfigMap| -> Vec<String> {
+            let references = child.metadata.owner_references.iter().flatten();
+            references.map(|reference| reference.uid.clone()).collect()
+        };
+        assert_eq!(uids(&child), ["1", "2"]);
+        assert!(has_controller(&child) && is_controlled_by(&child, &first));
+
+        set_owner(&mut child, &first).unwrap();
+        assert_eq!(uids(&child), ["1", "2"]);
+        assert!(!has_controller(&child), "it gives up control");
+        // Free for another one.
+        set_controller(&mut child, &second).unwrap();
+        assert!(is_controlled_by(&child, &second));
+
+        assert!(
+            !remove_owner(&mut child, &map("a", "first", "3")),
+            "another object"
+        );
+        assert!(remove_owner(&mut child, &second));
+        assert_eq!(uids(&child), ["1"]);
+        assert!(remove_owner(&mut child, &first));
+        assert_eq!(child.metadata.owner_references, None);
+        assert!(matches!(
+            set_owner(&mut child, &map("b", "owner", "1")),
+            Err(OwnerError::OtherNamespace { .. })
+        ));
     }
 
     #[test]

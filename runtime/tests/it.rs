@@ -11,10 +11,14 @@ mod build;
 mod cache;
 #[path = "it/client.rs"]
 mod client;
+#[path = "it/controller.rs"]
+mod controller;
 #[path = "it/derive.rs"]
 mod derive;
 #[path = "it/differential.rs"]
 mod differential;
+#[path = "it/events.rs"]
+mod events;
 #[path = "it/finalizer.rs"]
 mod finalizer;
 #[path = "it/informer.rs"]

@@ -1,5 +1,7 @@
 //! What a reconciler may use.
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,8 +23,26 @@ pub struct Context<K> {
 pub(super) struct Shared<K> {
     pub(super) factory: InformerFactory,
     pub(super) lister: Lister<K>,
+    pub(super) watched: Watched,
     pub(super) recorder: EventRecorder,
     pub(super) stop: CancellationToken,
+}
+
+/// The caches that lead to reconciliations, by kind.
+#[derive(Default)]
+pub(super) struct Watched(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
+
+impl Watched {
+    /// Adds a kind; of two caches of one kind the first one stays.
+    pub(super) fn add<C: Kind>(&mut self, lister: Lister<C>) {
+        self.0
+            .entry(TypeId::of::<C>())
+            .or_insert_with(|| Box::new(lister));
+    }
+
+    fn get<C: Kind>(&self) -> Option<&Lister<C>> {
+        self.0.get(&TypeId::of::<C>())?.downcast_ref()
+    }
 }
 
 impl<K> Clone for Context<K> {
@@ -49,6 +69,7 @@ impl<K: Kind> Context<K> {
             shared: Arc::new(Shared {
                 factory: factory.clone(),
                 lister: factory.lister(),
+                watched: Watched::default(),
                 recorder,
                 stop: factory.stopped().child_token(),
             }),
@@ -61,12 +82,17 @@ impl<K: Kind> Context<K> {
         &self.shared.lister
     }
 
-    /// The cache of another kind, in the factory's scope.
+    /// The cache of another kind: the one whose changes the controller follows, else the one in the factory's scope.
+    /// Where it follows several of one kind it is the first of them.
     ///
-    /// Ask for kinds that the controller neither owns nor watches before it runs, so that their caches hold their
-    /// first state when the workers start.
+    /// Ask the factory for kinds that the controller neither owns nor watches before it runs, so that their caches
+    /// hold their first state when the workers start (SC-18). The cache of a kind that is first asked for here begins
+    /// to fill now, and what it does not hold yet looks absent.
     pub fn lister_of<C: Kind>(&self) -> Lister<C> {
-        self.shared.factory.lister()
+        match self.shared.watched.get() {
+            Some(lister) => lister.clone(),
+            None => self.shared.factory.lister(),
+        }
     }
 
     /// The factory of the caches.
@@ -89,7 +115,8 @@ impl<K: Kind> Context<K> {
         &self.shared.stop
     }
 
-    /// How often this key has failed in a row.
+    /// How often this key has failed in a row, whatever was to follow. A failure that ended as
+    /// [`Terminal`](super::ErrorPolicy::Terminal) begins the count anew.
     pub fn retries(&self) -> u32 {
         self.retries
     }

@@ -33,6 +33,7 @@
 //! reconciliation leads to another one.
 
 mod context;
+mod guard;
 mod predicate;
 mod run;
 mod signal;
@@ -41,12 +42,13 @@ mod source;
 use std::fmt;
 use std::time::Duration;
 
-use crate::cache::{Delta, Informer, InformerFactory, NotSynced, WatchScope};
+use crate::cache::{Informer, InformerFactory, NotSynced, WatchScope};
 use crate::events::EventRecorder;
 use crate::kind::{Kind, ObjectKey};
 use crate::metrics::Metrics;
 use crate::queue::RateLimit;
 pub use context::Context;
+use context::Watched;
 pub use predicate::Predicate;
 pub use signal::shutdown_signal;
 use source::Source;
@@ -101,7 +103,7 @@ impl Action {
 pub enum ErrorPolicy {
     /// Another try after the key's backoff.
     Backoff,
-    /// Another try after a fixed delay.
+    /// Another try after a fixed delay; it counts as a failure in [`Context::retries`].
     After(Duration),
     /// Nothing, until something changes: trying again would fail again.
     Terminal,
@@ -115,6 +117,9 @@ pub struct Controller<R: Reconciler> {
     informer: Informer<R::Object>,
     filter: Option<Predicate<R::Object>>,
     sources: Vec<Box<dyn Source<R::Object>>>,
+    watched: Watched,
+    /// Scope of the kinds that it owns or watches, where it is not the factory's.
+    others: Option<WatchScope>,
     settings: Settings,
     recorder: Option<EventRecorder>,
 }
@@ -162,26 +167,54 @@ pub enum RunError {
         /// The grace period.
         grace: Duration,
     },
+    /// A task that lasts as long as the controller ended before it: a cache was stopped by itself, so that the
+    /// controller would hear of nothing any more, or there was a panic outside of what the controller guards.
+    #[error("run controller {controller}: {task} ended")]
+    TaskEnded {
+        /// Name of the controller.
+        controller: String,
+        /// Which task.
+        task: &'static str,
+        /// The panic, where there was one.
+        #[source]
+        source: Option<tokio::task::JoinError>,
+    },
 }
 
 impl<R: Reconciler> Controller<R> {
     /// A controller of the reconciler's kind in the factory's scope.
     pub fn new(factory: &InformerFactory, reconciler: R) -> Self {
-        Self::with_informer(factory, factory.informer(), reconciler)
+        Self::with_informer(factory, factory.informer(), None, reconciler)
     }
 
     /// A controller of the reconciler's kind in another scope.
+    ///
+    /// The kinds that it [owns](Self::owns) or [watches](Self::watches) are followed in the namespace of `scope`, so
+    /// that rights in that namespace are enough; the selectors of `scope` are about the reconciled kind alone.
     pub fn in_scope(factory: &InformerFactory, scope: WatchScope, reconciler: R) -> Self {
-        Self::with_informer(factory, factory.informer_of(scope), reconciler)
+        let others = WatchScope {
+            namespace: scope.namespace.clone(),
+            ..WatchScope::all()
+        };
+        Self::with_informer(factory, factory.informer_of(scope), Some(others), reconciler)
     }
 
-    fn with_informer(factory: &InformerFactory, informer: Informer<R::Object>, reconciler: R) -> Self {
+    fn with_informer(
+        factory: &InformerFactory,
+        informer: Informer<R::Object>,
+        others: Option<WatchScope>,
+        reconciler: R,
+    ) -> Self {
+        let mut watched = Watched::default();
+        watched.add(informer.lister());
         Self {
             reconciler,
             factory: factory.clone(),
             informer,
             filter: None,
             sources: Vec::new(),
+            watched,
+            others,
             settings: Settings {
                 name: <R::Object as kube::Resource>::kind(&()).to_ascii_lowercase(),
                 workers: 1,
@@ -204,36 +237,81 @@ impl<R: Reconciler> Controller<R> {
 
     /// Reconciles the controller owner of each `C` that is added, changed or deleted. Resyncs are left out.
     ///
-    /// The owner is matched by group, kind and UID; a `C` whose owner is not in the cache is ignored.
+    /// The owner is matched by group, kind and UID; a `C` whose owner is not in the cache is ignored. Followed are the
+    /// `C`s of the factory's scope, or of the namespace of [`in_scope`](Self::in_scope).
     pub fn owns<C: Kind>(self) -> Self {
         self.owns_with::<C>(Predicate::resource_version_changed())
     }
 
     /// [`owns`](Self::owns) with its own predicate.
-    pub fn owns_with<C: Kind>(mut self, predicate: Predicate<C>) -> Self {
-        let informer = self.factory.informer::<C>();
+    pub fn owns_with<C: Kind>(self, predicate: Predicate<C>) -> Self {
+        let informer = self.other();
+        self.owns_from(informer, predicate)
+    }
+
+    /// [`owns`](Self::owns) for the `C`s of another scope.
+    pub fn owns_in<C: Kind>(self, scope: WatchScope, predicate: Predicate<C>) -> Self {
+        let informer = self.factory.informer_of(scope);
+        self.owns_from(informer, predicate)
+    }
+
+    fn owns_from<C: Kind>(mut self, informer: Informer<C>, predicate: Predicate<C>) -> Self {
+        self.watched.add(informer.lister());
         self.sources.push(source::owned(informer, predicate));
         self
     }
 
     /// Reconciles what `keys` gives for each `W` that is added, changed or deleted; for a change, what it gives for
-    /// the old and the new state. Resyncs are left out.
+    /// the old and the new state. Resyncs are left out. The scope is that of [`owns`](Self::owns).
+    ///
+    /// Where `keys` panics that change is lost, and logged.
     pub fn watches<W: Kind>(self, keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static) -> Self {
         self.watches_with(Predicate::resource_version_changed(), keys)
     }
 
     /// [`watches`](Self::watches) with its own predicate.
     pub fn watches_with<W: Kind>(
-        mut self,
+        self,
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let informer = self.factory.informer::<W>();
+        let informer = self.other();
+        self.watches_from(informer, predicate, keys)
+    }
+
+    /// [`watches`](Self::watches) for the `W`s of another scope.
+    pub fn watches_in<W: Kind>(
+        self,
+        scope: WatchScope,
+        predicate: Predicate<W>,
+        keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
+    ) -> Self {
+        let informer = self.factory.informer_of(scope);
+        self.watches_from(informer, predicate, keys)
+    }
+
+    fn watches_from<W: Kind>(
+        mut self,
+        informer: Informer<W>,
+        predicate: Predicate<W>,
+        keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
+    ) -> Self {
+        self.watched.add(informer.lister());
         self.sources.push(source::mapped(informer, predicate, keys));
         self
     }
 
+    /// The informer of a kind that the controller does not reconcile.
+    fn other<C: Kind>(&self) -> Informer<C> {
+        match &self.others {
+            Some(scope) => self.factory.informer_of(scope.clone()),
+            None => self.factory.informer(),
+        }
+    }
+
     /// Leaves out changes of the reconciled kind that `predicate` does not accept; several must all accept.
+    ///
+    /// Where one panics the change passes, and the panic is logged.
     pub fn filter(mut self, predicate: Predicate<R::Object>) -> Self {
         self.filter = Some(match self.filter.take() {
             Some(filter) => filter.and(predicate),
@@ -264,13 +342,15 @@ impl<R: Reconciler> Controller<R> {
         self
     }
 
-    /// How long to wait for the caches to hold their first state. Default two minutes, as controller-runtime.
+    /// How long to wait for the factory's caches to hold their first state. Default two minutes, as
+    /// controller-runtime.
     pub fn sync_timeout(mut self, timeout: Duration) -> Self {
         self.settings.sync_timeout = timeout;
         self
     }
 
-    /// How long a shutdown waits for what runs. Default 30 s, as controller-runtime.
+    /// How long a shutdown waits for what runs. Default 30 s, as controller-runtime. What runs longer is dropped at
+    /// its next await; what blocks its thread meanwhile is left behind.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
         self
@@ -296,8 +376,9 @@ impl<R: Reconciler> Controller<R> {
 
     /// Runs until the factory is shut down.
     ///
-    /// Starts the factory's informers, waits for their caches, and starts the workers. At the end the workers
-    /// finish what they have in hand; what waits stays undone, and the next start finds it again.
+    /// Starts the factory's informers, waits for the caches of all kinds that the factory was asked for so far, and
+    /// starts the workers. At the end the workers finish what they have in hand; what waits stays undone, and the
+    /// next start finds it again.
     ///
     /// # Errors
     /// See [`RunError`].
@@ -313,17 +394,4 @@ impl<R: Reconciler> Controller<R> {
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
         run::run(self, shutdown).await
     }
-}
-
-/// What a source does with a change: names the keys to reconcile.
-fn keys_of<K: Kind>(delta: &Delta<K>, keys: impl Fn(&K) -> Vec<ObjectKey>) -> Vec<ObjectKey> {
-    let mut all = keys(delta.object());
-    if let Some(old) = delta.old() {
-        for key in keys(old) {
-            if !all.contains(&key) {
-                all.push(key);
-            }
-        }
-    }
-    all
 }

@@ -87,3 +87,127 @@ impl<K: Kind> Predicate<K> {
         Self::new(move |delta| !self.accepts(delta))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cache::LastState;
+
+    fn map(metadata: Value) -> Arc<ConfigMap> {
+        let metadata = serde_json::from_value(metadata).unwrap();
+        Arc::new(ConfigMap {
+            metadata,
+            ..ConfigMap::default()
+        })
+    }
+
+    fn update(old: Value, new: Value) -> Delta<ConfigMap> {
+        Delta::Updated {
+            old: map(old),
+            new: map(new),
+        }
+    }
+
+    /// Generation, labels and annotations changed, each alone; nothing but the version; nothing at all.
+    fn updates() -> [Delta<ConfigMap>; 5] {
+        let old = || json!({"name": "a", "resourceVersion": "1", "generation": 1});
+        let new = |field: &str, value: Value| {
+            let mut new = old();
+            new["resourceVersion"] = json!("2");
+            new[field] = value;
+            update(old(), new)
+        };
+        [
+            new("generation", json!(2)),
+            new("labels", json!({"a": "b"})),
+            new("annotations", json!({"a": "b"})),
+            new("resourceVersion", json!("2")),
+            update(old(), old()),
+        ]
+    }
+
+    fn passed(predicate: &Predicate<ConfigMap>) -> [bool; 5] {
+        updates().map(|delta| predicate.accepts(&delta))
+    }
+
+    #[test]
+    fn updates_pass_for_what_changed() {
+        let table = [
+            (
+                Predicate::generation_changed(),
+                [true, false, false, false, false],
+            ),
+            (Predicate::labels_changed(), [false, true, false, false, false]),
+            (
+                Predicate::annotations_changed(),
+                [false, false, true, false, false],
+            ),
+            (
+                Predicate::resource_version_changed(),
+                [true, true, true, true, false],
+            ),
+            (
+                Predicate::changed(|map: &ConfigMap| {
+                    map.metadata.generation.map(|generation| generation > 1)
+                }),
+                [true, false, false, false, false],
+            ),
+        ];
+        for (n, (predicate, expected)) in table.iter().enumerate() {
+            assert_eq!(passed(predicate), *expected, "row {n}");
+            // Whoever comes or goes passes always.
+            for state in [LastState::Final, LastState::LastKnown] {
+                let object = map(json!({"name": "a"}));
+                assert!(predicate.accepts(&Delta::Deleted { object, state }), "row {n}");
+            }
+            assert!(
+                predicate.accepts(&Delta::Added(map(json!({"name": "a"})))),
+                "row {n}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_label_counts_before_and_after_the_change() {
+        let predicate = Predicate::has_label("app", "x");
+        let with = || json!({"name": "a", "labels": {"app": "x"}});
+        let without = || json!({"name": "a", "labels": {"app": "y"}});
+        let table = [
+            (Delta::Added(map(with())), true),
+            (Delta::Added(map(without())), false),
+            (Delta::Added(map(json!({"name": "a"}))), false),
+            (update(with(), without()), true),
+            (update(without(), with()), true),
+            (update(without(), without()), false),
+        ];
+        for (n, (delta, expected)) in table.iter().enumerate() {
+            assert_eq!(predicate.accepts(delta), *expected, "row {n}");
+        }
+    }
+
+    #[test]
+    fn combine_as_booleans_do() {
+        let generation = Predicate::<ConfigMap>::generation_changed;
+        let labels = Predicate::<ConfigMap>::labels_changed;
+        assert_eq!(passed(&generation().and(labels())), [false; 5]);
+        assert_eq!(
+            passed(&generation().or(labels())),
+            [true, true, false, false, false]
+        );
+        assert_eq!(passed(&generation().not()), [false, true, true, true, true]);
+        assert_eq!(
+            passed(
+                &generation()
+                    .or(labels())
+                    .not()
+                    .and(Predicate::resource_version_changed())
+            ),
+            [false, false, true, true, false]
+        );
+    }
+}

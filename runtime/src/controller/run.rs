@@ -9,16 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::join_all;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::context::{Context, Shared};
-use super::source::{synced, unsynced};
+use super::guard::{guarded, message};
+use super::source::Intake;
 use super::{Controller, ErrorPolicy, Reconciler, RunError, Settings};
-use crate::cache::{NotSynced, UnsyncedKind, chain};
+use crate::cache::chain;
 use crate::events::EventRecorder;
 use crate::kind::ObjectKey;
 use crate::metrics::ControllerMetrics;
@@ -26,6 +26,10 @@ use crate::queue::{Item, WorkQueue};
 
 /// How long the last events may take to be written at the end.
 const FLUSH: Duration = Duration::from_secs(5);
+/// How long reconciliations that exceed the grace period may take to be dropped. One that blocks its thread never is.
+const DROP: Duration = Duration::from_secs(1);
+/// What a task that feeds the queue is called in an error.
+const SOURCE: &str = "a source of changes";
 
 pub(super) async fn run<R: Reconciler>(
     controller: Controller<R>,
@@ -37,6 +41,8 @@ pub(super) async fn run<R: Reconciler>(
         informer,
         filter,
         sources,
+        watched,
+        others: _,
         settings,
         recorder,
     } = controller;
@@ -49,62 +55,61 @@ pub(super) async fn run<R: Reconciler>(
 
     // Subscribed before the start, so that the first state comes as it is read. Dropped with this function.
     let mut feeds = JoinSet::new();
-    {
-        let queue = queue.clone();
-        let mut changes = match settings.resync {
-            Some(period) => informer.subscribe_with(period),
-            None => informer.subscribe(),
-        };
-        feeds.spawn(async move {
-            while let Some(delta) = changes.recv().await {
-                if filter.as_ref().is_none_or(|filter| filter.accepts(&delta)) {
-                    queue.add(delta.key());
-                }
-            }
-        });
-    }
+    let intake = Intake {
+        controller: settings.name.clone(),
+        queue: queue.clone(),
+    };
     for source in &sources {
-        feeds.spawn(source.feed(queue.clone(), informer.lister()));
+        feeds.spawn(source.feed(intake.clone(), informer.lister()));
     }
+    let changes = match settings.resync {
+        Some(period) => informer.subscribe_with(period),
+        None => informer.subscribe(),
+    };
+    feeds.spawn(intake.feed(changes, filter, |_, delta| vec![delta.key()]));
     factory.start();
 
-    let mut shutdown = std::pin::pin!(shutdown);
-    let caches = join_all(
-        sources
-            .iter()
-            .map(|source| source.synced())
-            .chain([synced(&informer)]),
-    );
-    let ready = tokio::select! {
-        biased;
-        () = stop.cancelled() => false,
-        () = &mut shutdown => false,
-        ready = tokio::time::timeout(settings.sync_timeout, caches) => ready.is_ok(),
+    let name = settings.name.clone();
+    let task_ended = |task, ended: Result<(), JoinError>| RunError::TaskEnded {
+        controller: name,
+        task,
+        source: ended.err(),
     };
-    let all = sources
-        .iter()
-        .map(|source| source.unsynced())
-        .chain([unsynced(&informer)]);
-    let mut kinds: Vec<UnsyncedKind> = all.flatten().collect();
-    if !ready || !kinds.is_empty() {
-        kinds.sort_by(|a, b| a.kind.cmp(&b.kind));
-        return match kinds.is_empty() {
-            // The caches were ready in the same moment as the shutdown came.
-            true => Ok(()),
-            false => Err(RunError::CachesNotSynced {
-                controller: settings.name,
-                source: NotSynced { kinds },
-            }),
-        };
+    let mut shutdown = std::pin::pin!(shutdown);
+    // A factory that shuts down ends the wait as well.
+    let synced = tokio::select! {
+        biased;
+        () = &mut shutdown => {
+            // One that is ready in the same moment as the shutdown comes is no error.
+            stop.cancel();
+            factory.wait_for_sync(Duration::ZERO).await
+        }
+        synced = factory.wait_for_sync(settings.sync_timeout) => synced,
+        // A cache was stopped, and would not fill before the end of the wait.
+        Some(ended) = feeds.join_next() => match factory.wait_for_sync(Duration::ZERO).await {
+            Ok(()) if !factory.stopped().is_cancelled() => return Err(task_ended(SOURCE, ended)),
+            synced => synced,
+        },
+    };
+    if let Err(source) = synced {
+        return Err(RunError::CachesNotSynced {
+            controller: settings.name,
+            source,
+        });
+    }
+    if stop.is_cancelled() {
+        return Ok(());
     }
     tracing::info!(controller = %settings.name, workers = settings.workers, "caches synced; starting workers");
 
+    let stopped = factory.stopped().clone();
     let worker = Arc::new(Worker {
         kind: <R::Object as kube::Resource>::kind(&()).into_owned(),
         reconciler,
         context: Context {
             shared: Arc::new(Shared {
                 lister: informer.lister(),
+                watched,
                 factory,
                 recorder: recorder.clone(),
                 stop: stop.clone(),
@@ -130,35 +135,46 @@ pub(super) async fn run<R: Reconciler>(
             queue.observe();
         }
     };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = shutdown => {}
-        () = observe => {}
-    }
+    let ended = tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        () = shutdown => None,
+        Some(ended) = feeds.join_next() => Some((SOURCE, ended)),
+        Some(ended) = workers.join_next() => Some(("a worker", ended)),
+        () = observe => None,
+    };
+    // Sources end with their factory too, perhaps a moment before `stop` is heard of.
+    let ended = ended.filter(|_| !stopped.is_cancelled());
 
     tracing::info!(controller = %settings.name, "shutting down");
     stop.cancel();
     queue.shut_down();
     feeds.abort_all();
-    let ended = tokio::time::timeout(settings.grace, async {
-        while workers.join_next().await.is_some() {}
-    });
-    let result = match ended.await {
-        Ok(()) => Ok(()),
-        Err(_) => {
-            let running = workers.len();
-            workers.shutdown().await;
-            Err(RunError::GraceExceeded {
-                controller: settings.name.clone(),
-                running,
-                grace: settings.grace,
-            })
-        }
+    let result = if join(&mut workers, settings.grace).await {
+        Ok(())
+    } else {
+        let running = workers.len();
+        workers.abort_all();
+        join(&mut workers, DROP).await;
+        Err(RunError::GraceExceeded {
+            controller: settings.name.clone(),
+            running,
+            grace: settings.grace,
+        })
     };
     if !recorder.flush(FLUSH).await {
         tracing::warn!(controller = %settings.name, "events that were not written in time are lost");
     }
-    result
+    match ended {
+        None => result,
+        Some((task, ended)) => Err(task_ended(task, ended)),
+    }
+}
+
+/// Waits until all tasks ended, at most for `deadline`; whether they did.
+async fn join(tasks: &mut JoinSet<()>, deadline: Duration) -> bool {
+    let all = async { while tasks.join_next().await.is_some() {} };
+    tokio::time::timeout(deadline, all).await.is_ok()
 }
 
 /// What the workers of a controller share.
@@ -190,8 +206,17 @@ impl<R: Reconciler> Worker<R> {
             let Some(item) = item else { return };
             self.metrics.active_workers.inc();
             let _active = Active(&self.metrics);
-            let span = self.span(item.key());
-            self.process(item).instrument(span).await;
+            let key = item.key().clone();
+            let handled = async {
+                let span = self.span(item.key());
+                self.process(item).instrument(span).await;
+            };
+            // The reconciler is guarded by itself. Other code of the user runs here too, such as a subscriber of
+            // traces; the key must not be lost by it.
+            if AssertUnwindSafe(handled).catch_unwind().await.is_err() {
+                self.metrics.panics.inc();
+                self.queue.add_rate_limited(key);
+            }
         }
     }
 
@@ -234,19 +259,19 @@ impl<R: Reconciler> Worker<R> {
             shared: Arc::clone(&self.context.shared),
             retries: self.queue.num_requeues(key),
         };
-        // The reconciler starts anew from the present state with each call, so a panic leaves nothing half done
-        // that a kill would not leave as well. The call itself is inside: its part before the first await may panic.
-        let call = AssertUnwindSafe(async { self.reconciler.reconcile(key, &context).await }).catch_unwind();
-        let result = match self.settings.reconcile_timeout {
-            Some(timeout) => match tokio::time::timeout(timeout, call).await {
-                Ok(result) => result,
-                Err(_) => return Err(Failure::Timeout(timeout)),
-            },
-            None => call.await,
+        // The call itself is inside, since its part before the first await may panic, and so is its drop.
+        let call = async {
+            let call = self.reconciler.reconcile(key, &context);
+            match self.settings.reconcile_timeout {
+                Some(timeout) => match tokio::time::timeout(timeout, call).await {
+                    Ok(result) => result.map_err(Failure::Error),
+                    Err(_) => Err(Failure::Timeout(timeout)),
+                },
+                None => call.await.map_err(Failure::Error),
+            }
         };
-        match result {
-            Ok(Ok(action)) => Ok(action),
-            Ok(Err(error)) => Err(Failure::Error(error)),
+        match AssertUnwindSafe(call).catch_unwind().await {
+            Ok(result) => result,
             Err(panic) => Err(Failure::Panic(message(&*panic))),
         }
     }
@@ -256,15 +281,14 @@ impl<R: Reconciler> Worker<R> {
         self.metrics.errors.inc();
         let policy = match &failure {
             Failure::Error(error) => {
-                let policy = AssertUnwindSafe(|| self.reconciler.error_policy(key, error));
-                std::panic::catch_unwind(policy).unwrap_or(ErrorPolicy::Backoff)
+                guarded(|| self.reconciler.error_policy(key, error)).unwrap_or(ErrorPolicy::Backoff)
             }
             Failure::Panic(_) | Failure::Timeout(_) => ErrorPolicy::Backoff,
         };
         match failure {
             Failure::Error(error) => {
-                let error: Box<dyn std::error::Error + Send + Sync> = error.into();
-                let error = chain(&*error);
+                let error = guarded(|| chain(&*error.into()))
+                    .unwrap_or_else(|panic| format!("an error that cannot be printed: {panic}"));
                 match policy {
                     ErrorPolicy::Terminal => tracing::error!(error, "reconciliation failed for good"),
                     _ => tracing::error!(error, "reconciliation failed"),
@@ -281,7 +305,7 @@ impl<R: Reconciler> Worker<R> {
         }
         match policy {
             ErrorPolicy::Backoff => self.queue.add_rate_limited(key.clone()),
-            ErrorPolicy::After(delay) => self.queue.add_after(key.clone(), delay),
+            ErrorPolicy::After(delay) => self.queue.retry_after(key.clone(), delay),
             ErrorPolicy::Terminal => {
                 self.metrics.terminal_errors.inc();
                 self.queue.forget(key);
@@ -297,10 +321,4 @@ impl Drop for Active<'_> {
     fn drop(&mut self) {
         self.0.active_workers.dec();
     }
-}
-
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "not a text".to_owned())
 }

@@ -1,27 +1,91 @@
 //! Turns changes of caches into keys to reconcile.
 //!
 //! **Invariant:** a change of a child enqueues an owner only if group, kind and UID of its controller reference fit
-//! an object in the owner's cache (SC-10 to SC-12).
+//! an object in the owner's cache (SC-10 to SC-12). A predicate or mapper that panics never ends its source.
 
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::keys_of;
+use super::guard::guarded;
 use super::predicate::Predicate;
-use crate::cache::{Informer, Lister, Subscription, UnsyncedKind};
+use crate::cache::{Delta, Informer, Lister, Subscription};
 use crate::kind::{Kind, ObjectKey, Scope};
 use crate::owner::{controller_of, refers_to_kind};
 use crate::queue::WorkQueue;
 
 /// A cache whose changes lead to reconciliations of `K`.
 pub(super) trait Source<K: Kind>: Send + Sync {
-    /// Kind of the cache, and why it is not synced where that is known.
-    fn unsynced(&self) -> Option<UnsyncedKind>;
-    /// Ready when the cache holds its first state, or never will.
-    fn synced(&self) -> BoxFuture<'static, ()>;
     /// Enqueues from now on until the cache stops.
-    fn feed(&self, queue: WorkQueue<ObjectKey>, owners: Lister<K>) -> BoxFuture<'static, ()>;
+    fn feed(&self, intake: Intake, owners: Lister<K>) -> BoxFuture<'static, ()>;
+}
+
+/// Where the keys go.
+#[derive(Clone)]
+pub(super) struct Intake {
+    /// Name of the controller.
+    pub(super) controller: String,
+    pub(super) queue: WorkQueue<ObjectKey>,
+}
+
+impl Intake {
+    /// Enqueues what `keys` gives for each change that `predicate` accepts, until the cache stops.
+    pub(super) async fn feed<W: Kind>(
+        self,
+        mut changes: Subscription<W>,
+        predicate: Option<Predicate<W>>,
+        keys: impl Fn(&Self, &Delta<W>) -> Vec<ObjectKey> + Send + Sync,
+    ) {
+        while let Some(delta) = changes.recv().await {
+            if predicate
+                .as_ref()
+                .is_none_or(|predicate| self.passes(predicate, &delta))
+            {
+                for key in keys(&self, &delta) {
+                    self.queue.add(key);
+                }
+            }
+        }
+    }
+
+    /// A predicate that panics lets the change pass: to reconcile once too often does no harm, a lost change does.
+    fn passes<W: Kind>(&self, predicate: &Predicate<W>, delta: &Delta<W>) -> bool {
+        guarded(|| predicate.accepts(delta)).unwrap_or_else(|panic| {
+            tracing::error!(
+                controller = %self.controller,
+                object.kind = %W::kind(&()),
+                object = %delta.key(),
+                panic,
+                "a predicate panicked; the change passes"
+            );
+            true
+        })
+    }
+
+    /// What `keys` gives for the new and the old state.
+    fn keys_of<W: Kind>(&self, delta: &Delta<W>, keys: impl Fn(&W) -> Vec<ObjectKey>) -> Vec<ObjectKey> {
+        let keys = |object: &W| {
+            guarded(|| keys(object)).unwrap_or_else(|panic| {
+                tracing::error!(
+                    controller = %self.controller,
+                    object.kind = %W::kind(&()),
+                    object = %delta.key(),
+                    panic,
+                    "a mapper panicked; the change is lost"
+                );
+                Vec::new()
+            })
+        };
+        let mut all = keys(delta.object());
+        if let Some(old) = delta.old() {
+            for key in keys(old) {
+                if !all.contains(&key) {
+                    all.push(key);
+                }
+            }
+        }
+        all
+    }
 }
 
 struct Watched<W: Kind, F> {
@@ -36,42 +100,15 @@ trait Keys<W, K>: Clone + Send + Sync + 'static {
 }
 
 impl<K: Kind, W: Kind, F: Keys<W, K>> Source<K> for Watched<W, F> {
-    fn unsynced(&self) -> Option<UnsyncedKind> {
-        unsynced(&self.informer)
+    fn feed(&self, intake: Intake, owners: Lister<K>) -> BoxFuture<'static, ()> {
+        let changes: Subscription<W> = self.informer.subscribe();
+        let keys = self.keys.clone();
+        Box::pin(
+            intake.feed(changes, Some(self.predicate.clone()), move |intake, delta| {
+                intake.keys_of(delta, |object| keys.keys(object, &owners))
+            }),
+        )
     }
-
-    fn synced(&self) -> BoxFuture<'static, ()> {
-        synced(&self.informer)
-    }
-
-    fn feed(&self, queue: WorkQueue<ObjectKey>, owners: Lister<K>) -> BoxFuture<'static, ()> {
-        let mut changes: Subscription<W> = self.informer.subscribe();
-        let (predicate, keys) = (self.predicate.clone(), self.keys.clone());
-        Box::pin(async move {
-            while let Some(delta) = changes.recv().await {
-                if predicate.accepts(&delta) {
-                    for key in keys_of(&delta, |object| keys.keys(object, &owners)) {
-                        queue.add(key);
-                    }
-                }
-            }
-        })
-    }
-}
-
-pub(super) fn unsynced<K: Kind>(informer: &Informer<K>) -> Option<UnsyncedKind> {
-    (!informer.has_synced()).then(|| UnsyncedKind {
-        kind: K::kind(&()).into_owned(),
-        last_error: informer.status().last_error,
-    })
-}
-
-pub(super) fn synced<K: Kind>(informer: &Informer<K>) -> BoxFuture<'static, ()> {
-    let informer = informer.clone();
-    Box::pin(async move {
-        // A cache that stops first is found by asking `unsynced` afterwards.
-        drop(informer.wait_for_sync().await);
-    })
 }
 
 #[derive(Clone)]

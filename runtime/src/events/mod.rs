@@ -4,6 +4,10 @@
 //! type, reason, action and note. The name of an Event is derived from these, so that a restarted controller goes on
 //! with the series of its predecessor.
 //!
+//! A controller needs the verbs `create` and `patch` for `events` of `events.k8s.io`, in the namespaces of its objects
+//! and, for objects without one, in `default`. With `get` besides it finds the series of its predecessor; without,
+//! it begins one Event more after each restart.
+//!
 //! The deprecated fields (`deprecatedCount`, `deprecatedSource`, …) stay empty, as the server demands of new Events
 //! in `events.k8s.io/v1`; kubectl reads the series instead.
 //!
@@ -122,7 +126,7 @@ impl EventRecorder {
         let occurrence = Occurrence {
             regarding,
             event,
-            at: jiff::Timestamp::now(),
+            at: now(),
         };
         if let Err(error) = self.sender.try_send(Message::Happened(Box::new(occurrence))) {
             let Message::Happened(lost) = error.into_inner() else {
@@ -146,6 +150,12 @@ impl EventRecorder {
             async { self.sender.send(Message::Flush(sender)).await.is_ok() && receiver.await.is_ok() };
         tokio::time::timeout(deadline, flushed).await.unwrap_or(false)
     }
+}
+
+/// The present microsecond: what the server stores, so that an Event that comes back equals what was sent.
+fn now() -> jiff::Timestamp {
+    let now = jiff::Timestamp::now().as_microsecond();
+    jiff::Timestamp::from_microsecond(now).expect("a timestamp without its nanoseconds is a timestamp")
 }
 
 /// Cuts `text` at a character boundary.

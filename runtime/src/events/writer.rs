@@ -1,6 +1,7 @@
 //! The task that writes a recorder's events.
 //!
-//! **Invariant:** one series is one Event object, across restarts of the controller too.
+//! **Invariant:** one series is one Event object, across restarts of the controller too where it may read Events; no
+//! occurrence counts twice, and one that is not written is logged.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(super) enum Message {
 pub(super) struct Occurrence {
     pub(super) regarding: ObjectReference,
     pub(super) event: Event,
+    /// In microseconds, as the server stores it: an Event of our own is told by it.
     pub(super) at: jiff::Timestamp,
 }
 
@@ -191,7 +193,8 @@ impl Writer {
             namespace => namespace,
         };
         let api: Api<ApiEvent> = Api::namespaced(self.client.clone(), namespace);
-        for attempt in 0..TRIES {
+        let mut attempt = 0;
+        let failure = loop {
             let written = match &series.name {
                 Some(name) => grow(&api, name, series).await,
                 None => begin(&api, key, series, &self.controller, &self.instance).await,
@@ -201,42 +204,52 @@ impl Writer {
                     series.name = Some(name);
                     return;
                 }
+                Ok(Wrote::Grown) => return,
                 Ok(Wrote::Joined { name, before }) => {
                     series.name = Some(name);
                     series.count = series.count.saturating_add(before);
-                    continue;
+                    None
                 }
-                Ok(Wrote::Grown) => return,
                 Ok(Wrote::Missing) => {
                     // It expired or was deleted: the series goes on in a new Event.
                     series.name = None;
-                    continue;
+                    None
                 }
-                Err(error) => error,
+                Err(error) => Some(error),
             };
-            let passing = match &error {
-                kube::Error::Api(status) => status.code == 429 || status.code == 409 || status.code >= 500,
-                _ => true,
-            };
-            if !passing || attempt + 1 == TRIES {
-                tracing::error!(
-                    controller = %self.controller,
-                    object.kind = %key.kind,
-                    object.namespace = %key.namespace,
-                    object.name = %key.name,
-                    reason = %key.reason,
-                    note = %key.note,
-                    error = %error,
-                    "event could not be written"
-                );
-                if series.name.is_none() {
-                    self.series.remove(key);
-                }
-                return;
+            attempt += 1;
+            if attempt == TRIES || error.as_ref().is_some_and(|error| !is_passing(error)) {
+                break error;
             }
-            tokio::time::sleep(RETRY.jittered(attempt)).await;
+            if error.is_some() {
+                tokio::time::sleep(RETRY.jittered(attempt - 1)).await;
+            }
+        };
+        tracing::error!(
+            controller = %self.controller,
+            object.kind = %key.kind,
+            object.namespace = %key.namespace,
+            object.name = %key.name,
+            reason = %key.reason,
+            note = %key.note,
+            error = failure.as_ref().map_or("its Event came and went each time".to_owned(), ToString::to_string),
+            "event could not be written"
+        );
+        if series.name.is_none() {
+            self.series.remove(key);
         }
     }
+}
+
+fn is_passing(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => status.code == 429 || status.code == 409 || status.code >= 500,
+        _ => true,
+    }
+}
+
+fn is_code<T>(result: &Result<T, kube::Error>, code: u16) -> bool {
+    matches!(result, Err(kube::Error::Api(status)) if status.code == code)
 }
 
 enum Wrote {
@@ -258,15 +271,17 @@ async fn begin(
     instance: &str,
 ) -> Result<Wrote, kube::Error> {
     // Two different series of one name are possible in theory; each salt is another name.
-    for salt in 0..4 {
-        let event = event_of(key, series, controller, instance, salt);
+    for salt in 0..4_u8 {
+        let event = event_of(key, series, controller, instance, &[salt]);
         let name = event.metadata.name.clone().unwrap_or_default();
-        match api.create(&PostParams::default(), &event).await {
-            Ok(_) => return Ok(Wrote::Created(name)),
-            Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(error) => return Err(error),
+        if create(api, &event).await? {
+            return Ok(Wrote::Created(name));
         }
-        let Some(found) = api.get_opt(&name).await? else {
+        let found = api.get_opt(&name).await;
+        if is_code(&found, 403) {
+            return begin_unread(api, key, series, controller, instance).await;
+        }
+        let Some(found) = found? else {
             return Ok(Wrote::Missing);
         };
         if found.reporting_controller == event.reporting_controller
@@ -277,11 +292,11 @@ async fn begin(
             && found.type_ == event.type_
             && found.note == event.note
         {
-            // Our own create, whose answer was lost, is told by its time.
-            let before = match (&found.series, found.event_time == event.event_time) {
-                (None, true) => 0,
-                (None, false) => 1,
-                (Some(series), _) => series.count,
+            let before = match &found.series {
+                // Our own create, whose answer was lost: `series` counts it already.
+                _ if found.event_time == event.event_time => 0,
+                Some(series) => series.count,
+                None => 1,
             };
             return Ok(Wrote::Joined { name, before });
         }
@@ -290,19 +305,43 @@ async fn begin(
     Err(kube::Error::Api(status.boxed()))
 }
 
+/// Begins an Event where the usual name is taken and nobody may see by whom, as with the rights to create and to
+/// patch that controllers commonly have. The time in its name tells it from that of a predecessor; whoever took it
+/// can only be a create of ours, whose answer was lost.
+async fn begin_unread(
+    api: &Api<ApiEvent>,
+    key: &Key,
+    series: &Series,
+    controller: &str,
+    instance: &str,
+) -> Result<Wrote, kube::Error> {
+    let salt = series.occurrence.at.as_microsecond().to_be_bytes();
+    let event = event_of(key, series, controller, instance, &salt);
+    create(api, &event).await?;
+    Ok(Wrote::Created(event.metadata.name.unwrap_or_default()))
+}
+
+/// Whether the name was free.
+async fn create(api: &Api<ApiEvent>, event: &ApiEvent) -> Result<bool, kube::Error> {
+    let created = api.create(&PostParams::default(), event).await;
+    if is_code(&created, 409) {
+        return Ok(false);
+    }
+    created.map(|_| true)
+}
+
 async fn grow(api: &Api<ApiEvent>, name: &str, series: &Series) -> Result<Wrote, kube::Error> {
     if series.count < 2 {
         return Ok(Wrote::Grown);
     }
     let patch = serde_json::json!({"series": series_of(series)});
-    match api
+    let patched = api
         .patch(name, &PatchParams::default(), &Patch::Merge(patch))
-        .await
-    {
-        Ok(_) => Ok(Wrote::Grown),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Wrote::Missing),
-        Err(error) => Err(error),
+        .await;
+    if is_code(&patched, 404) {
+        return Ok(Wrote::Missing);
     }
+    patched.map(|_| Wrote::Grown)
 }
 
 fn series_of(series: &Series) -> EventSeries {
@@ -312,7 +351,7 @@ fn series_of(series: &Series) -> EventSeries {
     }
 }
 
-fn event_of(key: &Key, series: &Series, controller: &str, instance: &str, salt: u8) -> ApiEvent {
+fn event_of(key: &Key, series: &Series, controller: &str, instance: &str, salt: &[u8]) -> ApiEvent {
     let Occurrence { regarding, event, at } = &series.occurrence;
     let namespace = match key.namespace.as_str() {
         "" => "default",
@@ -360,7 +399,7 @@ fn key_of(occurrence: &Occurrence) -> Key {
 }
 
 /// The object's name and a digest of the series, as a DNS subdomain.
-fn name_of(key: &Key, controller: &str, salt: u8) -> String {
+fn name_of(key: &Key, controller: &str, salt: &[u8]) -> String {
     let mut digest = Fnv::new();
     let parts = [
         controller,
@@ -378,7 +417,7 @@ fn name_of(key: &Key, controller: &str, salt: u8) -> String {
         digest.add(part.as_bytes());
         digest.add(&[0xff]);
     }
-    digest.add(&[salt]);
+    digest.add(salt);
     // Some kinds allow names that an Event's own name may not have, such as `system:node`.
     let lower = |c: char| match c.to_ascii_lowercase() {
         c @ ('a'..='z' | '0'..='9' | '-') => c,
@@ -413,5 +452,55 @@ impl Fnv {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(name: &str, note: &str) -> Key {
+        Key {
+            uid: "1".into(),
+            kind: "ClusterRole".into(),
+            namespace: String::new(),
+            name: name.into(),
+            type_: EventType::Normal,
+            reason: "R".into(),
+            action: "A".into(),
+            note: note.into(),
+            related: String::new(),
+        }
+    }
+
+    /// apimachinery: `IsDNS1123Subdomain`.
+    fn is_subdomain(name: &str) -> bool {
+        let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        name.len() <= 253
+            && name.split('.').all(|label| {
+                let bytes = label.as_bytes();
+                bytes.first().copied().is_some_and(inside)
+                    && bytes.last().copied().is_some_and(inside)
+                    && bytes.iter().all(|byte| inside(*byte) || *byte == b'-')
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn names_are_dns_subdomains(name in any::<String>(), long in "[a-zA-Z0-9:._-]{0,253}", note in any::<String>()) {
+            for name in [name, long] {
+                let given = name_of(&key(&name, &note), "c", &[0]);
+                prop_assert!(is_subdomain(&given), "{given:?} for {name:?}");
+                prop_assert_ne!(given, name_of(&key(&name, &note), "c", &[1]));
+            }
+        }
+    }
+
+    #[test]
+    fn names_stay_the_same_across_versions() {
+        let name = name_of(&key("system:node", "note"), "c", &[0]);
+        assert_eq!(name, "system-node.672e0e039ed16ef8");
     }
 }

@@ -39,6 +39,9 @@ use crate::metrics::{Metrics, QueueMetrics};
 pub(crate) use rate::Bucket;
 pub use rate::{RateLimit, TokenBucket};
 
+/// Stands for delays without an end, which added to the present would overflow; tokio's own far future.
+const LONGEST: Duration = Duration::from_secs(86_400 * 365 * 30);
+
 /// A queue of keys to work on, shared by its clones.
 pub struct WorkQueue<T> {
     inner: Arc<Inner<T>>,
@@ -142,53 +145,51 @@ impl<T: Hash + Eq> WorkQueue<T> {
     }
 
     /// Adds a key once `delay` has passed. Of two delays of one key the earlier one counts, and the key comes once.
+    ///
+    /// A delay of more than thirty years is one of thirty years.
     pub fn add_after(&self, key: T, delay: Duration) {
-        if delay.is_zero() {
-            return self.add(key);
-        }
-        let mut state = self.inner.state();
-        if state.closing == Closing::Open {
-            let at = Instant::now() + delay;
-            let earliest = state.delayed.insert(Arc::new(key), at);
-            drop(state);
-            if earliest {
-                // Whoever waits must wait for this instead.
-                self.inner.wake.notify_waiters();
-            }
-        }
+        self.put_off(key, |_, _, _| delay);
+    }
+
+    /// [`add_after`](Self::add_after) because of a failure, which counts as one of
+    /// [`add_rate_limited`](Self::add_rate_limited) does.
+    pub fn retry_after(&self, key: T, delay: Duration) {
+        self.put_off(key, |state, key, _| {
+            state.failed(key);
+            delay
+        });
     }
 
     /// Adds a key after the delay that its failures and the overall rate ask for, and counts one more failure.
     pub fn add_rate_limited(&self, key: T) {
-        let earliest = {
-            let mut state = self.inner.state();
-            if state.closing != Closing::Open {
-                return;
-            }
-            self.inner.metrics.retries.inc();
-            let now = Instant::now();
-            let failures = match state.failures.get_mut(&key) {
-                Some(failures) => {
-                    *failures = failures.saturating_add(1);
-                    *failures - 1
-                }
-                None => 0,
-            };
-            let key = Arc::new(key);
-            if failures == 0 {
-                state.failures.insert(Arc::clone(&key), 1);
-            }
+        self.put_off(key, |state, key, now| {
+            let failures = state.failed(key);
             let own = state.limit.per_key.jittered(failures);
-            let shared = state
-                .bucket
-                .as_mut()
-                .map(|bucket| bucket.take(now))
-                .unwrap_or_default();
-            let delay = own.max(shared);
-            state.delayed.insert(key, now + delay)
-        };
-        if earliest {
-            self.inner.wake.notify_waiters();
+            let shared = state.bucket.as_mut().map(|bucket| bucket.take(now));
+            own.max(shared.unwrap_or_default())
+        });
+    }
+
+    fn put_off(&self, key: T, delay: impl FnOnce(&mut State<T>, &Arc<T>, Instant) -> Duration) {
+        let inner = &self.inner;
+        let key = Arc::new(key);
+        let mut state = inner.state();
+        if state.closing != Closing::Open {
+            return;
+        }
+        // client-go counts each delayed add, whatever it is for.
+        inner.metrics.retries.inc();
+        let now = Instant::now();
+        let delay = delay(&mut state, &key, now);
+        if delay.is_zero() {
+            if state.add(key, now, &inner.metrics) {
+                drop(state);
+                inner.wake.notify_one();
+            }
+        } else if state.delayed.insert(key, now + delay.min(LONGEST)) {
+            drop(state);
+            // Whoever waits must wait for this instead.
+            inner.wake.notify_waiters();
         }
     }
 
@@ -197,7 +198,7 @@ impl<T: Hash + Eq> WorkQueue<T> {
         self.inner.state().failures.remove(key);
     }
 
-    /// How often a key was added by [`add_rate_limited`](Self::add_rate_limited) since it was last forgotten.
+    /// How often a key was added because of a failure since it was last forgotten.
     pub fn num_requeues(&self, key: &T) -> u32 {
         self.inner.state().failures.get(key).copied().unwrap_or_default()
     }
@@ -346,6 +347,13 @@ impl<T: Hash + Eq> Inner<T> {
 }
 
 impl<T: Hash + Eq> State<T> {
+    /// Counts a failure of the key, and says how many there were before.
+    fn failed(&mut self, key: &Arc<T>) -> u32 {
+        let failures = self.failures.entry(Arc::clone(key)).or_default();
+        *failures = failures.saturating_add(1);
+        *failures - 1
+    }
+
     /// Whether a worker can take the key now.
     fn add(&mut self, key: Arc<T>, now: Instant, metrics: &QueueMetrics) -> bool {
         if self.closing != Closing::Open {

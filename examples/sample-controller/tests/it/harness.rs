@@ -79,7 +79,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let server = DevServer::start().await.unwrap();
+        Self::on(DevServer::start().await.unwrap()).await
+    }
+
+    pub(crate) async fn on(server: DevServer) -> Self {
         server.install_crds([CRD]).await.unwrap();
         let clients = Clients::new(server.client());
         Self { server, clients }

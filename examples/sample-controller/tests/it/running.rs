@@ -4,7 +4,7 @@ use kubewright::controller::RunError;
 use kubewright::k8s_openapi::api::apps::v1::Deployment;
 use kubewright::k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kubewright::kube::core::Status;
-use kubewright_apiserver::Matcher;
+use kubewright_apiserver::{DevServer, Matcher};
 use sample_controller::api::Foo;
 
 use crate::harness::{World, eventually};
@@ -136,7 +136,13 @@ async fn sc_10_drift_of_an_owned_deployment_is_repaired() {
 
 #[tokio::test]
 async fn sc_11_and_12_deployments_of_others_wake_nobody() {
-    let world = World::new().await;
+    // The garbage collector would remove the orphan, whose owner is not there (API-68).
+    let server = DevServer::builder()
+        .without_garbage_collection()
+        .start()
+        .await
+        .unwrap();
+    let world = World::on(server).await;
     let controller = world.run();
     let deployments = world.clients.deployments().namespace("default");
     let owner = |kind: &str, group: &str| OwnerReference {
