@@ -14,7 +14,7 @@ use crate::format::Format;
 use crate::gotext;
 use crate::meta;
 use crate::path::Path;
-use crate::structural::{Node, Type};
+use crate::structural::{Additional, Node, Type};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -255,16 +255,25 @@ impl Linter {
             .flatten()
             .filter_map(Value::as_object)
             .collect();
-        let schema = |version: &Map<String, Value>| version.get("schema")?.get("openAPIV3Schema").cloned();
-        let differ = versions
-            .iter()
-            .any(|version| schema(version) != schema(versions[0]));
+        let shape = |version: &Map<String, Value>| {
+            let schema = version.get("schema")?.get("openAPIV3Schema")?;
+            Some(Node::decode(schema))
+        };
+        let shapes: Vec<Option<Node>> = versions.iter().map(|version| shape(version)).collect();
+        let differ = shapes.windows(2).find_map(|pair| match pair {
+            [Some(one), Some(other)] => difference(one, other, String::new()),
+            _ => None,
+        });
         let strategy = crd.pointer("/spec/conversion/strategy");
-        if differ && strategy.is_some_and(|strategy| strategy != "Webhook") {
+        if let Some(path) = differ
+            && strategy.is_some_and(|strategy| strategy != "Webhook")
+        {
             self.error(
                 "lossy-conversion",
                 "spec.conversion",
-                "the versions have different schemas, and without a conversion webhook the server only renames and prunes",
+                format!(
+                    "the versions differ at `{path}`, and without a conversion webhook the server only renames and prunes"
+                ),
             );
         }
         for (index, version) in versions.into_iter().enumerate() {
@@ -530,6 +539,37 @@ impl Linter {
 
 /// Whether a path such as `.spec.replicas` leads to a schema that fits. What is preserved may be anything, and a
 /// resource has its type whether that is declared or not.
+/// Where two versions hold different data: a field that one of them lacks, or one of another type. What is merely
+/// described, bounded or defaulted in another way survives a change of `apiVersion`.
+fn difference(one: &Node, other: &Node, path: String) -> Option<String> {
+    let keeps = |node: &Node| node.preserve || !matches!(node.additional, Additional::Undeclared | Additional::Forbidden);
+    if one.kind != other.kind || keeps(one) != keeps(other) {
+        return Some(path);
+    }
+    let mut names: Vec<&str> = [one, other]
+        .iter()
+        .flat_map(|node| node.properties.iter().map(|(name, _)| &**name))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let fields = names.into_iter().find_map(|name| {
+        let path = format!("{path}.{name}");
+        match (one.property(name), other.property(name)) {
+            (Some(one), Some(other)) => difference(one, other, path),
+            // What has no place is kept by a node that keeps what it does not know.
+            _ => (!keeps(one)).then_some(path),
+        }
+    });
+    fields.or_else(|| match (&one.items, &other.items) {
+        (Some(one), Some(other)) => difference(one, other, format!("{path}[]")),
+        (None, None) => match (&one.additional, &other.additional) {
+            (Additional::Schema(one), Additional::Schema(other)) => difference(one, other, format!("{path}.*")),
+            _ => None,
+        },
+        _ => Some(path),
+    })
+}
+
 fn leads_to(root: &Node, path: &str, fits: impl Fn(&Node) -> bool) -> bool {
     let mut node = root;
     let mut resource = true;
@@ -696,5 +736,11 @@ mod tests {
             lint(&two).iter().map(|lint| lint.id).collect::<Vec<_>>(),
             ["lossy-conversion"]
         );
+        assert!(lint(&two)[0].message.contains("`.spec.more`"), "{:?}", lint(&two));
+        // The same data, said in other words and within other bounds, is not lost.
+        let schema = two["spec"]["versions"][0]["schema"].clone();
+        two["spec"]["versions"][1]["schema"] = schema;
+        two["spec"]["versions"][1]["schema"]["openAPIV3Schema"]["description"] = "Newer.".into();
+        assert!(lint(&two).is_empty());
     }
 }

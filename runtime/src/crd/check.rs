@@ -59,9 +59,9 @@ fn is_final(lint: &Lint) -> bool {
     matches!(lint.id, "refused" | "undecodable")
 }
 
-/// What ordinary fields come to is a warning: schemars gives a `u32` a format of its own, which the server keeps and
-/// says that it does not know, and an `Option` of an enum is nullable as kube-derive has it, which matters where null
-/// is written.
+/// Definitions that other tools made are not refused for what those make of ordinary fields: schemars gives a `u32`
+/// a format of its own, which the server keeps and says that it does not know, and kube-derive makes an `Option` of an
+/// enum nullable, which matters where null is written. Ours have neither.
 fn is_fault(lint: &Lint) -> bool {
     lint.severity == Severity::Error && !matches!(lint.id, "unknown-format" | "nullable-enum")
 }
