@@ -91,7 +91,7 @@ pub trait CustomKind: kube::Resource<DynamicType = ()> + Sized {
     fn parts(&self) -> (&ObjectMeta, &Self::Spec, Option<&Self::Status>);
 
     #[doc(hidden)]
-    fn from_parts(metadata: ObjectMeta, spec: Self::Spec, status: Option<Self::Status>) -> Self;
+    fn from_parts(parts: crate::__private0::Parts<Self>) -> Self;
 }
 
 /// A kind with the status subresource: `status` is written apart from the rest.
