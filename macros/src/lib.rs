@@ -1,7 +1,7 @@
 //! Derive macros of kubewright: attributes as written, a validated model, emitted tokens.
 //!
-//! Three rooms: [`attrs`] holds attributes as written, [`model`] what they mean, [`emit`] prints. Every path
-//! that emitted code names is built in [`paths`].
+//! Three rooms: `attrs` holds attributes as written, `model` what they mean, `emit` prints. Every path
+//! that emitted code names is built in `paths`.
 
 mod attrs;
 mod emit;
