@@ -12,7 +12,7 @@ test:
 
 # Compile-fail and compile-pass cases of the derives.
 ui:
-    cargo test -p kubewright-macros --test it
+    cargo test -p kubewright-macros --test ui
 
 # Accept new goldens: snapshots, compiler messages, committed CRDs.
 bless:

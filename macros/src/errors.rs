@@ -24,11 +24,6 @@ impl Errors {
         self.found.push(error);
     }
 
-    /// The value, or its error reported.
-    pub(crate) fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
-        result.map_err(|error| self.push(error)).ok()
-    }
-
     /// The errors as `compile_error!` invocations, in the order in which they were found.
     pub(crate) fn finish(mut self) -> TokenStream {
         self.finished = true;

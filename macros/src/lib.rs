@@ -1,7 +1,7 @@
 //! Derive macros of kubewright: attributes as written, a validated model, emitted tokens.
 //!
-//! Three rooms: [`attrs`] holds attributes as written, [`model`] what they mean, [`emit`] prints. Every path
-//! that emitted code names is built in [`paths`].
+//! Three rooms: `attrs` holds attributes as written, `model` what they mean, `emit` prints. Every path
+//! that emitted code names is built in `paths`.
 
 mod attrs;
 mod emit;
@@ -16,7 +16,8 @@ use syn::DeriveInput;
 /// Makes a custom resource of a spec.
 ///
 /// The keys are kube-derive 5's, with their meaning, so a project changes `use kube::CustomResource` to
-/// `use kubewright::CustomResource` and nothing else; what kubewright adds is marked with a plus.
+/// `use kubewright::CustomResource` and nothing else, but for what stands under
+/// [Differences from kube-derive](#differences-from-kube-derive). What kubewright adds is marked with a plus.
 ///
 /// ```
 /// use kubewright::{CustomResource, CustomResourceExt};
@@ -89,7 +90,7 @@ use syn::DeriveInput;
 /// | `attr = "allow(dead_code)"` | a further attribute, except `derive`, `serde` and `schemars`; repeats |
 /// | `schema = "derived"` | `derived` (default): `JsonSchema` is written; `manual`: you write it; `disabled`: the definition has none |
 /// | `validation = "self.spec.a > 0"` | a CEL rule at the root, a string or `Rule::new("").message("")`; repeats |
-/// | `cel` | `validate_cel` and `validate_cel_update`; needs the feature `cel` |
+/// | `cel` | `validate_cel` and `validate_cel_update`; needs kubewright's feature `cel` |
 /// | + `apply` | `FooApply` and `FooSpecApply`, configurations for server-side apply; see [`Apply`](macro@Apply) |
 /// | `crates(kube = "", kube_core = "", k8s_openapi = "", schemars = "", serde = "", serde_json = "", std = "")` | paths for emitted code |
 /// | + `crates(kubewright = "")` | the path of kubewright, where it is renamed or re-exported |
@@ -102,6 +103,29 @@ use syn::DeriveInput;
 /// installs, the rules for names do not hold.
 ///
 /// `#[kube(...)]` stands on the type. On a field it is an error, not ignored: rules of fields are written for schemars.
+///
+/// A line of kubebuilder or code-generator that was left in a doc comment of the spec, as `+optional` or
+/// `+kubebuilder:validation:Minimum=1`, is an error that names what to write instead: nothing reads it, and it would
+/// stand in the schema's description.
+///
+/// # Differences from kube-derive
+///
+/// What kube-derive takes and then drops, or what the server refuses, does not compile:
+///
+/// - `scale(...)` without `status`, for which kube-derive writes no subresource, and `scale(...)` with `no_spec`, whose
+///   path the server does not take;
+/// - keys that it does not know in the JSON forms of `scale` and `printcolumn`;
+/// - a name, annotation or label, a selectable field or a `derive` that is given twice, and a `derive` of what the root
+///   has in any case;
+/// - names, groups without a dot, column types, paths and warnings that the server refuses in a definition;
+/// - `#[kube(...)]` on a field or variant, and markers in doc comments.
+///
+/// Two spellings are not read: `schema(disabled)`, which is `schema = "disabled"`, and `attr = "x_kube(validation = ...)"`
+/// beside a derived schema, which is `validation = ...`.
+///
+/// And four results differ: a path in `selectable` gets its leading dot; `no_spec` compares fields with the object's
+/// own by their written names; an object that cannot be read is called `a custom resource` in the error, not by the
+/// root's name; a schema that the server would refuse is written in the form that it takes, where there is one.
 #[proc_macro_derive(CustomResource, attributes(kube, apply))]
 pub fn derive_custom_resource(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     run(input.into(), custom_resource).into()
@@ -109,7 +133,8 @@ pub fn derive_custom_resource(input: proc_macro::TokenStream) -> proc_macro::Tok
 
 /// Makes a clientset of a struct whose fields are `Client<K>` or other clientsets.
 ///
-/// It gets `new(connection)`, `try_default().await`, an accessor named after each field, and `AsClient`.
+/// It gets `new(connection)`, `try_default().await`, an accessor named after each field, and `AsClient`. A field may
+/// not have the name of one of these.
 /// `#[kube(crates(kubewright = "path"))]` says where kubewright is.
 ///
 /// ```no_run
@@ -141,7 +166,9 @@ pub fn derive_clientset(input: proc_macro::TokenStream) -> proc_macro::TokenStre
 /// k8s-openapi's types are their own configuration and are set as a whole.
 ///
 /// On a field, `#[apply(value)]` takes a type without a configuration as a whole, and `#[apply(skip)]` leaves the field
-/// out. serde's `rename`, `rename_all`, `flatten` and `skip` are kept.
+/// out. serde's `rename`, `rename_all`, `flatten` and `skip` are kept. Fields and setters are as visible as the fields
+/// of the type; the setters of fields `default` and `clone` are `set_default` and `set_clone`, since
+/// `InnerApply::default()` and `.clone()` are the traits' own.
 ///
 /// ```
 /// use kubewright::{Apply, CustomResource};
@@ -191,10 +218,7 @@ fn custom_resource(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
 
 fn clientset(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
     let attrs = attrs::clientset::read(input, errors);
-    match model::clientset::build(input, &attrs, errors) {
-        Some(model) => emit::clientset(&model),
-        None => TokenStream::new(),
-    }
+    emit::clientset(&model::clientset::build(input, &attrs, errors))
 }
 
 fn apply(input: &DeriveInput, errors: &mut Errors) -> TokenStream {

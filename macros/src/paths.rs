@@ -43,7 +43,7 @@ impl Paths {
         quote! {
             const _: () = {
                 use #root as __k;
-                #(#[allow(unused_imports)] #named)*
+                #(#named)*
                 #items
             };
         }
@@ -75,6 +75,14 @@ impl Paths {
     /// `kube::core`.
     pub(crate) fn kube_core(&self) -> TokenStream {
         path_or(self.crates.kube_core.as_ref(), quote!(__k::kube_core))
+    }
+
+    /// `kube::core::cel`; kubewright's says where its feature is off.
+    pub(crate) fn cel(&self) -> TokenStream {
+        match &self.crates.kube_core {
+            Some(path) => quote!(#path::cel),
+            None => quote!(__k::cel),
+        }
     }
 
     /// `serde`, for traits and their functions.

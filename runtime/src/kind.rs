@@ -31,6 +31,13 @@ impl Scope for Cluster {
 /// A kind: any object type whose group, version, kind and scope are known at compile time.
 ///
 /// Implemented for every fitting type, k8s-openapi's among them; never implement it by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a kind",
+    label = "not a type of whole objects",
+    note = "if `{Self}` is a spec, name the type that #[derive(CustomResource)] makes of it: with `kind = \"Foo\"`, `Foo`",
+    note = "a kind is a `kube::Resource` with one group, version and kind, and is `Clone`, `Debug`, `Serialize`, \
+            `DeserializeOwned`, `Send`, `Sync` and `'static`; a derived kind is what its spec and status are"
+)]
 pub trait Kind:
     kube::Resource<DynamicType = (), Scope: Scope>
     + Clone
@@ -43,6 +50,8 @@ pub trait Kind:
 {
 }
 
+// The mistake is told of `Kind`, in the words above, and not of whichever supertrait is missing.
+#[diagnostic::do_not_recommend]
 impl<K> Kind for K where
     K: kube::Resource<DynamicType = (), Scope: Scope>
         + Clone
@@ -59,6 +68,12 @@ impl<K> Kind for K where
 ///
 /// [`INFO`](Self::INFO) is what tools want; the rest takes objects apart and puts them together for derived
 /// code.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a custom kind",
+    label = "#[derive(CustomResource)] did not make this type",
+    note = "if `{Self}` is a spec, name the type that #[derive(CustomResource)] makes of it: with `kind = \"Foo\"`, `Foo`",
+    note = "kinds that kube-derive made, and built-in ones, are not custom kinds of kubewright"
+)]
 pub trait CustomKind: kube::Resource<DynamicType = ()> + Sized {
     /// Type of `spec`: the type that carries the derive.
     type Spec;
@@ -76,7 +91,7 @@ pub trait CustomKind: kube::Resource<DynamicType = ()> + Sized {
     fn parts(&self) -> (&ObjectMeta, &Self::Spec, Option<&Self::Status>);
 
     #[doc(hidden)]
-    fn from_parts(metadata: ObjectMeta, spec: Self::Spec, status: Option<Self::Status>) -> Self;
+    fn from_parts(parts: crate::__private0::Parts<Self>) -> Self;
 }
 
 /// A kind with the status subresource: `status` is written apart from the rest.

@@ -13,9 +13,11 @@ pub use crate::client::{AsClient, ClientError, FromClient, connect};
 pub use crate::crd::{Column, KindInfo};
 pub use crate::kind::{Cluster, CustomKind, Namespaced, ScaleSubresource, StatusSubresource};
 pub use core::clone::Clone;
+pub use core::concat;
 pub use core::convert::Into;
 pub use core::default::Default;
 pub use core::fmt::Debug;
+pub use core::module_path;
 pub use core::option::Option;
 pub use core::result::Result;
 pub use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -34,12 +36,18 @@ pub use std::string::String;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct NoStatus;
 
-/// Metadata of a new object named `name`.
-pub fn named<K: CustomKind>(name: &str) -> ObjectMeta {
-    ObjectMeta {
+/// A new object named `name`.
+pub fn new<K: CustomKind>(name: &str, spec: K::Spec) -> K {
+    let metadata = ObjectMeta {
         name: Some(name.to_owned()),
         ..crate::crd::object_meta(K::INFO)
-    }
+    };
+    K::from_parts((metadata, spec, None))
+}
+
+/// An object without a name, whose spec is the default.
+pub fn default<K: CustomKind<Spec: Default>>() -> K {
+    K::from_parts((ObjectMeta::default(), K::Spec::default(), None))
 }
 
 /// The definition of `K`.
@@ -57,13 +65,50 @@ pub fn crd<K: CustomKind>() -> CustomResourceDefinition {
     }
 }
 
+/// `kube::core::cel` with the feature `cel`. Without it, what says that it is missing.
+#[cfg(feature = "cel")]
+pub use kube::core::cel;
+#[cfg(not(feature = "cel"))]
+pub mod cel {
+    /// Never made.
+    #[derive(Debug)]
+    pub struct ValidationErrors;
+
+    /// Implemented for nothing.
+    #[diagnostic::on_unimplemented(
+        message = "#[kube(cel)] needs kubewright's feature `cel`",
+        label = "`{Self}` cannot be validated without the feature",
+        note = "write `kubewright = {{ version = \"...\", features = [\"cel\"] }}` in Cargo.toml, or remove `cel`"
+    )]
+    pub trait Validated {}
+
+    pub fn validate_cel<T: Validated>(_: &T) -> Result<(), ValidationErrors> {
+        Ok(())
+    }
+
+    // Without the bound: one mistake, told once.
+    pub fn validate_cel_update<T>(_: &T, _: &T) -> Result<(), ValidationErrors> {
+        Ok(())
+    }
+}
+
 /// How a kind's schema is made.
 pub type SchemaFn = fn() -> Result<apiext::JSONSchemaProps, crate::crd::SchemaError>;
 
-/// The schema of `T` as a definition takes it.
-pub fn schema_of<T: JsonSchema>() -> Result<apiext::JSONSchemaProps, crate::crd::SchemaError> {
-    crate::crd::schema_of::<T>()
+/// That `T`'s own schema, as a definition takes it, is its kind's.
+pub const fn schema_of<T: JsonSchema>() -> Option<SchemaFn> {
+    Some(crate::crd::schema_of::<T>)
 }
+
+/// An object taken apart: metadata, spec, status.
+pub type Parts<K> = (
+    ObjectMeta,
+    <K as CustomKind>::Spec,
+    Option<<K as CustomKind>::Status>,
+);
+
+/// Compiles where `T` has an apply configuration.
+pub const fn has_configuration<T: Apply>() {}
 
 /// `kube::core::ApiResource` of `K`.
 pub fn api_resource<K: CustomKind>() -> ApiResource {
@@ -128,24 +173,26 @@ where
     Ok(match (K::INFO.flat, K::INFO.status) {
         (false, true) => {
             let object = NestedWithStatusIn::deserialize(deserializer)?;
-            K::from_parts(object.metadata, object.spec, object.status)
+            K::from_parts((object.metadata, object.spec, object.status))
         }
         (false, false) => {
             let object = NestedIn::deserialize(deserializer)?;
-            K::from_parts(object.metadata, object.spec, None)
+            K::from_parts((object.metadata, object.spec, None))
         }
         (true, true) => {
             let object = FlatWithStatusIn::deserialize(deserializer)?;
-            K::from_parts(object.metadata, object.spec, object.status)
+            K::from_parts((object.metadata, object.spec, object.status))
         }
         (true, false) => {
             let object = FlatIn::deserialize(deserializer)?;
-            K::from_parts(object.metadata, object.spec, None)
+            K::from_parts((object.metadata, object.spec, None))
         }
     })
 }
 
+// One text for all kinds: serde takes a literal alone.
 #[derive(Deserialize)]
+#[serde(expecting = "a custom resource")]
 struct NestedWithStatusIn<Spec, Status> {
     metadata: ObjectMeta,
     spec: Spec,
@@ -153,12 +200,14 @@ struct NestedWithStatusIn<Spec, Status> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a custom resource")]
 struct NestedIn<Spec> {
     metadata: ObjectMeta,
     spec: Spec,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a custom resource")]
 struct FlatWithStatusIn<Spec, Status> {
     metadata: ObjectMeta,
     #[serde(flatten)]
@@ -167,6 +216,7 @@ struct FlatWithStatusIn<Spec, Status> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a custom resource")]
 struct FlatIn<Spec> {
     metadata: ObjectMeta,
     #[serde(flatten)]
@@ -185,10 +235,26 @@ where
         (true, true) => FlatWithStatus::<K::Spec, K::Status>::json_schema(generator),
         (true, false) => Flat::<K::Spec>::json_schema(generator),
     };
-    if !K::INFO.description.is_empty() {
-        schema.insert("description".to_owned(), K::INFO.description.into());
+    let (title, description) = title_and_description(K::INFO.description);
+    for (keyword, text) in [("title", title), ("description", description)] {
+        if !text.is_empty() {
+            schema.insert(keyword.to_owned(), text.into());
+        }
     }
     schema
+}
+
+/// A doc comment as schemars' derive reads it: a heading in the first line is the title.
+fn title_and_description(doc: &str) -> (&str, &str) {
+    let doc = doc.trim_ascii();
+    if !doc.starts_with('#') {
+        return ("", doc);
+    }
+    let (title, description) = doc.split_once('\n').unwrap_or((doc, ""));
+    (
+        title.trim_start_matches('#').trim_ascii(),
+        description.trim_ascii(),
+    )
 }
 
 /// Adds a CEL rule to the root of a schema.
@@ -209,6 +275,7 @@ pub fn add_rule(schema: &mut Schema, rule: impl Into<kube::core::Rule>) {
 #[allow(dead_code)]
 struct NestedWithStatus<Spec, Status> {
     spec: Spec,
+    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status>,
 }
 
@@ -223,6 +290,7 @@ struct Nested<Spec> {
 struct FlatWithStatus<Spec, Status> {
     #[serde(flatten)]
     spec: Spec,
+    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status>,
 }
 

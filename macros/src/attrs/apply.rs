@@ -2,12 +2,11 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
-use syn::parse::Parser;
-use syn::punctuated::Punctuated;
-use syn::{Attribute, DeriveInput, Field, Meta, Token};
+use syn::{Attribute, DeriveInput, Field};
 
 use super::crates::Crates;
 use super::item::{items_of, once};
+use super::serde::metas as serde_metas;
 use super::suggest;
 use crate::errors::Errors;
 
@@ -103,19 +102,4 @@ pub(crate) fn field(field: &Field, errors: &mut Errors) -> FieldAttrs {
         }
     }
     attrs
-}
-
-/// The entries of `#[serde(...)]`; serde's own derive reports what cannot be read.
-fn serde_metas(attrs: &[Attribute]) -> Vec<Meta> {
-    attrs
-        .iter()
-        .filter(|attr| attr.path().is_ident("serde"))
-        .filter_map(|attr| attr.meta.require_list().ok())
-        .filter_map(|list| {
-            Punctuated::<Meta, Token![,]>::parse_terminated
-                .parse2(list.tokens.clone())
-                .ok()
-        })
-        .flatten()
-        .collect()
 }

@@ -3,10 +3,10 @@
 use proc_macro2::Span;
 use serde_json::{Map, Value as Json};
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Expr, Field, Ident, Lit, LitStr, Meta, Path};
+use syn::{Attribute, Data, DeriveInput, Expr, Field, Ident, Lit, LitStr, Meta, Path};
 
 use super::crates::Crates;
-use super::item::{Item, Value, items_of, once, split, strings};
+use super::item::{Item, Value, items_of, once, split, strings, ungroup};
 use super::suggest;
 use crate::errors::Errors;
 
@@ -109,7 +109,8 @@ pub(crate) fn read(input: &DeriveInput, errors: &mut Errors) -> KubeAttrs {
     for item in items_of(&input.attrs, "kube", errors) {
         attrs.take(&item, errors);
     }
-    refuse_field_attributes(input, errors);
+    refuse_misplaced(input, errors);
+    refuse_markers(input, errors);
     attrs
 }
 
@@ -160,17 +161,31 @@ impl KubeAttrs {
             "annotation" => self.annotations.extend(pair(item, errors)),
             "label" => self.labels.extend(pair(item, errors)),
             "derive" => {
-                if let Some(text) = item.string(errors)
-                    && let Some(path) = errors.keep(text.parse())
-                {
-                    self.derives.push((path, text.span()));
+                if let Some(text) = item.string(errors) {
+                    match text.parse() {
+                        Ok(path) => self.derives.push((path, text.span())),
+                        Err(_) => errors.at(
+                            text.span(),
+                            format!(
+                                "`{}` is no path of a derive; write one trait, as `derive = \"PartialEq\"`",
+                                text.value()
+                            ),
+                        ),
+                    }
                 }
             }
             "attr" => {
-                if let Some(text) = item.string(errors)
-                    && let Some(meta) = errors.keep(text.parse())
-                {
-                    self.attributes.push(meta);
+                if let Some(text) = item.string(errors) {
+                    match text.parse() {
+                        Ok(meta) => self.attributes.push(meta),
+                        Err(_) => errors.at(
+                            text.span(),
+                            format!(
+                                "`{}` is no attribute; write what stands in `#[...]`, as `attr = \"allow(dead_code)\"`",
+                                text.value()
+                            ),
+                        ),
+                    }
                 }
             }
             "validation" => match &item.value {
@@ -226,6 +241,7 @@ const SCALE_KEYS: &[&str] = &[
     "status_replicas_path",
     "label_selector_path",
 ];
+const SCALE_JSON_KEYS: &[&str] = &["specReplicasPath", "statusReplicasPath", "labelSelectorPath"];
 
 fn scale(item: &Item, errors: &mut Errors) -> Option<Scale> {
     let mut scale = Scale {
@@ -254,13 +270,14 @@ fn scale(item: &Item, errors: &mut Errors) -> Option<Scale> {
             scale.spec_replicas_path = take_text(&mut json, "specReplicasPath", span, errors);
             scale.status_replicas_path = take_text(&mut json, "statusReplicasPath", span, errors);
             scale.label_selector_path = take_text(&mut json, "labelSelectorPath", span, errors);
-            refuse_rest(&json, span, errors);
+            refuse_rest(&json, SCALE_JSON_KEYS, span, errors);
         }
     }
     Some(scale)
 }
 
 const COLUMN_KEYS: &[&str] = &["name", "type_", "json_path", "description", "format", "priority"];
+const COLUMN_JSON_KEYS: &[&str] = &["name", "type", "jsonPath", "description", "format", "priority"];
 
 fn column(item: &Item, errors: &mut Errors) -> Option<Column> {
     let mut column = Column {
@@ -311,7 +328,7 @@ fn column(item: &Item, errors: &mut Errors) -> Option<Column> {
                     }
                 },
             };
-            refuse_rest(&json, span, errors);
+            refuse_rest(&json, COLUMN_JSON_KEYS, span, errors);
         }
     }
     Some(column)
@@ -320,8 +337,11 @@ fn column(item: &Item, errors: &mut Errors) -> Option<Column> {
 /// The older form of a key: one JSON object in a string.
 fn json(item: &Item, key: &str, errors: &mut Errors) -> Option<(Map<String, Json>, Span)> {
     let literal = match &item.value {
-        Value::Expr(Expr::Lit(lit)) => match &lit.lit {
-            Lit::Str(text) => Some(text),
+        Value::Expr(expr) => match ungroup(expr) {
+            Expr::Lit(lit) => match &lit.lit {
+                Lit::Str(text) => Some(text),
+                _ => None,
+            },
             _ => None,
         },
         _ => None,
@@ -356,37 +376,75 @@ fn take_text(map: &mut Map<String, Json>, key: &str, span: Span, errors: &mut Er
     }
 }
 
-fn refuse_rest(map: &Map<String, Json>, span: Span, errors: &mut Errors) {
+/// kube-derive passes over such keys, so what was meant by them is lost.
+fn refuse_rest(map: &Map<String, Json>, known: &[&str], span: Span, errors: &mut Errors) {
     for key in map.keys() {
-        errors.at(span, format!("unknown key `{key}` in the JSON"));
+        let advice = match suggest::nearest(key, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the keys are {}", suggest::list(known)),
+        };
+        errors.at(span, format!("unknown key `{key}` in the JSON; {advice}"));
     }
 }
 
-/// The derive registers `#[kube]` for the whole item, so the compiler would accept it on fields and say
-/// nothing.
-fn refuse_field_attributes(input: &DeriveInput, errors: &mut Errors) {
-    let fields: Vec<&Field> = match &input.data {
-        Data::Struct(data) => data.fields.iter().collect(),
-        Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.fields).collect(),
-        Data::Union(_) => Vec::new(),
-    };
-    let on_variants = match &input.data {
-        Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.attrs).collect(),
-        _ => Vec::new(),
-    };
-    let on_fields = fields.iter().flat_map(|field| &field.attrs);
-    for attr in on_fields.chain(on_variants) {
-        if attr.path().is_ident("kube") {
+/// The derive registers `#[kube]` for the whole item, so the compiler would accept it on fields and variants and
+/// say nothing.
+fn refuse_misplaced(input: &DeriveInput, errors: &mut Errors) {
+    let mut refuse = |attrs: &[Attribute], place: &str| {
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("kube")) {
             errors.at(
                 attr.path().span(),
-                "#[kube(...)] stands on the type, not on a field; for rules of a field write \
-                 `#[schemars(range(min = 1, max = 10))]` or the like",
+                format!(
+                    "#[kube(...)] stands on the type, not on a {place}; for rules of a field write \
+                     `#[schemars(range(min = 1, max = 10))]` or the like"
+                ),
             );
+        }
+    };
+    for field in fields(input) {
+        refuse(&field.attrs, "field");
+    }
+    for variant in variants(input) {
+        refuse(&variant.attrs, "variant");
+    }
+}
+
+/// Lines of kubebuilder and code-generator that were left in a doc comment: nothing reads them, and they would
+/// stand in the schema's descriptions.
+fn refuse_markers(input: &DeriveInput, errors: &mut Errors) {
+    let on_fields = fields(input).into_iter().flat_map(|field| &field.attrs);
+    let on_variants = variants(input).into_iter().flat_map(|variant| &variant.attrs);
+    for attr in input.attrs.iter().chain(on_fields).chain(on_variants) {
+        if let Meta::NameValue(pair) = &attr.meta
+            && attr.path().is_ident("doc")
+            && let Expr::Lit(lit) = &pair.value
+            && let Lit::Str(text) = &lit.lit
+        {
+            for line in text.value().lines() {
+                if let Some(message) = suggest::leftover(line) {
+                    errors.at(text.span(), message);
+                }
+            }
         }
     }
 }
 
-/// A key's name, for messages of the model.
+fn fields(input: &DeriveInput) -> Vec<&Field> {
+    match &input.data {
+        Data::Struct(data) => data.fields.iter().collect(),
+        Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.fields).collect(),
+        Data::Union(_) => Vec::new(),
+    }
+}
+
+fn variants(input: &DeriveInput) -> Vec<&syn::Variant> {
+    match &input.data {
+        Data::Enum(data) => data.variants.iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The identifier that a name is, if it is one.
 pub(crate) fn ident_of(text: &LitStr) -> Option<Ident> {
     text.parse().ok()
 }

@@ -4,6 +4,7 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit, LitStr, Meta, Path, Token};
@@ -30,17 +31,24 @@ impl Parse for Item {
             return Err(input.error("expected a key, as `namespaced` or `plural = \"...\"`"));
         }
         let key = Ident::parse_any(input)?;
-        let value = if input.is_empty() {
+        let value = if ended(input) {
             Value::Flag
         } else if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
-            if input.is_empty() {
+            if ended(input) {
                 return Err(syn::Error::new(
                     key.span(),
                     format!("`{key}` has no value; write `{key} = ...`"),
                 ));
             }
-            Value::Expr(input.parse()?)
+            Value::Expr(input.parse().map_err(|error| {
+                if ended(input) {
+                    // syn's own error stands where the attribute was called for, not where the value ends.
+                    syn::Error::new(key.span(), format!("the value of `{key}` ends too early"))
+                } else {
+                    error
+                }
+            })?)
         } else if input.peek(syn::token::Paren) {
             let content;
             let paren = syn::parenthesized!(content in input);
@@ -48,11 +56,13 @@ impl Parse for Item {
         } else {
             return Err(input.error(format!("expected `{key}`, `{key} = ...` or `{key}(...)`")));
         };
-        if !input.is_empty() {
-            return Err(input.error("expected `,`"));
-        }
         Ok(Self { key, value })
     }
+}
+
+/// Whether the entry is over.
+fn ended(input: ParseStream<'_>) -> bool {
+    input.is_empty() || input.peek(Token![,])
 }
 
 /// The entries of all `#[name(...)]` among `attrs`.
@@ -72,34 +82,45 @@ pub(crate) fn items_of(attrs: &[Attribute], name: &str, errors: &mut Errors) -> 
 
 /// The entries of a list, separated by commas.
 pub(crate) fn split(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
-    parts(tokens)
-        .into_iter()
-        .filter_map(|part| errors.keep(Item::parse.parse2(part)))
-        .collect()
+    list(tokens, errors)
 }
 
 /// A list of strings, as in `shortnames("a", "b")`.
 pub(crate) fn strings(tokens: TokenStream, errors: &mut Errors) -> Vec<LitStr> {
-    parts(tokens)
-        .into_iter()
-        .filter_map(|part| errors.keep(syn::parse2(part)))
-        .collect()
+    list(tokens, errors)
 }
 
-/// Splits at the commas that stand in no group, so that a mistake stays within its entry.
-fn parts(tokens: TokenStream) -> Vec<TokenStream> {
-    let mut parts = vec![Vec::new()];
-    for tree in tokens {
-        match &tree {
-            TokenTree::Punct(punct) if punct.as_char() == ',' => parts.push(Vec::new()),
-            _ => parts.last_mut().expect("there is always a last part").push(tree),
+/// What can be read of a list. A mistake reaches to the next comma.
+fn list<T: Parse>(tokens: TokenStream, errors: &mut Errors) -> Vec<T> {
+    let read = |input: ParseStream<'_>| {
+        let mut entries = Vec::new();
+        while !input.is_empty() {
+            let ahead = input.fork();
+            let entry = ahead.parse::<T>().and_then(|entry| {
+                if ended(&ahead) {
+                    Ok(entry)
+                } else {
+                    Err(ahead.error("expected `,`"))
+                }
+            });
+            match entry {
+                Ok(entry) => {
+                    input.advance_to(&ahead);
+                    entries.push(entry);
+                }
+                Err(error) => {
+                    errors.push(error);
+                    while !ended(input) {
+                        input.parse::<TokenTree>()?;
+                    }
+                }
+            }
+            input.parse::<Option<Token![,]>>()?;
         }
-    }
-    parts
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .map(|part| part.into_iter().collect())
-        .collect()
+        Ok(entries)
+    };
+    // Nothing but a token tree is read without looking first, so there is always an answer.
+    read.parse2(tokens).unwrap_or_default()
 }
 
 /// Readers of single values. Each reports what it cannot read, with what to write instead.
@@ -206,7 +227,7 @@ impl Item {
 }
 
 /// The expression inside the invisible group that a `macro_rules!` variable leaves, or inside parentheses.
-fn ungroup(expr: &Expr) -> &Expr {
+pub(super) fn ungroup(expr: &Expr) -> &Expr {
     match expr {
         Expr::Group(group) => ungroup(&group.expr),
         Expr::Paren(paren) => ungroup(&paren.expr),

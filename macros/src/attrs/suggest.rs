@@ -24,7 +24,7 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// `a`, `b` and `c`.
+/// The words in backticks, separated by commas.
 pub(crate) fn list(words: &[&str]) -> String {
     words
         .iter()
@@ -35,7 +35,8 @@ pub(crate) fn list(words: &[&str]) -> String {
 
 /// Advice for the names of kubebuilder's and code-generator's markers, and for keys of other tools.
 fn marker(key: &str) -> Option<&'static str> {
-    let field = "this is a rule for one field: put it on the field, as `#[schemars(...)]`";
+    let field = "this is a rule for one field: put it on the field, as `#[schemars(range(min = 1))]`, `length(...)` or \
+                 `regex(...)`";
     Some(match key {
         "path" | "resourceName" => "write `plural = \"...\"`",
         "shortName" | "short_name" => "write `shortname = \"...\"` or `shortnames(\"a\", \"b\")`",
@@ -74,13 +75,88 @@ fn marker(key: &str) -> Option<&'static str> {
             "put it on the field, as `#[schemars(extend(\"x-kubernetes-list-type\" = \"set\"))]`"
         }
         "minimum" | "maximum" | "Minimum" | "Maximum" | "MinLength" | "MaxLength" | "min_length"
-        | "max_length" | "Pattern" | "pattern" | "MinItems" | "MaxItems" | "Enum" | "Format" | "nullable"
-        | "default" | "optional" | "required" => field,
+        | "max_length" | "Pattern" | "pattern" | "MinItems" | "MaxItems" | "Enum" | "Format" => field,
+        "optional" | "Optional" | "nullable" => "give the field the type `Option<T>`",
+        "required" | "Required" => {
+            "fields are required unless they are `Option<T>` or have `#[serde(default)]`"
+        }
+        "default" => "write `#[serde(default)]` on the field",
+        "resource" => "write `plural`, `singular`, `shortname`, `category` and `namespaced`",
+        "printcolumn" => "write `printcolumn(name = \"...\", type_ = \"...\", json_path = \"...\")`",
         "description" => "write `doc = \"...\"`",
+        "MultipleOf" | "multipleOf" => "put it on the field, as `#[schemars(extend(\"multipleOf\" = 5))]`",
+        "ExclusiveMaximum" | "ExclusiveMinimum" | "exclusiveMaximum" | "exclusiveMinimum" => {
+            "put it on the field, as `#[schemars(extend(\"exclusiveMinimum\" = 0))]`"
+        }
+        "MinProperties" | "MaxProperties" | "minProperties" | "maxProperties" => {
+            "put it on the field, as `#[schemars(extend(\"maxProperties\" = 8))]`"
+        }
+        "UniqueItems" | "uniqueItems" => {
+            "the server refuses it; put `#[schemars(extend(\"x-kubernetes-list-type\" = \"set\"))]` on the field"
+        }
+        "XIntOrString" | "int_or_string" => {
+            "give the field the type `k8s_openapi::apimachinery::pkg::util::intstr::IntOrString`"
+        }
+        "XEmbeddedResource" | "EmbeddedResource" | "embedded_resource" => {
+            "put it on the field, as `#[schemars(extend(\"x-kubernetes-embedded-resource\" = true))]`"
+        }
+        "XPreserveUnknownFields" | "PreserveUnknownFields" | "preserve_unknown_fields" => {
+            "put it on the field, as `#[schemars(extend(\"x-kubernetes-preserve-unknown-fields\" = true))]`"
+        }
+        "externalDocs" | "external_docs" => {
+            "put it on the field or type, as `#[schemars(extend(\"externalDocs\" = {\"url\": \"...\"}))]`"
+        }
+        "Schemaless" => "put it on the field, as `#[schemars(schema_with = \"function\")]`",
+        "AtMostOneOf" | "ExactlyOneOf" | "AtLeastOneOf" => {
+            "make the fields variants of an enum, or write `validation = \"...\"` with `has(self.spec.field)`"
+        }
+        "immutable" => "write `validation = \"self.spec.field == oldSelf.spec.field\"`",
+        "patchStrategy" | "patchMergeKey" => {
+            "custom kinds have no strategic merge: leave it out; server-side apply merges by `x-kubernetes-list-type`"
+        }
+        "noVerbs" | "onlyVerbs" | "skipVerbs" | "readonly" => {
+            "a client has every verb of its kind: leave it out"
+        }
+        "struct" => "write `root = \"...\"`",
         "name" => "write `kind = \"...\"`, and `root = \"...\"` for another Rust name",
         "spec" => "the spec is the type that carries the derive",
         _ => return None,
     })
+}
+
+/// Message for a line of a doc comment that is a marker of kubebuilder or code-generator.
+pub(crate) fn leftover(line: &str) -> Option<String> {
+    /// Markers without a tool's name in front.
+    const BARE: &[&str] = &[
+        "optional",
+        "required",
+        "nullable",
+        "default",
+        "enum",
+        "genclient",
+        "groupName",
+        "versionName",
+        "resourceName",
+        "listType",
+        "listMapKey",
+        "mapType",
+        "structType",
+        "patchStrategy",
+        "patchMergeKey",
+    ];
+    let marker_text = line.trim().strip_prefix('+')?;
+    // `+a:b:c=...`, where `c` says what is meant.
+    let path = marker_text.split(['=', '(', ' ']).next().unwrap_or_default();
+    let tool = path.split(':').next().unwrap_or_default();
+    if !["kubebuilder", "k8s"].contains(&tool) && !BARE.contains(&tool) {
+        return None;
+    }
+    let advice = path
+        .split(':')
+        .filter_map(marker)
+        .next_back()
+        .unwrap_or("say it by an attribute, or remove the line");
+    Some(format!("the marker `+{path}` does nothing in Rust; {advice}"))
 }
 
 /// Edit distance with transposition of neighbours (optimal string alignment).
@@ -122,5 +198,27 @@ mod tests {
     fn a_marker_gets_its_attribute() {
         let text = unknown("kube", "storageversion", &["storage"]);
         assert!(text.contains("storage = true"), "{text}");
+    }
+
+    #[test]
+    fn leftover_markers_are_told_from_prose() {
+        let text = leftover(" +kubebuilder:validation:Minimum=1").unwrap();
+        assert!(
+            text.contains("`+kubebuilder:validation:Minimum`") && text.contains("#[schemars"),
+            "{text}"
+        );
+        let text = leftover("+kubebuilder:root").unwrap();
+        assert!(text.contains("remove the line"), "{text}");
+        for line in [
+            "+optional",
+            "+listType=map",
+            "+k8s:immutable",
+            "+genclient:noVerbs",
+        ] {
+            assert!(leftover(line).is_some(), "{line}");
+        }
+        for line in ["+1 is added", "a +optional word", "+ optional", "optional", ""] {
+            assert_eq!(leftover(line), None, "{line}");
+        }
     }
 }

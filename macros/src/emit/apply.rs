@@ -28,11 +28,9 @@ pub(crate) fn apply(model: &Apply) -> TokenStream {
                 #[doc = #doc]
                 #[derive(#k::Clone, #k::Debug, #k::Default, #k::Serialize)]
                 #[serde(crate = #crate_path #(, #serde)*)]
-                #[allow(missing_docs)]
                 #vis struct #name {
                     #(#twin_fields,)*
                 }
-                #[allow(missing_docs, dead_code)]
                 impl #name {
                     #(#setters)*
                 }
@@ -49,25 +47,32 @@ pub(crate) fn apply(model: &Apply) -> TokenStream {
 }
 
 fn twin_field(field: &TwinField, k: &TokenStream) -> TokenStream {
-    let TwinField { name, serde, .. } = field;
+    let TwinField { name, vis, serde, .. } = field;
+    let doc = format!("Wanted of `{name}`.");
     let ty = configuration(field, k);
     let unset = quote!(#k::Option::is_none).to_string().replace(' ', "");
     quote! {
+        #[doc = #doc]
         #[serde(skip_serializing_if = #unset #(, #serde)*)]
-        pub #name: #k::Option<#ty>
+        #vis #name: #k::Option<#ty>
     }
 }
 
 fn setter(field: &TwinField, k: &TokenStream) -> TokenStream {
-    let TwinField { name, string, .. } = field;
+    let TwinField {
+        name, vis, string, ..
+    } = field;
+    let doc = format!("Wants this `{name}`.");
+    let setter = super::generated(&field.setter);
     let (ty, value) = if *string {
-        (quote!(impl #k::Into<#k::String>), quote!(#k::Into::into(value)))
+        (quote!(impl #k::Into<#k::String>), quote!(#k::Into::into(__value)))
     } else {
-        (configuration(field, k), quote!(value))
+        (configuration(field, k), quote!(__value))
     };
     quote! {
+        #[doc = #doc]
         #[must_use]
-        pub fn #name(mut self, value: #ty) -> Self {
+        #vis fn #setter(mut self, __value: #ty) -> Self {
             self.#name = #k::Option::Some(#value);
             self
         }

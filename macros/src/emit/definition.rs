@@ -9,13 +9,11 @@ use crate::paths::Paths;
 pub(super) fn emit(model: &Model, paths: &Paths) -> TokenStream {
     let Model {
         root,
-        group,
-        plural,
+        crd_name,
         short_names,
         ..
     } = model;
     let kube_core = paths.kube_core();
-    let crd_name = format!("{plural}.{group}");
     let json_schema = (model.schema == Schema::Derived).then(|| json_schema(model, paths));
     quote! {
         #json_schema
@@ -46,7 +44,6 @@ fn json_schema(model: &Model, paths: &Paths) -> TokenStream {
         let kube_core = paths.kube_core();
         let rules = &model.validations;
         quote! {
-            #[allow(unused_imports)]
             use #kube_core::{ListMerge, MapMerge, Message, Reason, Rule, StructMerge};
             let mut __schema = __k::root_schema::<Self>(__g);
             #(__k::add_rule(&mut __schema, #rules);)*
@@ -57,6 +54,9 @@ fn json_schema(model: &Model, paths: &Paths) -> TokenStream {
         impl #trait_path for #root {
             fn schema_name() -> __k::Cow<'static, str> {
                 __k::Cow::Borrowed(#name)
+            }
+            fn schema_id() -> __k::Cow<'static, str> {
+                __k::Cow::Borrowed(__k::concat!(__k::module_path!(), "::", #name))
             }
             fn json_schema(__g: &mut __k::Generator) -> __k::Schema {
                 #schema

@@ -20,12 +20,12 @@ fn resource(model: &Model, paths: &Paths) -> TokenStream {
         group,
         version,
         kind,
+        api_version,
         plural,
         ..
     } = model;
     let k8s_openapi = paths.k8s_openapi();
     let object_meta = paths.object_meta_in_block();
-    let api_version = format!("{group}/{version}");
     let scope = if model.namespaced {
         quote!(__k::Namespaced)
     } else {
@@ -57,14 +57,14 @@ fn custom_kind(model: &Model, paths: &Paths) -> TokenStream {
     let object_meta = paths.object_meta_in_block();
     let info = info(model);
     let schema = match model.schema {
-        Schema::Derived | Schema::Manual => quote!(__k::Option::Some(__k::schema_of::<Self>)),
+        Schema::Derived | Schema::Manual => quote!(__k::schema_of::<Self>()),
         Schema::Disabled => quote!(__k::Option::None),
     };
     let (status, of_self, from_parts) = match &model.status {
         Some(status) => (
             quote!(#status),
             quote!(self.status.as_ref()),
-            quote!(status: __status,),
+            quote!(status: __parts.2),
         ),
         None => (quote!(__k::NoStatus), quote!(__k::Option::None), quote!()),
     };
@@ -77,8 +77,8 @@ fn custom_kind(model: &Model, paths: &Paths) -> TokenStream {
             fn parts(&self) -> (&#object_meta, &#spec, __k::Option<&Self::Status>) {
                 (&self.metadata, &self.spec, #of_self)
             }
-            fn from_parts(metadata: #object_meta, spec: #spec, __status: __k::Option<Self::Status>) -> Self {
-                Self { metadata, spec, #from_parts }
+            fn from_parts(__parts: __k::Parts<Self>) -> Self {
+                Self { metadata: __parts.0, spec: __parts.1, #from_parts }
             }
         }
     }
@@ -88,14 +88,14 @@ fn custom_kind(model: &Model, paths: &Paths) -> TokenStream {
 fn info(model: &Model) -> TokenStream {
     let Model {
         singular,
+        list_kind,
+        crd_name,
         description,
         short_names,
         categories,
         selectable,
         ..
     } = model;
-    let list_kind = format!("{}List", model.kind);
-    let crd_name = format!("{}.{}", model.plural, model.group);
     let mut info = quote!(__k::KindInfo::of::<Self>(#singular, #list_kind, #crd_name, #description));
     let mut set = |given: bool, call: TokenStream| {
         if given {

@@ -11,8 +11,9 @@ mod description;
 mod root;
 mod serde;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
+use syn::Ident;
 
 use crate::model::custom_resource::Model;
 use crate::paths::Paths;
@@ -30,4 +31,12 @@ pub(crate) fn custom_resource(model: &Model) -> TokenStream {
     let cel = cel::emit(model, &paths);
     let block = paths.block(&quote!(#description #serde #definition #cel));
     quote!(#root #block)
+}
+
+/// A function's name where the user wrote it, and a name that this macro made: as generated code it is not called
+/// unused. `#[allow(dead_code)]` would be refused in crates that forbid it.
+fn generated(name: &Ident) -> Ident {
+    let mut name = name.clone();
+    name.set_span(Span::call_site().located_at(name.span()));
+    name
 }

@@ -1,7 +1,7 @@
 //! A type's apply configuration, ready to print.
 
 use proc_macro2::TokenStream;
-use quote::format_ident;
+use quote::{format_ident, quote};
 use syn::{Data, DeriveInput, Fields, GenericArgument, Ident, PathArguments, Type, Visibility};
 
 use crate::attrs::apply::{ApplyAttrs, FieldAttrs, SerdeContainer, field as field_attrs};
@@ -31,6 +31,8 @@ pub(crate) enum Form {
 /// One field of a twin.
 pub(crate) struct TwinField {
     pub(crate) name: Ident,
+    pub(crate) setter: Ident,
+    pub(crate) vis: Visibility,
     pub(crate) ty: Type,
     pub(crate) serde: Vec<TokenStream>,
     /// Set as a whole, by `#[apply(value)]`.
@@ -98,6 +100,8 @@ fn twin_field(field: &syn::Field, attrs: FieldAttrs, errors: &mut Errors) -> Opt
     if attrs.skip || attrs.unwritten {
         return None;
     }
+    // Its setter stays, so that uses of it are no mistakes too; written it need not be.
+    let foreign = attrs.foreign.is_some();
     if let Some((key, span)) = attrs.foreign {
         errors.at(
             span,
@@ -105,21 +109,37 @@ fn twin_field(field: &syn::Field, attrs: FieldAttrs, errors: &mut Errors) -> Opt
                 "the apply configuration cannot repeat serde's `{key}`; write `#[apply(skip)]`, or a newtype"
             ),
         );
-        return None;
     }
-    let ty = if attrs.value {
+    let value = attrs.value || foreign;
+    let ty = if value {
         // The twin has an `Option` of its own.
         option(&field.ty).unwrap_or(&field.ty)
     } else {
         &field.ty
     };
+    let mut serde = attrs.kept;
+    if foreign {
+        serde.push(quote!(skip));
+    }
+    let name = field.ident.clone()?;
     Some(TwinField {
-        name: field.ident.clone()?,
-        string: !attrs.value && is_string(&field.ty),
+        setter: setter(&name),
+        vis: field.vis.clone(),
+        string: !value && is_string(&field.ty),
         ty: ty.clone(),
-        serde: attrs.kept,
-        value: attrs.value,
+        name,
+        serde,
+        value,
     })
+}
+
+/// A setter named after its field, unless it would stand before a trait's function of that name.
+fn setter(field: &Ident) -> Ident {
+    if field == "default" || field == "clone" {
+        format_ident!("set_{field}")
+    } else {
+        field.clone()
+    }
 }
 
 /// `String` or `Option<String>`, as far as tokens tell.

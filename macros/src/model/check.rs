@@ -5,11 +5,11 @@
 
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Fields, LitStr, Meta, Path};
+use syn::{Data, DeriveInput, Fields, GenericParam, LitStr, Meta, Path};
 
 use super::custom_resource::{Schema, schema};
 use crate::attrs::custom_resource::{Deprecated, KubeAttrs, ident_of};
-use crate::attrs::suggest;
+use crate::attrs::{serde, suggest};
 use crate::errors::Errors;
 
 /// Whether the item can be a spec at all.
@@ -20,11 +20,20 @@ pub(super) fn item(input: &DeriveInput, errors: &mut Errors) {
             "a union cannot be a spec: it has no JSON form; use a struct or an enum",
         );
     }
-    if let Some(param) = input.generics.params.first() {
+    if let Some(param) = input.generics.params.iter().find(|param| is_open(param)) {
         errors.at(
             param.span(),
-            "a kind has one spec type: generic parameters have no place here",
+            "a kind has one spec type: a generic parameter needs a default here",
         );
+    }
+}
+
+/// Whether a type must say what this parameter is.
+pub(super) fn is_open(param: &GenericParam) -> bool {
+    match param {
+        GenericParam::Lifetime(_) => true,
+        GenericParam::Type(param) => param.default.is_none(),
+        GenericParam::Const(param) => param.default.is_none(),
     }
 }
 
@@ -89,7 +98,10 @@ fn names(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
         } else if !value.contains('.') {
             errors.at(
                 group.span(),
-                format!("the server takes a group with at least one dot; write one as `{value}.example.com`"),
+                format!(
+                    "the server takes definitions in groups with a dot only; write one as `{value}.example.com`, or \
+                     `schema = \"disabled\"` for a kind that somebody else installs"
+                ),
             );
         }
     }
@@ -102,8 +114,19 @@ fn names(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
             label(key, name, &name.value(), errors);
         }
     }
-    if let Some(kind) = &attrs.kind {
-        label("kind", kind, &kind.value().to_lowercase(), errors);
+    // What is no identifier was reported, unless `root` names the type.
+    if let Some(kind) = &attrs.kind
+        && (ident_of(kind).is_some() || attrs.root.is_some())
+        && !is_label(&kind.value().to_lowercase())
+    {
+        errors.at(
+            kind.span(),
+            format!(
+                "the server takes no kind `{}`; write at most 63 letters and digits, beginning with a letter, as \
+                 `FooBar`",
+                kind.value()
+            ),
+        );
     }
     for (key, words) in [("shortname", &attrs.short_names), ("category", &attrs.categories)] {
         for (index, word) in words.iter().enumerate() {
@@ -200,7 +223,7 @@ fn schema_mode(attrs: &KubeAttrs, errors: &mut Errors) {
 }
 
 /// What the root has of its own; a flattened spec may not write over it.
-const ROOT_FIELDS: [&str; 5] = ["apiVersion", "api_version", "kind", "metadata", "status"];
+const ROOT_FIELDS: [&str; 4] = ["apiVersion", "kind", "metadata", "status"];
 
 fn flat(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
     let Some((true, span)) = attrs.no_spec else { return };
@@ -218,10 +241,13 @@ fn flat(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
         );
         return;
     };
-    for name in fields.named.iter().filter_map(|field| field.ident.as_ref()) {
-        if ROOT_FIELDS.iter().any(|taken| name == taken) {
+    let rename_all = serde::written(&input.attrs, "rename_all");
+    for field in &fields.named {
+        if let Some(name) = serde::name(field, rename_all.as_deref())
+            && ROOT_FIELDS.contains(&name.as_str())
+        {
             errors.at(
-                name.span(),
+                field.ident.span(),
                 format!(
                     "with `no_spec` this field stands at the root of the object, where `{name}` is taken"
                 ),
@@ -300,6 +326,14 @@ fn scale(attrs: &KubeAttrs, errors: &mut Errors) {
             scale.span,
             "`scale(...)` reads the observed replicas from the status; add `status = \"FooStatus\"`",
         );
+    }
+    if let Some((true, _)) = attrs.no_spec {
+        errors.at(
+            scale.span,
+            "the server reads the wanted replicas under `.spec.`, which an object with `no_spec` has not; remove \
+             `scale(...)` or `no_spec`",
+        );
+        return;
     }
     let required = [
         ("spec_replicas_path", &scale.spec_replicas_path, ".spec."),
@@ -383,14 +417,25 @@ fn derives(attrs: &KubeAttrs, errors: &mut Errors) {
 
 /// Whether every root has this trait, so that deriving it too would clash.
 fn is_generated(path: &Path, attrs: &KubeAttrs) -> bool {
-    let Some(last) = path.segments.last() else {
-        return false;
-    };
-    match last.ident.to_string().as_str() {
-        "Clone" | "Debug" | "Serialize" | "Deserialize" => true,
-        "JsonSchema" | "KubeSchema" => schema(attrs) == Schema::Derived,
-        _ => false,
-    }
+    let generated = ["Clone", "Debug", "Serialize", "Deserialize"];
+    generated.iter().any(|name| is_trait(path, name))
+        || schema(attrs) == Schema::Derived && is_schema_derive(path)
+}
+
+/// Whether this derive makes `JsonSchema`.
+pub(super) fn is_schema_derive(path: &Path) -> bool {
+    is_trait(path, "JsonSchema") || is_trait(path, "KubeSchema")
+}
+
+/// Whether `path` is the well-known derive `name`: alone, or in a crate that exports it. `rkyv::Serialize` is
+/// another one.
+fn is_trait(path: &Path, name: &str) -> bool {
+    const HOMES: [&str; 6] = ["serde", "schemars", "kube", "kubewright", "clone", "fmt"];
+    let mut segments = path.segments.iter().rev();
+    segments.next().is_some_and(|last| last.ident == name)
+        && segments
+            .next()
+            .is_none_or(|home| HOMES.iter().any(|known| home.ident == known))
 }
 
 /// Token for token: syn compares only with a feature that costs every user compile time.
@@ -416,6 +461,12 @@ fn attributes(attrs: &KubeAttrs, errors: &mut Errors) {
                 meta.span(),
                 "derives of the root are written `derive = \"Trait\"`, once for each",
             );
+        } else if is_rule(meta, attrs) {
+            errors.at(
+                meta.span(),
+                "`x_kube` is read by kube's `KubeSchema`, which the root has no need of; write `validation = ...` in \
+                 #[kube(...)]",
+            );
         } else if is_reserved(meta) {
             let name = meta.path().to_token_stream();
             errors.at(
@@ -424,6 +475,11 @@ fn attributes(attrs: &KubeAttrs, errors: &mut Errors) {
             );
         }
     }
+}
+
+/// Whether this is for `KubeSchema`, which kube-derive puts on a root with rules.
+fn is_rule(meta: &Meta, attrs: &KubeAttrs) -> bool {
+    schema(attrs) == Schema::Derived && meta.path().is_ident("x_kube")
 }
 
 fn is_reserved(meta: &Meta) -> bool {
@@ -437,7 +493,7 @@ pub(super) fn usable_attributes(attrs: &KubeAttrs) -> Vec<Meta> {
     attrs
         .attributes
         .iter()
-        .filter(|meta| !is_reserved(meta))
+        .filter(|meta| !is_reserved(meta) && !is_rule(meta, attrs))
         .cloned()
         .collect()
 }

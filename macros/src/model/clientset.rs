@@ -1,66 +1,80 @@
 //! A clientset, ready to print.
 
-use syn::{Data, DeriveInput, Fields, Ident, Type, Visibility};
+use syn::{Data, DeriveInput, Fields, Generics, Ident, Type, Visibility};
 
 use crate::attrs::clientset::ClientsetAttrs;
 use crate::attrs::crates::Crates;
 use crate::errors::Errors;
 
-/// A struct of clients; never empty.
+/// A struct of clients.
 pub(crate) struct Clientset {
     pub(crate) name: Ident,
     pub(crate) vis: Visibility,
-    pub(crate) fields: Vec<(Ident, Type)>,
+    /// Empty in a correct clientset.
+    pub(crate) generics: Generics,
+    /// The fields, of which there is at least one, where a value can be made of them; else a mistake was reported.
+    pub(crate) fields: Option<Vec<(Ident, Type)>>,
+    /// The fields that have an accessor: all, but for those whose name is a mistake.
+    pub(crate) accessors: Vec<(Ident, Type)>,
     pub(crate) crates: Crates,
 }
 
-/// Resolves and checks. Absent where the item is no struct of named fields.
-pub(crate) fn build(input: &DeriveInput, attrs: &ClientsetAttrs, errors: &mut Errors) -> Option<Clientset> {
+/// Names that an accessor would take from a clientset's own functions and traits.
+const TAKEN: [&str; 5] = ["new", "try_default", "from_client", "as_client", "clone"];
+
+/// Resolves and checks. There is always a model, so that uses of the clientset are no mistakes too.
+pub(crate) fn build(input: &DeriveInput, attrs: &ClientsetAttrs, errors: &mut Errors) -> Clientset {
     let example = "write `struct Clients { foos: Client<Foo> }`";
-    let fields = match &input.data {
+    let here = input.ident.span();
+    let named = match &input.data {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => Some(&fields.named),
             _ => None,
         },
         _ => None,
     };
-    let Some(fields) = fields else {
-        errors.at(
-            input.ident.span(),
+    match named {
+        None => errors.at(
+            here,
             format!("a clientset is a struct with one named field for each kind; {example}"),
-        );
-        return None;
-    };
+        ),
+        Some(fields) if fields.is_empty() => errors.at(
+            here,
+            format!("a clientset without clients connects to nothing; {example}"),
+        ),
+        Some(_) => {}
+    }
     if !input.generics.params.is_empty() {
         errors.at(
-            input.ident.span(),
+            here,
             "a clientset names its kinds: generic parameters have no place here",
         );
-        return None;
     }
-    if fields.is_empty() {
-        errors.at(
-            input.ident.span(),
-            format!("a clientset without clients connects to nothing; {example}"),
-        );
-        return None;
-    }
-    for name in fields.iter().filter_map(|field| field.ident.as_ref()) {
-        if name == "new" || name == "try_default" {
+    let fields: Vec<_> = named
+        .into_iter()
+        .flatten()
+        .filter_map(|field| Some((field.ident.clone()?, field.ty.clone())))
+        .collect();
+    let is_taken = |name: &Ident| TAKEN.iter().any(|taken| name == taken);
+    for (name, _) in &fields {
+        if is_taken(name) {
             errors.at(
                 name.span(),
-                format!("`{name}` is the clientset's constructor; give the field another name"),
+                format!("a clientset has a function `{name}` of its own; give the field another name"),
             );
-            return None;
         }
     }
-    Some(Clientset {
+    let accessors = fields
+        .iter()
+        .filter(|(name, _)| !is_taken(name))
+        .cloned()
+        .collect();
+    Clientset {
         name: input.ident.clone(),
         vis: input.vis.clone(),
-        fields: fields
-            .iter()
-            .filter_map(|field| Some((field.ident.clone()?, field.ty.clone())))
-            .collect(),
+        fields: Some(fields).filter(|fields| !fields.is_empty() && input.generics.params.is_empty()),
+        generics: input.generics.clone(),
+        accessors,
         crates: attrs.crates.clone().unwrap_or_default(),
-    })
+    }
 }

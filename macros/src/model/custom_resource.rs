@@ -1,9 +1,12 @@
 //! A custom kind, ready to print.
 //!
-//! **Invariant:** where the root type has a name there is a model, however many errors were found; so the type
-//! is always emitted.
+//! **Invariant:** where the root type has a name, given or guessed, there is a model, however many errors were
+//! found; so the type is always emitted.
 
-use syn::{Data, DeriveInput, Expr, Ident, LitStr, Meta, Path, Visibility};
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::spanned::Spanned;
+use syn::{Data, DeriveInput, Expr, GenericParam, Ident, LitStr, Meta, Path, Visibility};
 
 use super::apply::{self, Apply};
 use super::check;
@@ -14,20 +17,25 @@ use crate::errors::Errors;
 
 /// A custom kind. Strings are validated; where validation failed they hold what was written.
 pub(crate) struct Model {
-    pub(crate) spec: Ident,
+    pub(crate) spec: TokenStream,
     pub(crate) root: Ident,
     pub(crate) vis: Visibility,
     pub(crate) group: String,
     pub(crate) version: String,
     pub(crate) kind: String,
+    pub(crate) api_version: String,
+    pub(crate) list_kind: String,
+    pub(crate) crd_name: String,
     pub(crate) plural: String,
     pub(crate) singular: String,
     /// The root type's doc comment.
     pub(crate) doc: String,
-    /// The schema's description.
+    /// The schema's description, with its title where the first line is a heading.
     pub(crate) description: String,
     pub(crate) namespaced: bool,
     pub(crate) flat: bool,
+    /// The user derives `JsonSchema` on the root.
+    pub(crate) schema_derived: bool,
     pub(crate) status: Option<Path>,
     pub(crate) scale: Option<Scale>,
     pub(crate) columns: Vec<Column>,
@@ -43,7 +51,8 @@ pub(crate) struct Model {
     pub(crate) annotations: Vec<(String, String)>,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) validations: Vec<Expr>,
-    pub(crate) cel: bool,
+    /// Where `cel` stands, if it is on.
+    pub(crate) cel: Option<Span>,
     pub(crate) storage: bool,
     pub(crate) served: bool,
     pub(crate) deprecated: Option<Option<String>>,
@@ -80,7 +89,7 @@ pub(crate) struct Column {
     pub(crate) priority: Option<i32>,
 }
 
-/// Resolves and checks. Absent only where not even the root's name is known, or the item cannot be a spec.
+/// Resolves and checks. Absent only where no name for the root can be guessed, or nothing can hold the item.
 pub(crate) fn build(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) -> Option<Model> {
     check::item(input, errors);
     // The names that everything needs. They are missing in no narrower place than the type's own name.
@@ -99,10 +108,11 @@ pub(crate) fn build(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors)
     let kind = require(&attrs.kind, "kind", "Foo");
     check::all(input, attrs, errors);
 
-    let root = ident_of(attrs.root.as_ref().or(attrs.kind.as_ref())?)?;
-    if root == input.ident || matches!(input.data, Data::Union(_)) || !input.generics.params.is_empty() {
+    if matches!(input.data, Data::Union(_)) {
         return None;
     }
+    let spec = spec(input)?;
+    let root = root(input, attrs)?;
     let singular = value_or(&attrs.singular, || kind.to_ascii_lowercase());
     let plural = value_or(&attrs.plural, || pluralize(&singular));
     let doc = value_or(&attrs.doc, || {
@@ -111,31 +121,34 @@ pub(crate) fn build(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors)
             input.ident
         )
     });
+    let mut derives = check::usable_derives(attrs);
+    derives.retain(|path| !path.is_ident("Default"));
     Some(Model {
-        spec: input.ident.clone(),
+        spec,
         root,
         vis: input.vis.clone(),
-        description: doc.trim().to_owned(),
+        description: description(&doc, attrs),
         doc,
         namespaced: attrs.namespaced.is_some_and(|(value, _)| value),
         flat: attrs.no_spec.is_some_and(|(value, _)| value),
+        schema_derived: derives.iter().any(check::is_schema_derive),
         status: attrs.status.as_ref().map(|(path, _)| path.clone()),
         scale: scale(attrs),
         columns: columns(attrs),
         selectable: attrs.selectable.iter().map(dotted).collect(),
         short_names: values(&attrs.short_names),
         categories: values(&attrs.categories),
-        derives: check::usable_derives(attrs)
-            .into_iter()
-            .filter(|path| !path.is_ident("Default"))
-            .collect(),
+        derives,
         default: attrs.derives.iter().any(|(path, _)| path.is_ident("Default")),
         attributes: check::usable_attributes(attrs),
         schema: schema(attrs),
         annotations: pairs(&attrs.annotations),
         labels: pairs(&attrs.labels),
         validations: attrs.validations.clone(),
-        cel: attrs.cel.is_some_and(|(value, _)| value),
+        // Elsewhere it was reported; there are no rules to read.
+        cel: attrs
+            .cel
+            .and_then(|(value, span)| (value && schema(attrs) == Schema::Derived).then_some(span)),
         storage: attrs.storage.unwrap_or(true),
         served: attrs.served.unwrap_or(true),
         deprecated: attrs.deprecated.as_ref().map(|deprecated| match deprecated {
@@ -144,12 +157,78 @@ pub(crate) fn build(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors)
         }),
         apply: apply_of(input, attrs, errors),
         crates: attrs.crates.clone().unwrap_or_default(),
+        api_version: format!("{group}/{version}"),
+        list_kind: format!("{kind}List"),
+        crd_name: format!("{plural}.{group}"),
         group,
         version,
         kind,
         plural,
         singular,
     })
+}
+
+/// The root's name; where none was given that can be used, one that uses of the type are likely to have. The
+/// mistake was reported, and the type stands in for the one that was meant.
+fn root(input: &DeriveInput, attrs: &KubeAttrs) -> Option<Ident> {
+    let given = attrs.root.as_ref().or(attrs.kind.as_ref());
+    let spec = input.ident.to_string();
+    let capitals = |text: &LitStr| -> String {
+        let text = text.value();
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        let words = words.filter_map(|word| Some(word.get(..1)?.to_ascii_uppercase() + &word[1..]));
+        words.collect()
+    };
+    let guesses = [spec.strip_suffix("Spec").map(str::to_owned), given.map(capitals)];
+    let guesses = guesses.into_iter().flatten();
+    given
+        .and_then(ident_of)
+        .into_iter()
+        .chain(guesses.filter_map(|text| {
+            syn::parse_str(&text)
+                .ok()
+                .map(|name: Ident| with_span(name, input))
+        }))
+        .find(|name| *name != input.ident)
+}
+
+fn with_span(mut name: Ident, input: &DeriveInput) -> Ident {
+    name.set_span(input.ident.span());
+    name
+}
+
+/// The spec's type. Parameters with defaults need no mention; others are a mistake, and something stands in for
+/// them. Absent where nothing can.
+fn spec(input: &DeriveInput) -> Option<TokenStream> {
+    let name = &input.ident;
+    if !input.generics.params.iter().any(check::is_open) {
+        return Some(quote!(#name));
+    }
+    let arguments = input.generics.params.iter().filter(|param| check::is_open(param));
+    let arguments = arguments.map(|param| match param {
+        GenericParam::Lifetime(_) => Some(quote!('static)),
+        // It has every trait that a spec's field needs.
+        GenericParam::Type(_) => Some(quote!(())),
+        GenericParam::Const(_) => None,
+    });
+    let arguments = arguments.collect::<Option<Vec<_>>>()?;
+    Some(quote!(#name<#(#arguments),*>))
+}
+
+/// The doc comment of the root as schemars' derive would read it: that of `doc`, then those of `attr = "doc = ..."`.
+fn description(doc: &str, attrs: &KubeAttrs) -> String {
+    let mut lines = vec![doc.strip_prefix(' ').unwrap_or(doc).to_owned()];
+    for meta in &attrs.attributes {
+        if let Meta::NameValue(pair) = meta
+            && meta.path().is_ident("doc")
+            && let Expr::Lit(lit) = &pair.value
+            && let syn::Lit::Str(text) = &lit.lit
+        {
+            let text = text.value();
+            lines.push(text.strip_prefix(' ').unwrap_or(&text).to_owned());
+        }
+    }
+    lines.join("\n").trim().to_owned()
 }
 
 /// The schema mode; what is not one of the three words was reported by `check`.
@@ -165,6 +244,12 @@ pub(super) fn schema(attrs: &KubeAttrs) -> Schema {
 fn apply_of(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) -> Option<Apply> {
     if attrs.apply != Some(true) {
         return None;
+    }
+    if let Some(attr) = input.attrs.iter().find(|attr| attr.path().is_ident("apply")) {
+        errors.at(
+            attr.path().span(),
+            "with `#[kube(apply)]` the paths of the configuration are those of `#[kube(crates(...))]`",
+        );
     }
     let apply_attrs = ApplyAttrs {
         crates: attrs.crates.clone(),

@@ -441,7 +441,7 @@ fn what_works_and_is_doubtful_is_a_warning() {
     let definition = kubewright::crd::of::<doubtful::Doubtful>().unwrap();
     let warnings = kubewright::crd::check(&definition).unwrap();
     let ids: Vec<_> = warnings.iter().map(|warning| warning.id).collect();
-    assert_eq!(ids, ["unknown-format", "unanchored-pattern"]);
+    assert_eq!(ids, ["unanchored-pattern"]);
 }
 
 /// The lines that cargo reads, from a process that believes to be a build script.

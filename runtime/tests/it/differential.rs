@@ -4,7 +4,7 @@
 //! - a selectable path without its leading dot gets one (the server demands it);
 //! - an optional enum is not nullable, with null among its values (the server refuses null there), and formats that no
 //!   server knows (`uint32`) are left out;
-//! - a decoding error names the runtime's own type where kube-derive's names the root.
+//! - a decoding error says `a custom resource` where kube-derive's names the root.
 
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
@@ -240,6 +240,83 @@ both! { manual:
     }
 }
 
+both! { manual_no_spec:
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(group = "clux.dev", version = "v1", kind = "Foo", no_spec, schema = "manual", derive = "JsonSchema")]
+    #[kube(status = "String")]
+    pub struct FooSpec {
+        /// Some text.
+        pub anything: String,
+    }
+}
+
+both! { manual_nested:
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(group = "clux.dev", version = "v1", kind = "Foo", schema = "manual", derive = "JsonSchema")]
+    #[kube(status = "String")]
+    pub struct FooSpec {
+        pub anything: String,
+    }
+}
+
+both! { documented:
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(group = "clux.dev", version = "v1", kind = "Titled", doc = " # A title\nText,\n\n and more. ")]
+    #[kube(status = "String")]
+    pub struct TitledSpec {}
+
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(group = "clux.dev", version = "v1", kind = "Joined", doc = "Text.", attr = "doc = \" More.\"")]
+    pub struct JoinedSpec {}
+
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(group = "clux.dev", version = "v1", kind = "Plain", attr = "doc = \"## Not a title\"", no_spec, status = "String")]
+    pub struct PlainSpec {
+        pub a: u8,
+    }
+
+    #[derive(JsonSchema)]
+    #[allow(dead_code)]
+    pub struct Everything {
+        pub titled: Titled,
+        pub joined: Joined,
+        pub plain: Plain,
+    }
+}
+
+both! { defaulted_parameter:
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(group = "clux.dev", version = "v1", kind = "Foo")]
+    pub struct FooSpec<T = String> {
+        pub anything: T,
+    }
+}
+
+both! { from_macro:
+    macro_rules! kind {
+        ($name:literal, $column:literal, $scale:literal) => {
+            #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug)]
+            #[kube(
+                group = "clux.dev", version = "v1", kind = "Foo", status = "String", printcolumn = $column, scale = $scale,
+                validation = rule::<&str, u8>("true", 1), printcolumn(name = $name, type_ = "date", json_path = ".a"),
+                shortname = $name
+            )]
+            pub struct FooSpec {
+                pub replicas: u32,
+            }
+        };
+    }
+    kind!(
+        "n",
+        r#"{"name":"A", "type":"integer", "jsonPath":".spec.a"}"#,
+        r#"{"specReplicasPath":".spec.replicas", "statusReplicasPath":".status.replicas"}"#
+    );
+
+    fn rule<A: Into<String>, B>(rule: A, _: B) -> kube::core::Rule {
+        kube::core::Rule::new(rule)
+    }
+}
+
 both! { validated:
     #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug)]
     #[kube(
@@ -281,8 +358,97 @@ fn definitions_are_the_same() {
     same_definition::<no_spec_with_status::ours::Bucket, no_spec_with_status::theirs::Bucket>();
     same_definition::<disabled::ours::Deployment, disabled::theirs::Deployment>();
     same_definition::<manual::ours::Foo, manual::theirs::Foo>();
+    same_definition::<manual_no_spec::ours::Foo, manual_no_spec::theirs::Foo>();
+    same_definition::<manual_nested::ours::Foo, manual_nested::theirs::Foo>();
+    same_definition::<documented::ours::Titled, documented::theirs::Titled>();
+    same_definition::<documented::ours::Joined, documented::theirs::Joined>();
+    same_definition::<documented::ours::Plain, documented::theirs::Plain>();
+    same_definition::<defaulted_parameter::ours::Foo, defaulted_parameter::theirs::Foo>();
+    same_definition::<from_macro::ours::Foo, from_macro::theirs::Foo>();
     same_definition::<validated::ours::Struct, validated::theirs::Struct>();
     same_definition::<data_enum::ours::Shape, data_enum::theirs::Shape>();
+}
+
+/// As types among others, for reading and for writing.
+#[test]
+fn schemas_outside_of_definitions_are_the_same() {
+    use schemars::JsonSchema;
+    use schemars::generate::SchemaSettings;
+
+    fn schemas<T: JsonSchema>() -> [Value; 2] {
+        let settings = [
+            SchemaSettings::draft07(),
+            SchemaSettings::draft07().for_serialize(),
+        ];
+        settings.map(|settings| settings.into_generator().into_root_schema_for::<T>().to_value())
+    }
+    assert_eq!(schemas::<full::ours::FooCrd>(), schemas::<full::theirs::FooCrd>());
+    assert_eq!(
+        schemas::<no_spec_with_status::ours::Bucket>(),
+        schemas::<no_spec_with_status::theirs::Bucket>()
+    );
+    assert_eq!(
+        schemas::<documented::ours::Everything>(),
+        schemas::<documented::theirs::Everything>()
+    );
+    assert_eq!(
+        minimal::ours::Foo::schema_id().replace("ours", "theirs"),
+        minimal::theirs::Foo::schema_id()
+    );
+}
+
+/// Two types of one name are two schemas, as with schemars' own derive.
+#[test]
+fn kinds_of_one_name_do_not_collide() {
+    #[derive(schemars::JsonSchema)]
+    #[allow(dead_code)]
+    struct Both {
+        minimal: minimal::ours::Foo,
+        manual: defaulted_parameter::ours::Foo,
+    }
+    let schema = schemars::schema_for!(Both);
+    let properties = &schema.as_value()["properties"];
+    assert_ne!(properties["minimal"], properties["manual"]);
+}
+
+#[test]
+fn a_decoding_error_names_no_type_of_the_runtime() {
+    let error = serde_json::from_value::<full::ours::FooCrd>(json!("Foo")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        r#"invalid type: string "Foo", expected a custom resource"#
+    );
+    let error = serde_json::from_value::<no_spec::ours::Bucket>(json!([])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "invalid type: sequence, expected a custom resource"
+    );
+}
+
+/// With the feature `cel`, an object is checked in the client as the server would check it.
+#[cfg(feature = "cel")]
+#[test]
+fn objects_are_validated_by_cel() {
+    use validated_in_the_client::ours::{Foo, FooSpec};
+
+    same_definition::<Foo, validated_in_the_client::theirs::Foo>();
+    let foo = |size| Foo::new("a", FooSpec { size });
+    foo(1).validate_cel().unwrap();
+    let error = foo(0).validate_cel().unwrap_err();
+    assert!(error.to_string().contains("too small"), "{error}");
+    foo(2).validate_cel_update(&foo(1)).unwrap();
+    assert!(foo(1).validate_cel_update(&foo(2)).is_err());
+}
+
+#[cfg(feature = "cel")]
+both! { validated_in_the_client:
+    #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug)]
+    #[kube(group = "clux.dev", version = "v1", kind = "Foo", cel)]
+    #[kube(validation = Rule::new("self.spec.size > 0").message("too small"))]
+    #[kube(validation = "self.spec.size >= oldSelf.spec.size")]
+    pub struct FooSpec {
+        pub size: u32,
+    }
 }
 
 #[test]

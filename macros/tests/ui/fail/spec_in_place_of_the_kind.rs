@@ -1,0 +1,21 @@
+use kubewright::{Client, Clientset, CustomResource};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+#[kube(group = "example.com", version = "v1", kind = "Foo", namespaced)]
+struct FooSpec {
+    name: String,
+}
+
+#[derive(Clientset)]
+struct Clients {
+    foos: Client<FooSpec>,
+}
+
+fn uses() {
+    let _ = kubewright::crd::of::<FooSpec>();
+    let _ = kubewright::crd::of::<kubewright::k8s_openapi::api::core::v1::Pod>();
+}
+
+fn main() {}
