@@ -305,9 +305,9 @@ impl Engine {
             Target::Resource(path) => path.verb(&parts.method, &query),
             _ => None,
         };
-        let deadline = match verb {
-            Some(Verb::Watch) => Duration::MAX,
-            _ => query.timeout().map_or(DEADLINE, |asked| asked.min(DEADLINE)),
+        let deadline = match (verb, query.timeout()) {
+            (Some(Verb::Watch), _) => Ok(Duration::MAX),
+            (_, asked) => asked.map(|asked| asked.map_or(DEADLINE, |asked| asked.min(DEADLINE))),
         };
         let work = async {
             if let Some(interceptor) = &self.0.interceptor
@@ -322,8 +322,9 @@ impl Engine {
             }
         };
         let outcome = match deadline {
-            Duration::MAX => work.await,
-            deadline => tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| {
+            Err(failure) => Err(failure),
+            Ok(Duration::MAX) => work.await,
+            Ok(deadline) => tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| {
                 Err(ApiError::timeout(
                     "Timeout: request did not complete within the allotted timeout",
                 ))

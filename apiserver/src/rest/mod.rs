@@ -17,6 +17,7 @@ mod scale;
 pub mod selector;
 pub mod strategy;
 mod token;
+pub(crate) mod typed;
 mod update;
 mod watch;
 
@@ -50,6 +51,9 @@ pub(crate) struct Call<'a> {
     pub(crate) include: IncludeObject,
     /// Texts of `Warning` headers.
     pub(crate) warnings: Vec<String>,
+    /// Whether the server itself asks. Its objects are not read by their types, so that none of these is decoded at
+    /// start.
+    own: bool,
 }
 
 /// What a verb answers.
@@ -131,6 +135,7 @@ pub(crate) fn route<'a>(
         agreed,
         include,
         warnings: Vec::new(),
+        own: false,
     })
 }
 
@@ -371,6 +376,7 @@ impl<'a> Call<'a> {
             },
             include: IncludeObject::default(),
             warnings: Vec::new(),
+            own: true,
         }
     }
 }

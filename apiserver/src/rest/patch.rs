@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    fn apply(operations: Value) -> Result<Value> {
+    fn apply(operations: &Value) -> Result<Value> {
         let body = Bytes::from(operations.to_string());
         let patch = Patch::Json(read_json_patch(&body)?);
         patch.apply(&json!({"z": {}})).map(|decoded| decoded.value)
@@ -191,17 +191,17 @@ mod tests {
             operations.push(json!({"op": "copy", "from": "/z", "path": deeper}));
             path = format!("/z{}", "/x".repeat(path.matches('/').count() * 2 - 1));
         }
-        assert!(apply(operations.into()).is_err());
+        assert!(apply(&operations.into()).is_err());
         let path = |depth: usize| format!("/z{}", "/x".repeat(depth));
         let adds = |depth: usize| -> Value {
             (1..=depth)
                 .map(|depth| json!({"op": "add", "path": path(depth), "value": {}}))
                 .collect()
         };
-        let deepest = apply(adds(DEPTH_LIMIT - 2)).expect("deep enough");
+        let deepest = apply(&adds(DEPTH_LIMIT - 2)).expect("deep enough");
         assert!(!decode::is_deeper_than(&deepest, DEPTH_LIMIT));
         for depth in [DEPTH_LIMIT - 1, 5000] {
-            let error = apply(adds(depth)).expect_err("too deep");
+            let error = apply(&adds(depth)).expect_err("too deep");
             assert_eq!(error.code(), 422);
         }
     }

@@ -51,8 +51,8 @@ impl Call<'_> {
                 let wanted = make(call, &scale)?;
                 call.check_scale(&wanted)?;
                 let mut parent = parent.clone();
-                let replicas = wanted
-                    .pointer("/spec/replicas")
+                // Go's zero value for what is absent or null.
+                let replicas = path::get(&wanted, ".spec.replicas")
                     .cloned()
                     .unwrap_or_else(|| json!(0));
                 if !path::set(&mut parent, &paths.spec_replicas, replicas) {
@@ -63,8 +63,10 @@ impl Call<'_> {
                 }
                 // The scale's version and uid are its parent's, and so are its preconditions.
                 for field in ["resourceVersion", "uid"] {
-                    let value = wanted.pointer(&format!("/metadata/{field}")).cloned();
-                    parent["metadata"][field] = value.unwrap_or_default();
+                    let value = meta::text(&wanted, field);
+                    if !value.is_empty() {
+                        parent["metadata"][field] = value.into();
+                    }
                 }
                 Ok(parent)
             })
