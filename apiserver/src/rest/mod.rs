@@ -104,10 +104,18 @@ pub(crate) fn route<'a>(
         None => info.verbs.iter().map(String::as_str).collect(),
         Some(sub) => {
             let known = info.subresources.iter().find(|known| known.name == *sub);
-            let known = known.ok_or_else(ApiError::path_not_found)?;
-            if path.name.is_none() {
-                return Err(ApiError::path_not_found());
-            }
+            let name = path.name.as_deref().ok_or_else(ApiError::path_not_found)?;
+            let known = known.ok_or_else(|| match info.origin {
+                Origin::BuiltIn => ApiError::path_not_found(),
+                // Upstream routes by CRD first, and misses the object then.
+                Origin::Custom(_) => ApiError::not_found(
+                    Subject {
+                        group: &info.gvr.group,
+                        resource: &info.gvr.resource,
+                    },
+                    name,
+                ),
+            })?;
             known.verbs.iter().map(String::as_str).collect()
         }
     };

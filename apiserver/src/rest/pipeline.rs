@@ -121,6 +121,9 @@ impl Call<'_> {
         let expected = self.info.gvr.api_version();
         let wrong_kind = !kind.is_empty() && kind != self.info.kind;
         if !api_version.is_empty() && api_version != expected || wrong_kind {
+            if self.verb == Verb::Patch {
+                return Err(self.cannot_be_patched_to(kind, api_version, object));
+            }
             if custom {
                 return Err(ApiError::bad_request(if wrong_kind {
                     format!("invalid object kind {kind:?}, expected {:?}", self.info.kind)
@@ -137,6 +140,31 @@ impl Call<'_> {
             )));
         }
         Ok(())
+    }
+
+    /// 422 for a patch to another type: a built-in kind cannot decode that, a custom one is validated against it.
+    fn cannot_be_patched_to(&self, kind: &str, api_version: &str, object: &Value) -> ApiError {
+        let expected = self.info.gvr.api_version();
+        if !self.info.is_custom() {
+            let why = format!("expected kind {} of {expected}", self.info.kind);
+            return self.cannot_be_handled(&why, object);
+        }
+        let (field, value, wanted) = if kind == self.info.kind {
+            ("apiVersion", api_version, expected.as_str())
+        } else {
+            ("kind", kind, self.info.kind.as_str())
+        };
+        let fault = FieldError::new(
+            ErrorKind::Invalid,
+            field,
+            Value::from(value),
+            format!("must be {wanted}"),
+        );
+        let subject = Subject {
+            group: &self.info.gvr.group,
+            resource: kind,
+        };
+        ApiError::invalid(subject, self.name(), &[fault])
     }
 
     /// Name and namespace agree with the URL; an absent namespace is the URL's.
@@ -168,7 +196,7 @@ impl Call<'_> {
                 Some(_) => {}
                 None => {
                     return Err(ApiError::bad_request(format!(
-                        "name must be provided: the name of the object () does not match the name on the URL ({name})"
+                        "the name of the object ({name} based on URL) was undeterminable: name must be provided"
                     )));
                 }
             }
