@@ -6,3 +6,4 @@ mod dev;
 mod doors;
 mod garbage;
 mod kubectl;
+mod rest;
