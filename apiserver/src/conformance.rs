@@ -1513,6 +1513,13 @@ async fn api_62_scale(server: Server) {
         .await
         .ok(200);
     assert_eq!(patched["spec"]["replicas"], 2);
+    // A null is Go's zero.
+    server
+        .patch(&path, MERGE, json!({"spec": {"replicas": null}}))
+        .await
+        .ok(200);
+    let scaled = server.get(&server.deployments("/a")).await.ok(200);
+    assert_eq!(scaled["spec"]["replicas"], 0);
     let (foos, group) = server.custom().await;
     server.post(&foos, foo(&group, "a", json!({}))).await.ok(201);
     let missing = server.get(&format!("{foos}/a/scale")).await;

@@ -384,6 +384,15 @@ mod tests {
         publish(&registry, &first);
         assert_eq!(served(&registry), ["v1/8"], "an older state comes late");
 
+        let mut unaccepted = second.clone();
+        unaccepted["status"]["conditions"] = json!([]);
+        publish(&registry, &unaccepted);
+        assert_eq!(
+            served(&registry),
+            ["v1/8"],
+            "established stays true: this is from before"
+        );
+
         second["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
         publish(&registry, &second);
         assert_eq!(served(&registry), ["v1/7"], "nothing is created any more");

@@ -361,8 +361,11 @@ impl Engine {
     {
         let mut call = rest::route(self, path, &parts.method, query, parts.headers.clone())?;
         let body = read(body).await?;
-        let reply = call.run(&body).await?;
-        let mut response = call.render(reply);
+        // A refused object is warned of as well.
+        let mut response = match call.run(&body).await {
+            Ok(reply) => call.render(reply),
+            Err(failure) => self.failure(parts, &failure),
+        };
         for warning in &call.warnings {
             if let Ok(value) = HeaderValue::try_from(warning_header(warning)) {
                 response.headers_mut().append(header::WARNING, value);

@@ -501,7 +501,8 @@ async fn api_76_rules_that_are_not_evaluated_are_told() {
     );
 }
 
-/// Answers recorded from kube-apiserver 1.36.3 for one object and one CRD each (see the folder's README).
+/// Answers recorded from kube-apiserver 1.36.3 for one object and one CRD each (see the folder's README). Left out are
+/// cases of what is not there yet: rules in CEL, server-side apply.
 #[tokio::test]
 async fn api_78_recorded_verdicts_hold() {
     let folder = std::path::Path::new("/work/shared/goldens/cr-verdicts");
@@ -509,67 +510,130 @@ async fn api_78_recorded_verdicts_hold() {
         println!("skipped: there is no folder {}", folder.display());
         return;
     }
-    for case in ["scale-without-status", "metadata-badlabel"] {
-        let text = std::fs::read_to_string(folder.join(format!("{case}.json"))).expect("a case");
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).expect("a folder") {
+        let file = file.expect("a file").path();
+        if file.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let text = std::fs::read_to_string(file).expect("a case");
         let case: Value = serde_json::from_str(&text).expect("a case");
+        let steps = case["steps"].as_array().expect("steps");
+        if case["schema"] == "cel" || steps.iter().any(|step| step["op"] == "apply") {
+            continue;
+        }
+        count += 1;
         let schema = format!("schemas/{}.yaml", case["schema"].as_str().expect("a schema"));
         let server = DevServer::start().await.expect("the server starts");
+        // Recorded through JSON, made by a reader to which `n` is no boolean.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let schema = std::fs::read_to_string(folder.join(schema)).expect("a schema");
+        let schema: Value = serde_saphyr::from_str_with_options(&schema, options).expect("a schema");
         server
-            .install_crds([folder.join(schema)])
+            .install_crds([schema.to_string()])
             .await
             .expect("installed");
-        for (index, step) in case["steps"].as_array().expect("steps").iter().enumerate() {
-            check_step(&server, step, &format!("{} step {index}", case["name"])).await;
+        for (index, step) in steps.iter().enumerate() {
+            if let Err(why) = check_step(&server, step).await {
+                wrong.push(format!("{} step {index}: {why}", case["name"]));
+                break;
+            }
         }
     }
+    assert!(
+        wrong.is_empty(),
+        "{} of {count}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(count > 0, "the folder holds no cases");
 }
 
-/// Does one step of a recorded case and compares the answer. Each step knows its kind by its predecessors' bodies.
-async fn check_step(server: &DevServer, step: &Value, place: &str) {
-    let status = &step["expect"]["status"];
-    let kind = step["body"]["kind"].as_str();
-    let plural = match (kind, status["details"]["kind"].as_str()) {
-        (Some(kind), _) => format!("{}s", kind.to_lowercase()),
-        (None, Some(plural)) => plural.to_owned(),
-        (None, None) => "wcrscaleonlys".to_owned(),
-    };
-    let collection = format!("/apis/lab.example.com/v1/namespaces/default/{plural}");
-    let validation = step["fieldValidation"].as_str().unwrap_or("Warn");
-    let (method, path) = match (step["op"].as_str().expect("an operation"), step["sub"].as_str()) {
-        ("create", None) => ("POST", format!("{collection}?fieldValidation={validation}")),
-        ("get", Some(sub)) => ("GET", format!("{collection}/t/{sub}")),
-        (other, _) => panic!("{place}: {other} is not known here"),
-    };
-    let body = match &step["body"] {
-        Value::Null => Vec::new(),
-        body => body.to_string().into_bytes(),
-    };
+async fn ask(
+    server: &DevServer,
+    method: &str,
+    path: &str,
+    media: &str,
+    body: String,
+) -> (u16, Vec<String>, Value) {
     let request = http::Request::builder()
         .method(method)
         .uri(path)
-        .header("content-type", "application/json")
-        .body(kube::client::Body::from(body))
+        .header("content-type", media)
+        .body(kube::client::Body::from(body.into_bytes()))
         .expect("a request");
     let answer = server.client().send(request).await.expect("an answer");
-    assert_eq!(answer.status().as_u16(), step["expect"]["code"], "{place}");
-    let warnings = answer.headers().get_all("warning").iter().count();
-    assert_eq!(
-        Some(warnings),
-        step["expect"]["warnings"].as_array().map(Vec::len),
-        "{place}"
-    );
+    let code = answer.status().as_u16();
+    let warnings = answer.headers().get_all("warning").iter();
+    let warnings = warnings
+        .filter_map(|value| value.to_str().ok())
+        .filter_map(|text| text.strip_prefix("299 - \"")?.strip_suffix('"'))
+        .map(|text| text.replace("\\\"", "\""))
+        .collect();
     let body = http_body_util::BodyExt::collect(answer.into_body())
         .await
         .expect("a body");
-    let mut found: Value = serde_json::from_slice(&body.to_bytes()).expect("a document");
+    let document = serde_json::from_slice(&body.to_bytes()).expect("a document");
+    (code, warnings, document)
+}
+
+/// Does one step of a recorded case and compares the answer.
+async fn check_step(server: &DevServer, step: &Value) -> Result<(), String> {
+    let crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let (_, _, list) = ask(server, "GET", crds, "", String::new()).await;
+    let crd = &list["items"][0];
+    let plural = crd["spec"]["names"]["plural"].as_str().expect("a plural");
+    let collection = format!("/apis/lab.example.com/v1/namespaces/default/{plural}");
+    let validation = step["fieldValidation"].as_str().unwrap_or("Warn");
+    let object = match step["sub"].as_str() {
+        Some(sub) => format!("{collection}/t/{sub}"),
+        None => format!("{collection}/t"),
+    };
+    let json = "application/json";
+    let (method, path, media) = match step["op"].as_str().expect("an operation") {
+        "create" => ("POST", format!("{collection}?fieldValidation={validation}"), json),
+        "update" => ("PUT", format!("{object}?fieldValidation={validation}"), json),
+        "merge-patch" => ("PATCH", object, "application/merge-patch+json"),
+        "get" => ("GET", object, json),
+        "crd-patch" => {
+            let name = crd["metadata"]["name"].as_str().expect("a name");
+            ("PATCH", format!("{crds}/{name}"), "application/json-patch+json")
+        }
+        other => panic!("{other} is not known here"),
+    };
+    let mut body = step["body"].clone();
+    if method == "PUT" {
+        let (_, _, stored) = ask(server, "GET", &format!("{collection}/t"), json, String::new()).await;
+        body["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
+    }
+    let text = match (step["raw"].as_str(), body) {
+        (Some(raw), _) => raw.to_owned(),
+        (None, Value::Null) => String::new(),
+        (None, body) => body.to_string(),
+    };
+    let (code, warnings, mut found) = ask(server, method, &path, media, text).await;
+    let expect = &step["expect"];
+    if expect["code"] != code {
+        return Err(format!("expected {}, found {code}: {found}", expect["code"]));
+    }
+    if expect["warnings"] != json!(warnings) {
+        return Err(format!("expected {}, found {warnings:?}", expect["warnings"]));
+    }
     if let Some(metadata) = found["metadata"].as_object_mut() {
         for left_out in ["uid", "resourceVersion", "creationTimestamp", "managedFields"] {
             metadata.remove(left_out);
         }
     }
-    let expected = match status {
-        Value::Null => &step["expect"]["object"],
-        status => status,
+    let wanted = match (&expect["object"], &expect["status"]) {
+        // Of the CRD itself only the code was kept.
+        _ if step["op"] == "crd-patch" => return Ok(()),
+        (Value::Null, status) => status,
+        (object, _) => object,
     };
-    assert_eq!(found, *expected, "{place}");
+    if found == *wanted {
+        Ok(())
+    } else {
+        Err(format!("expected {wanted}\n  found {found}"))
+    }
 }

@@ -246,7 +246,7 @@ async fn api_66_a_create_that_meets_the_namespaces_end_is_undone() {
 async fn api_54_a_second_attempt_warns_no_second_time() {
     let key = "/apiextensions.k8s.io/customresourcedefinitions/widgets.example.com";
     let engine = meddled(key, key, |crd| {
-        crd["metadata"]["labels"] = json!({"who": "another"})
+        crd["metadata"]["labels"] = json!({"who": "another"});
     });
     let version = |schema: Value| json!([{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]);
     let crd = json!({
