@@ -1513,6 +1513,21 @@ async fn api_62_scale(server: Server) {
         .await
         .ok(200);
     assert_eq!(patched["spec"]["replicas"], 2);
+    for wrong in [
+        json!([]),
+        json!({"spec": "x"}),
+        json!({"spec": {"replicas": "3"}}),
+    ] {
+        server.put(&path, wrong).await.fails(400, "BadRequest", "");
+    }
+    server
+        .patch(&path, MERGE, json!({"spec": {"replicas": "x"}}))
+        .await
+        .fails(
+            422,
+            "Invalid",
+            "into Go struct field ScaleSpec.spec.replicas of type int32",
+        );
     // A null is Go's zero.
     server
         .patch(&path, MERGE, json!({"spec": {"replicas": null}}))

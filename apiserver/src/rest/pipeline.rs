@@ -84,8 +84,12 @@ impl Call<'_> {
         Ok(Accepted { object, warnings })
     }
 
-    /// 400 for an object that its type cannot hold; 422 on the patch that made it, as upstream tells them apart.
     fn cannot_be_handled(&self, why: &str, object: &Value) -> ApiError {
+        self.type_cannot_hold(&self.info.kind, &self.info.gvr.version, why, object)
+    }
+
+    /// 400 for an object that its type cannot hold; 422 on the patch that made it, as upstream tells them apart.
+    pub(super) fn type_cannot_hold(&self, kind: &str, version: &str, why: &str, object: &Value) -> ApiError {
         if self.verb == Verb::Patch {
             let nobody = Subject {
                 group: "",
@@ -94,7 +98,6 @@ impl Call<'_> {
             let fault = FieldError::new(ErrorKind::Invalid, "patch", Value::from(object.to_string()), why);
             return ApiError::invalid(nobody, "", &[fault]);
         }
-        let (kind, version) = (&self.info.kind, &self.info.gvr.version);
         ApiError::bad_request(format!(
             "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
         ))

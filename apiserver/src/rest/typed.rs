@@ -89,6 +89,8 @@ struct Types {
     kinds: HashMap<String, Type>,
     /// `ObjectMeta`.
     metadata: Type,
+    /// `Scale`, where the group version has a kind with that subresource.
+    scale: Type,
 }
 
 /// Reads an object of a built-in kind, in place. Returns complaints about fields that its type does not have; they
@@ -128,6 +130,23 @@ pub(crate) fn read_metadata(object: &mut Value) -> Result<Vec<String>, String> {
             owner: None,
         };
         types.read(&types.metadata, metadata, &at, &mut unknown)?;
+    }
+    Ok(unknown)
+}
+
+/// Reads a Scale, as [`read`] does.
+///
+/// # Errors
+/// As of [`read`].
+pub(super) fn read_scale(object: &mut Value) -> Result<Vec<String>, String> {
+    let mut unknown = Vec::new();
+    let deployments = GroupVersionResource::new("apps", "v1", "deployments");
+    if let Some(types) = Types::of(&deployments) {
+        let at = Place {
+            path: &FieldPath::Root,
+            owner: None,
+        };
+        types.read(&types.scale, object, &at, &mut unknown)?;
     }
     Ok(unknown)
 }
@@ -207,11 +226,12 @@ impl Types {
                 _ => None,
             })
             .collect();
-        let metadata = named.get("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
+        let known = |name: &str| named.get(name).cloned().unwrap_or(Type::Any);
         Self {
             structs,
             kinds,
-            metadata: metadata.cloned().unwrap_or(Type::Any),
+            metadata: known("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"),
+            scale: known("io.k8s.api.autoscaling.v1.Scale"),
         }
     }
 
@@ -561,6 +581,27 @@ mod tests {
             read_metadata(&mut object),
             Ok(vec![r#"unknown field "metadata.zz""#.to_owned()])
         );
+    }
+
+    #[test]
+    fn api_62_scales_have_a_type() {
+        let scale = |value: Value| read_scale(&mut value.clone());
+        assert_eq!(scale(json!({"spec": {"replicas": 3}})), Ok(Vec::new()));
+        assert_eq!(
+            scale(json!({"spec": {"replicas": "3"}})),
+            Err(
+                "json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32"
+                    .to_owned()
+            )
+        );
+        for wrong in [
+            json!([]),
+            json!("x"),
+            json!({"spec": "x"}),
+            json!({"metadata": []}),
+        ] {
+            assert!(scale(wrong).is_err());
+        }
     }
 
     #[test]

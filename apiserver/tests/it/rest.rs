@@ -124,6 +124,53 @@ async fn api_86_a_nesting_patch_is_refused_and_the_server_lives_on() {
     );
 }
 
+/// What is just not too deep goes through every walk: schemas, pruning, storing, lists.
+#[tokio::test]
+async fn api_86_the_deepest_objects_are_served() {
+    let server = DevServer::start().await.expect("the server starts");
+    let nested = |depth: usize| (0..depth).fold(json!({}), |below, _| json!({"x": below}));
+    let schema = |depth: usize| {
+        let leaf = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        (0..depth).fold(
+            leaf,
+            |below, _| json!({"type": "object", "properties": {"x": below}}),
+        )
+    };
+    let crd = json!({
+        "metadata": {"name": "widgets.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": schema(50)}}},
+            }],
+        },
+    });
+    let engine = server.engine();
+    let made = send(engine.clone(), "POST", CRDS, "application/json", &crd).await;
+    assert_eq!(made.code, 201, "{}", made.body);
+    let widgets = "/apis/example.com/v1/namespaces/default/widgets";
+    let widget = |depth: usize| {
+        json!({
+            "apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a"}, "spec": nested(depth),
+        })
+    };
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while send(engine.clone(), "GET", widgets, "", &Value::Null).await.code != 200 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the kind is served");
+    let made = send(engine.clone(), "POST", widgets, "application/json", &widget(118)).await;
+    assert_eq!(made.code, 201, "{}", made.body);
+    // A client can still read it inside a list.
+    let list = send(engine.clone(), "GET", widgets, "", &Value::Null).await;
+    assert_eq!(list.body["items"][0]["spec"], nested(118));
+    let deeper = send(engine.clone(), "POST", widgets, "application/json", &widget(119)).await;
+    assert_eq!(deeper.code, 400);
+}
+
 /// A store in which somebody else is faster once: before a write below `at` reaches it, the object under `victim` is
 /// changed.
 #[derive(Debug)]
