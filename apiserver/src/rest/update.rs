@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::pipeline::{Accepted, Door, is_conflict};
 use super::{Call, Reply, convert, meta};
 use crate::engine::decode::Decoded;
-use crate::engine::path::Verb;
 use crate::engine::query::{DryRun, WriteOptions};
 use crate::status::{ApiError, Result};
 use crate::storage::Entry;
@@ -119,15 +118,6 @@ impl Call<'_> {
     fn check_preconditions(&self, wanted: &Value, old: &Arc<Entry>) -> Result<bool> {
         let uid = meta::text(wanted, "uid");
         let stored = meta::text(&old.value, "uid");
-        if !uid.is_empty() && uid != stored && self.verb == Verb::Patch {
-            let fault = FieldError::new(
-                ErrorKind::Invalid,
-                "metadata.uid",
-                Value::from(uid),
-                "field is immutable",
-            );
-            return Err(ApiError::invalid(self.kind(), self.name(), &[fault]));
-        }
         if !uid.is_empty() && uid != stored {
             let why =
                 format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}");
