@@ -1046,6 +1046,16 @@ async fn api_49_policies_and_finalizers(server: Server) {
             .await
             .ok(200);
     }
+    // Kinds older than the collector orphan by themselves.
+    let controllers = format!("/api/v1/namespaces/{}/replicationcontrollers", server.namespace);
+    let template = &deployment("a")["spec"]["template"];
+    let controller = json!({"metadata": {"name": "a"}, "spec": {"replicas": 0, "selector": {"a": "b"}, "template": template}});
+    server.post(&controllers, controller).await.ok(201);
+    let waiting = server
+        .delete(&format!("{controllers}/a"), Value::Null)
+        .await
+        .ok(200);
+    assert_eq!(waiting["metadata"]["finalizers"], json!(["orphan"]));
     // With a body the query counts for nothing.
     server.make("e").await;
     server

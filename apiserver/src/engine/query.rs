@@ -8,6 +8,7 @@ use std::time::Duration;
 use kubewright_schema::{ErrorKind, FieldError};
 use serde_json::Value;
 
+use super::path::Verb;
 use crate::rest::selector::{FieldSelector, LabelSelector};
 use crate::status::{ApiError, Result, Subject};
 
@@ -157,11 +158,11 @@ pub struct ListOptions {
 }
 
 impl ListOptions {
-    /// Reads and checks them.
+    /// Reads and checks them. Which rules hold goes by the verb: a path may ask for a watch as well as the query.
     ///
     /// # Errors
     /// 400 for what cannot be parsed, 422 for what cannot be combined (API-26).
-    pub fn parse(query: &Query) -> Result<Self> {
+    pub fn parse(query: &Query, verb: Verb) -> Result<Self> {
         let resource_version = match query.text("resourceVersion") {
             "" => None,
             text => Some(parse_version(text)?),
@@ -179,7 +180,7 @@ impl ListOptions {
             token: Some(query.text("continue"))
                 .filter(|token| !token.is_empty())
                 .map(str::to_owned),
-            watch: query.flag("watch"),
+            watch: verb == Verb::Watch,
             bookmarks: query.flag("allowWatchBookmarks"),
             send_initial_events: query
                 .get("sendInitialEvents")
@@ -509,6 +510,21 @@ mod tests {
                 "{wrong}"
             );
         }
+    }
+
+    #[test]
+    fn api_26_a_watch_by_its_path_keeps_the_rules_of_watches() {
+        let query = Query::parse(Some("resourceVersion=1&resourceVersionMatch=Exact"));
+        assert!(ListOptions::parse(&query, Verb::List).is_ok());
+        let refused = ListOptions::parse(&query, Verb::Watch).expect_err("no match on a watch");
+        assert_eq!(refused.code(), 422);
+        // Nor does a query make a watch of another verb.
+        let query = Query::parse(Some("watch=1"));
+        assert!(
+            !ListOptions::parse(&query, Verb::DeleteCollection)
+                .expect("options")
+                .watch
+        );
     }
 
     #[test]

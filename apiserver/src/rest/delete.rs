@@ -147,7 +147,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn delete_collection(&self, options: &DeleteOptions) -> Result<Reply> {
-        let list = ListOptions::parse(&self.query)?;
+        let list = ListOptions::parse(&self.query, self.verb)?;
         let selection = self.select(&list).await?;
         for entry in &selection.entries {
             let name = meta::text(&entry.value, "name");

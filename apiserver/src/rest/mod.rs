@@ -159,12 +159,11 @@ impl Call<'_> {
         match self.verb {
             Verb::Get => self.get().await,
             Verb::List => {
-                let options = ListOptions::parse(&self.query)?;
+                let options = ListOptions::parse(&self.query, self.verb)?;
                 self.list(&options).await.map(Reply::Whole)
             }
             Verb::Watch => {
-                let mut options = ListOptions::parse(&self.query)?;
-                options.watch = true;
+                let options = ListOptions::parse(&self.query, self.verb)?;
                 self.watch(options).await.map(Reply::Whole)
             }
             Verb::Create => {
