@@ -59,7 +59,7 @@ const SERVED: &[(&str, &[&str])] = &[
 ];
 
 /// Subresources that the engine serves; paths and entries of others are left out.
-const SUBRESOURCES: &[&str] = &["scale", "status"];
+const SUBRESOURCES: &[&str] = &["finalize", "scale", "status"];
 
 /// Schemas that documents of custom resources refer to.
 const COMMON: &[&str] = &[

@@ -63,34 +63,47 @@ cases! {
     api_22_create,
     api_22_wrong_creates,
     api_23_generated_names,
+    api_24_server_fields,
     api_25_list_versions,
     api_26_wrong_lists,
     api_27_pages,
+    api_28_lists,
     api_29_watch_from_a_version,
     api_30_watch_with_a_selector,
     api_31_watch_of_a_future_past,
     api_33_initial_events,
     api_36_update,
+    api_36_creating_and_unversioned_updates,
     api_37_kept_fields,
     api_38_nothing_changes,
     api_39_patch_types,
+    api_39_patches_do_not_conflict,
     api_40_json_patch,
     api_40_merge_patch,
     api_41_patched_identity,
     api_48_delete_and_finalizers,
+    api_48_deletes_that_return_the_object,
     api_49_delete_options,
+    api_49_policies_and_finalizers,
     api_51_delete_collection,
     api_52_dry_run,
     api_53_wrong_options,
+    api_54_built_in_fields,
+    api_55_one_counter,
     api_56_generation,
     api_57_metadata,
     api_59_field_selectors,
+    api_59_label_selector_errors,
+    api_59_events_of_both_groups,
     api_60_tables_and_metadata,
     api_61_custom_status,
     api_62_scale,
+    api_64_namespace_finalize,
+    api_65_the_first_service,
     api_66_namespaces_of_creates,
     api_67_namespace_deletion,
     api_78_custom_fields,
+    api_86_nesting,
     api_100_paths,
 }
 
@@ -183,6 +196,10 @@ impl Server {
 
     async fn patch(&self, path: &str, media: &str, body: Value) -> Answer {
         self.send("PATCH", path, media, JSON, body).await
+    }
+
+    async fn patch_map(&self, name: &str, body: Value) -> Answer {
+        self.patch(&self.maps(&format!("/{name}")), MERGE, body).await
     }
 
     async fn delete(&self, path: &str, body: Value) -> Answer {
@@ -411,6 +428,22 @@ async fn api_23_generated_names(server: Server) {
     assert_eq!(made["metadata"]["name"], "a");
 }
 
+async fn api_24_server_fields(server: Server) {
+    let mut object = deployment("a");
+    object["metadata"] = json!({
+        "name": "a", "uid": "foreign", "generation": 5, "creationTimestamp": "2001-01-01T00:00:00Z", "selfLink": "/x",
+        "deletionTimestamp": "2001-01-01T00:00:00Z", "deletionGracePeriodSeconds": 3,
+    });
+    let made = server.post(&server.deployments(""), object).await.ok(201);
+    let metadata = &made["metadata"];
+    assert_eq!(metadata["uid"].as_str().map(str::len), Some(36));
+    assert_ne!(metadata["creationTimestamp"], "2001-01-01T00:00:00Z");
+    assert_eq!(metadata["generation"], 1);
+    for dropped in ["selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+        assert!(metadata.get(dropped).is_none(), "{dropped}");
+    }
+}
+
 async fn api_25_list_versions(server: Server) {
     let first = server.make("a").await;
     let second = server.make("b").await;
@@ -447,6 +480,14 @@ async fn api_26_wrong_lists(server: Server) {
         ),
         ("?sendInitialEvents=true", "sendInitialEvents"),
         ("?watch=1&sendInitialEvents=true", "resourceVersionMatch"),
+        (
+            "?watch=1&sendInitialEvents=false&resourceVersionMatch=Exact",
+            "resourceVersionMatch",
+        ),
+        (
+            "?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&continue=abc",
+            "resourceVersionMatch",
+        ),
     ] {
         let body = server.get(&server.maps(query)).await.fails(
             422,
@@ -461,6 +502,7 @@ async fn api_26_wrong_lists(server: Server) {
         "?labelSelector=a%3Db%3Dc",
         "?continue=abc",
         "?fieldSelector=a",
+        "?timeout=foo",
     ] {
         server.get(&server.maps(query)).await.fails(400, "BadRequest", "");
     }
@@ -504,6 +546,25 @@ async fn api_27_pages(server: Server) {
     assert_eq!(names(&last), ["s4"]);
     assert!(last["metadata"].get("continue").is_none_or(|token| token == ""));
     assert!(last["metadata"].get("remainingItemCount").is_none());
+}
+
+async fn api_28_lists(server: Server) {
+    let (foos, group) = server.custom().await;
+    let empty = server.get(&foos).await.ok(200);
+    assert_eq!((&empty["kind"], &empty["items"]), (&json!("FooList"), &json!([])));
+    server.post(&foos, foo(&group, "a", json!({}))).await.ok(201);
+    // Across namespaces, at the level of the group.
+    let all = server.get(&format!("/apis/{group}/v1/foos")).await.ok(200);
+    assert_eq!(all["apiVersion"], format!("{group}/v1"));
+    let item = &all["items"][0];
+    assert_eq!(
+        (&item["kind"], &item["apiVersion"], &item["metadata"]["namespace"]),
+        (
+            &json!("Foo"),
+            &json!(format!("{group}/v1")),
+            &json!(server.namespace)
+        )
+    );
 }
 
 fn types(events: &[Value]) -> Vec<(&str, &str)> {
@@ -629,6 +690,79 @@ async fn api_36_update(server: Server) {
     );
 }
 
+async fn api_36_creating_and_unversioned_updates(server: Server) {
+    let core = format!("/api/v1/namespaces/{}", server.namespace);
+    let coordination = format!("/apis/coordination.k8s.io/v1/namespaces/{}", server.namespace);
+    let events = format!("/apis/events.k8s.io/v1/namespaces/{}", server.namespace);
+    let named = |rest: Value| {
+        let mut object = rest;
+        object["metadata"]["name"] = json!("a");
+        object
+    };
+    let regarding = json!({"namespace": server.namespace});
+    for (path, object) in [
+        (format!("{coordination}/leases/a"), json!({})),
+        (format!("{core}/limitranges/a"), json!({})),
+        (format!("{core}/endpoints/a"), json!({})),
+        (
+            format!("{core}/services/a"),
+            json!({"spec": {"ports": [{"port": 80}]}}),
+        ),
+        (format!("{core}/events/a"), json!({"involvedObject": regarding})),
+        (
+            format!("{events}/events/b"),
+            json!({
+                "metadata": {"name": "b"}, "regarding": regarding, "eventTime": "2026-01-01T00:00:00.000000Z",
+                "reportingController": "example.com/c", "reportingInstance": "i", "reason": "R", "action": "A",
+                "type": "Normal",
+            }),
+        ),
+    ] {
+        let object = match object["metadata"]["name"].is_null() {
+            true => named(object),
+            false => object,
+        };
+        server.put(&path, object).await.ok(201);
+    }
+    // An absent object has no version to stand on, and no uid.
+    let other = json!({"metadata": {"name": "c", "resourceVersion": "7"}});
+    server.put(&format!("{core}/limitranges/c"), other).await.ok(201);
+    let other = json!({"metadata": {"name": "d", "uid": "x"}});
+    server.put(&format!("{core}/limitranges/d"), other).await.fails(
+        409,
+        "Conflict",
+        "Precondition failed: UID in precondition: x",
+    );
+    let unversioned = "metadata.resourceVersion: Invalid value: 0: must be specified for an update";
+    let lease = format!("{coordination}/leases/a");
+    for version in ["", "0"] {
+        let object = json!({"metadata": {"name": "a", "resourceVersion": version}});
+        server
+            .put(&lease, object)
+            .await
+            .fails(422, "Invalid", unversioned);
+    }
+    let (foos, group) = server.custom().await;
+    server.post(&foos, foo(&group, "a", json!({}))).await.ok(201);
+    let mut zero = foo(&group, "a", json!({}));
+    zero["metadata"]["resourceVersion"] = json!("0");
+    server
+        .put(&format!("{foos}/a"), zero)
+        .await
+        .fails(422, "Invalid", unversioned);
+    let patch = json!({"metadata": {"resourceVersion": null}, "spec": {"replicas": 2}});
+    server
+        .patch(&format!("{foos}/a"), MERGE, patch)
+        .await
+        .fails(422, "Invalid", unversioned);
+    let crd = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/foos.{group}");
+    let mut next = server.get(&crd).await.ok(200);
+    if let Some(metadata) = next["metadata"].as_object_mut() {
+        metadata.remove("resourceVersion");
+    }
+    server.put(&crd, next).await.fails(422, "Invalid", unversioned);
+}
+
 async fn api_37_kept_fields(server: Server) {
     let made = server.make("a").await;
     let mut next = made.clone();
@@ -652,6 +786,18 @@ async fn api_38_nothing_changes(server: Server) {
         .await
         .ok(200);
     assert_eq!(version(&patched), version(&made));
+    // Nor is there an event: the next one is of the next change.
+    let changed = server
+        .patch(&server.maps("/a"), MERGE, json!({"data": {"a": "2"}}))
+        .await
+        .ok(200);
+    let path = server.maps(&format!(
+        "?watch=1&timeoutSeconds=20&fieldSelector=metadata.name%3Da&resourceVersion={}",
+        version(&made)
+    ));
+    let events = server.watch(&path, 1).await;
+    assert_eq!(types(&events), [("MODIFIED", "a")]);
+    assert_eq!(version(&events[0]["object"]), version(&changed));
 }
 
 async fn api_39_patch_types(server: Server) {
@@ -671,6 +817,20 @@ async fn api_39_patch_types(server: Server) {
         "NotFound",
         r#"configmaps "z" not found"#,
     );
+}
+
+async fn api_39_patches_do_not_conflict(server: Server) {
+    server.make("a").await;
+    let patches = (0..4).map(|index| {
+        let server = server.clone();
+        async move {
+            let patch = json!({"data": {format!("k{index}"): "v"}});
+            server.patch(&server.maps("/a"), MERGE, patch).await.ok(200);
+        }
+    });
+    futures::future::join_all(patches).await;
+    let read = server.get(&server.maps("/a")).await.ok(200);
+    assert_eq!(read["data"].as_object().map(serde_json::Map::len), Some(5));
 }
 
 async fn api_40_json_patch(server: Server) {
@@ -743,6 +903,30 @@ async fn api_41_patched_identity(server: Server) {
         )
         .await;
     wrong.fails(422, "Invalid", "metadata.labels: Invalid value");
+    let patch = |patch: Value| server.patch_map("a", patch);
+    let elsewhere = patch(json!({"metadata": {"namespace": "elsewhere"}})).await;
+    elsewhere.fails(
+        400,
+        "BadRequest",
+        "the namespace of the provided object does not match",
+    );
+    let nameless = patch(json!({"metadata": null})).await;
+    nameless.fails(
+        400,
+        "BadRequest",
+        "the name of the object (a based on URL) was undeterminable: name must be provided",
+    );
+    for other in [json!({"kind": "Pod"}), json!({"apiVersion": "v9"})] {
+        patch(other).await.fails(422, "Invalid", "patch: Invalid value");
+    }
+    let (foos, group) = server.custom().await;
+    server.post(&foos, foo(&group, "a", json!({}))).await.ok(201);
+    let foo = format!("{foos}/a");
+    let other = server.patch(&foo, MERGE, json!({"kind": "Bar"})).await;
+    other.fails(422, "Invalid", "kind: Invalid value: \"Bar\": must be Foo");
+    let version = json!({"apiVersion": format!("{group}/v9")});
+    let other = server.patch(&foo, MERGE, version).await;
+    other.fails(422, "Invalid", "apiVersion: Invalid value");
 }
 
 async fn api_48_delete_and_finalizers(server: Server) {
@@ -786,6 +970,99 @@ async fn api_48_delete_and_finalizers(server: Server) {
         .ok(200);
     assert_eq!(last["metadata"]["name"], "b");
     server.get(&server.maps("/b")).await.fails(404, "NotFound", "");
+}
+
+async fn api_48_deletes_that_return_the_object(server: Server) {
+    let core = format!("/api/v1/namespaces/{}", server.namespace);
+    let template = &deployment("a")["spec"]["template"];
+    for (plural, kind, mut object) in [
+        ("services", "Service", json!({"spec": {"ports": [{"port": 80}]}})),
+        ("podtemplates", "PodTemplate", json!({"template": template})),
+        ("resourcequotas", "ResourceQuota", json!({})),
+    ] {
+        object["metadata"] = json!({"name": "a"});
+        server.post(&format!("{core}/{plural}"), object).await.ok(201);
+        let gone = server
+            .delete(&format!("{core}/{plural}/a"), Value::Null)
+            .await
+            .ok(200);
+        assert_eq!(
+            (&gone["kind"], &gone["metadata"]["name"]),
+            (&json!(kind), &json!("a"))
+        );
+    }
+    let pod = json!({"metadata": {"name": "a"}, "spec": template["spec"]});
+    server.post(&format!("{core}/pods"), pod).await.ok(201);
+    let gone = server
+        .delete(&format!("{core}/pods/a"), json!({"gracePeriodSeconds": 0}))
+        .await
+        .ok(200);
+    assert_eq!(gone["kind"], "Pod");
+    // What waits has begun another generation.
+    let mut held = deployment("held");
+    held["metadata"]["finalizers"] = json!(["example.com/hold"]);
+    server.post(&server.deployments(""), held).await.ok(201);
+    let path = server.deployments("/held");
+    let waiting = server.delete(&path, Value::Null).await.ok(200);
+    assert_eq!(waiting["metadata"]["generation"], 2);
+    let free = json!({"metadata": {"finalizers": null}});
+    server.patch(&path, MERGE, free).await.ok(200);
+}
+
+async fn api_49_policies_and_finalizers(server: Server) {
+    let held = |name: &str, finalizer: &str| {
+        let mut map = config_map(name);
+        map["metadata"]["finalizers"] = json!([finalizer, "example.com/hold"]);
+        map
+    };
+    for (name, own, body, left) in [
+        ("a", "orphan", Value::Null, json!(["orphan", "example.com/hold"])),
+        (
+            "b",
+            "foregroundDeletion",
+            json!({}),
+            json!(["foregroundDeletion", "example.com/hold"]),
+        ),
+        (
+            "c",
+            "orphan",
+            json!({"propagationPolicy": "Background"}),
+            json!(["example.com/hold"]),
+        ),
+        (
+            "d",
+            "orphan",
+            json!({"propagationPolicy": "Foreground"}),
+            json!(["example.com/hold", "foregroundDeletion"]),
+        ),
+    ] {
+        server.post(&server.maps(""), held(name, own)).await.ok(201);
+        let path = server.maps(&format!("/{name}"));
+        let waiting = server.delete(&path, body).await.ok(200);
+        // A collector may have done its part already, but only after this answer.
+        assert_eq!(waiting["metadata"]["finalizers"], left, "{name}");
+        server
+            .patch(&path, MERGE, json!({"metadata": {"finalizers": null}}))
+            .await
+            .ok(200);
+    }
+    // Kinds older than the collector orphan by themselves.
+    let controllers = format!("/api/v1/namespaces/{}/replicationcontrollers", server.namespace);
+    let template = &deployment("a")["spec"]["template"];
+    let controller = json!({"metadata": {"name": "a"}, "spec": {"replicas": 0, "selector": {"a": "b"}, "template": template}});
+    server.post(&controllers, controller).await.ok(201);
+    let waiting = server
+        .delete(&format!("{controllers}/a"), Value::Null)
+        .await
+        .ok(200);
+    assert_eq!(waiting["metadata"]["finalizers"], json!(["orphan"]));
+    // With a body the query counts for nothing.
+    server.make("e").await;
+    server
+        .delete(&server.maps("/e?dryRun=All&propagationPolicy=Orphan"), json!({}))
+        .await
+        .ok(200);
+    server.get(&server.maps("/e")).await.fails(404, "NotFound", "");
 }
 
 async fn api_49_delete_options(server: Server) {
@@ -833,6 +1110,19 @@ async fn api_51_delete_collection(server: Server) {
         .await
         .ok(200);
     assert_eq!(names(&server.get(&server.maps("")).await.ok(200)), ["b"]);
+    for name in ["c", "d"] {
+        let mut map = config_map(name);
+        map["metadata"]["labels"] = json!({"l": "some"});
+        server.post(&server.maps(""), map).await.ok(201);
+    }
+    // One page alone, and the way to the next one.
+    let page = server
+        .delete(&server.maps("?labelSelector=l%3Dsome&limit=1"), Value::Null)
+        .await
+        .ok(200);
+    assert_eq!(names(&page), ["c"]);
+    assert!(page["metadata"]["continue"].is_string());
+    assert_eq!(names(&server.get(&server.maps("")).await.ok(200)), ["b", "d"]);
 }
 
 async fn api_52_dry_run(server: Server) {
@@ -879,6 +1169,79 @@ async fn api_53_wrong_options(server: Server) {
         "Invalid",
         "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch",
     );
+}
+
+async fn api_54_built_in_fields(server: Server) {
+    let mut object = deployment("a");
+    object["spec"]["replicas"] = json!("3");
+    let place = "into Go struct field DeploymentSpec.spec.replicas of type int32";
+    server.post(&server.deployments(""), object).await.fails(
+        400,
+        "BadRequest",
+        &format!(
+            "Deployment in version \"v1\" cannot be handled as a Deployment: json: cannot unmarshal string {place}"
+        ),
+    );
+    let mut object = deployment("a");
+    object["spec"]["colour"] = json!("red");
+    object["spec"]["template"]["spec"]["containers"][0]["resources"] =
+        json!({"limits": {"cpu": 1.5, "memory": "1024Mi"}, "shape": "round"});
+    let unknown = [
+        r#"unknown field "spec.colour""#,
+        r#"unknown field "spec.template.spec.containers[0].resources.shape""#,
+    ];
+    let strict = server.deployments("?fieldValidation=Strict");
+    server.post(&strict, object.clone()).await.fails(
+        400,
+        "BadRequest",
+        &format!("strict decoding error: {}", unknown.join(", ")),
+    );
+    let ignoring = server.deployments("?fieldValidation=Ignore&dryRun=All");
+    assert!(server.post(&ignoring, object.clone()).await.warnings().is_empty());
+    let made = server.post(&server.deployments(""), object).await;
+    let told: Vec<String> = unknown
+        .iter()
+        .map(|text| format!("299 - \"{}\"", text.replace('"', "\\\"")))
+        .collect();
+    assert_eq!(made.warnings(), told);
+    let made = made.ok(201);
+    assert!(made["spec"].get("colour").is_none());
+    assert_eq!(
+        made["spec"]["template"]["spec"]["containers"][0]["resources"],
+        json!({"limits": {"cpu": "1500m", "memory": "1Gi"}})
+    );
+    server
+        .patch(
+            &server.deployments("/a"),
+            MERGE,
+            json!({"spec": {"replicas": "x"}}),
+        )
+        .await
+        .fails(422, "Invalid", &format!("json: cannot unmarshal string {place}"));
+    let namespace = format!("/api/v1/namespaces/{}/status", server.namespace);
+    let wrong = json!({"metadata": {"name": server.namespace}, "status": "foo"});
+    server.put(&namespace, wrong).await.fails(
+        400,
+        "BadRequest",
+        "json: cannot unmarshal string into Go struct field Namespace.status of type v1.NamespaceStatus",
+    );
+}
+
+async fn api_55_one_counter(server: Server) {
+    let secrets = format!("/api/v1/namespaces/{}/secrets", server.namespace);
+    let mut last = 0;
+    for name in ["a", "b", "c"] {
+        let map = server.make(name).await;
+        let secret = json!({"metadata": {"name": name}});
+        let secret = server.post(&secrets, secret).await.ok(201);
+        for made in [map, secret] {
+            let version: u64 = version(&made).parse().expect("a number");
+            assert!(version > last, "{version} comes after {last}");
+            last = version;
+        }
+    }
+    let list = server.get(&secrets).await.ok(200);
+    assert!(version(&list).parse::<u64>().expect("a number") >= last);
 }
 
 async fn api_56_generation(server: Server) {
@@ -979,6 +1342,65 @@ async fn api_59_field_selectors(server: Server) {
         .get(&format!("{foos}?fieldSelector=spec.replicas%3D1"))
         .await;
     wrong.fails(400, "BadRequest", "field label not supported: spec.replicas");
+}
+
+async fn api_59_label_selector_errors(server: Server) {
+    for (selector, text) in [
+        ("%2Ca", "found ',', expected: !, identifier, or 'end of string'"),
+        (
+            "a%20in%20b",
+            "unable to parse requirement: found 'b' expected: '('",
+        ),
+        (
+            "a%3D-",
+            "unable to parse requirement: values[0][a]: Invalid value: \"-\": a valid label",
+        ),
+        (
+            "-a",
+            "unable to parse requirement: <nil>: Invalid value: \"-a\": name part must",
+        ),
+    ] {
+        server
+            .get(&server.maps(&format!("?labelSelector={selector}")))
+            .await
+            .fails(400, "BadRequest", text);
+    }
+}
+
+async fn api_59_events_of_both_groups(server: Server) {
+    let core = format!("/api/v1/namespaces/{}/events", server.namespace);
+    let events = format!("/apis/events.k8s.io/v1/namespaces/{}/events", server.namespace);
+    let event = json!({
+        "metadata": {"name": "a"}, "involvedObject": {"namespace": server.namespace, "name": "thing"},
+        "reportingComponent": "example.com/c", "reason": "R",
+    });
+    server.post(&core, event).await.ok(201);
+    for (path, selector) in [
+        (&core, "involvedObject.name%3Dthing"),
+        (&core, "source%3Dexample.com%2Fc"),
+        (&events, "regarding.name%3Dthing"),
+        (&events, "reportingController%3Dexample.com%2Fc"),
+    ] {
+        let list = server
+            .get(&format!("{path}?fieldSelector={selector}"))
+            .await
+            .ok(200);
+        assert_eq!(names(&list), ["a"], "{selector}");
+        let watch = format!("{path}?fieldSelector={selector}&watch=1&timeoutSeconds=20");
+        assert_eq!(
+            types(&server.watch(&watch, 1).await),
+            [("ADDED", "a")],
+            "{selector}"
+        );
+    }
+    server
+        .get(&format!("{events}?fieldSelector=involvedObject.name%3Dthing"))
+        .await
+        .fails(
+            400,
+            "BadRequest",
+            "field label not supported: involvedObject.name",
+        );
 }
 
 async fn api_60_tables_and_metadata(server: Server) {
@@ -1095,6 +1517,28 @@ async fn api_62_scale(server: Server) {
         .await
         .ok(200);
     assert_eq!(patched["spec"]["replicas"], 2);
+    for wrong in [
+        json!([]),
+        json!({"spec": "x"}),
+        json!({"spec": {"replicas": "3"}}),
+    ] {
+        server.put(&path, wrong).await.fails(400, "BadRequest", "");
+    }
+    server
+        .patch(&path, MERGE, json!({"spec": {"replicas": "x"}}))
+        .await
+        .fails(
+            422,
+            "Invalid",
+            "into Go struct field ScaleSpec.spec.replicas of type int32",
+        );
+    // A null is Go's zero.
+    server
+        .patch(&path, MERGE, json!({"spec": {"replicas": null}}))
+        .await
+        .ok(200);
+    let scaled = server.get(&server.deployments("/a")).await.ok(200);
+    assert_eq!(scaled["spec"]["replicas"], 0);
     let (foos, group) = server.custom().await;
     server.post(&foos, foo(&group, "a", json!({}))).await.ok(201);
     let missing = server.get(&format!("{foos}/a/scale")).await;
@@ -1112,6 +1556,52 @@ async fn api_62_scale(server: Server) {
         (&scale["spec"]["replicas"], &scale["status"]["replicas"]),
         (&json!(3), &json!(0))
     );
+}
+
+async fn api_64_namespace_finalize(server: Server) {
+    let name = format!("{}-b", server.namespace);
+    server
+        .post("/api/v1/namespaces", json!({"metadata": {"name": name}}))
+        .await
+        .ok(201);
+    let path = format!("/api/v1/namespaces/{name}/finalize");
+    let with = |finalizers: Value| json!({"metadata": {"name": name}, "spec": {"finalizers": finalizers}});
+    let held = server
+        .put(&path, with(json!(["kubernetes", "example.com/hold"])))
+        .await
+        .ok(200);
+    assert_eq!(
+        (&held["spec"]["finalizers"], &held["metadata"]["labels"]),
+        (
+            &json!(["kubernetes", "example.com/hold"]),
+            &json!({"kubernetes.io/metadata.name": name})
+        )
+    );
+    server.put(&path, with(json!(["bad"]))).await.fails(
+        422,
+        "Invalid",
+        "spec.finalizers[0]: Invalid value: \"bad\": name is neither a standard finalizer name nor",
+    );
+    server.get(&path).await.fails(405, "MethodNotAllowed", "");
+    let deleted = server
+        .delete(&format!("/api/v1/namespaces/{name}"), Value::Null)
+        .await
+        .ok(200);
+    assert_eq!(deleted["status"]["phase"], "Terminating");
+    server.put(&path, with(json!([]))).await.ok(200);
+    server
+        .get(&format!("/api/v1/namespaces/{name}"))
+        .await
+        .fails(404, "NotFound", "");
+}
+
+async fn api_65_the_first_service(server: Server) {
+    let service = server
+        .get("/api/v1/namespaces/default/services/kubernetes")
+        .await
+        .ok(200);
+    assert_eq!(service["spec"]["type"], "ClusterIP");
+    assert_eq!(service["spec"]["ports"][0]["name"], "https");
 }
 
 async fn api_66_namespaces_of_creates(server: Server) {
@@ -1188,6 +1678,17 @@ async fn api_78_custom_fields(server: Server) {
         "UnsupportedMediaType",
         "accepted media types include: application/json-patch+json, application/merge-patch+json",
     );
+}
+
+async fn api_86_nesting(server: Server) {
+    let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let body = format!(r#"{{"metadata":{{"name":"a"}},"data":{{"a":{deep}}}}}"#);
+    let request = Request::post(server.maps(""))
+        .header(header::CONTENT_TYPE, JSON)
+        .body(Body::from(body.into_bytes()))
+        .expect("a request");
+    let answer = server.client.send(request).await.expect("an answer");
+    assert_eq!(answer.status(), 400);
 }
 
 async fn api_100_paths(server: Server) {

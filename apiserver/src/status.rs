@@ -221,6 +221,19 @@ impl ApiError {
         )
     }
 
+    /// 415: server-side apply is not served yet.
+    pub fn apply_not_served(accepted: &[&str]) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            reason::UNSUPPORTED_MEDIA_TYPE,
+            format!(
+                "server-side apply (application/apply-patch+yaml) is not served by this server yet - accepted media \
+                 types include: {}",
+                accepted.join(", ")
+            ),
+        )
+    }
+
     /// 422: the object breaks rules, one cause for each; `subject.resource` is the kind.
     pub fn invalid(subject: Subject<'_>, name: &str, faults: &[FieldError]) -> Self {
         let mut error = Self::new(
@@ -288,6 +301,11 @@ impl ApiError {
     /// HTTP code; the document's own.
     pub fn code(&self) -> StatusCode {
         StatusCode::from_u16(self.0.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Whether the name of an object to be created is taken.
+    pub fn is_already_exists(&self) -> bool {
+        self.0.reason == reason::ALREADY_EXISTS
     }
 
     /// The status inside.

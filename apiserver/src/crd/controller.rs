@@ -9,7 +9,7 @@ use super::status::{self, Taken};
 use super::{CLEANUP_FINALIZER, PREFIX, serving};
 use crate::engine::Engine;
 use crate::engine::query::DeleteOptions;
-use crate::registry::{Origin, ResourceInfo};
+use crate::registry::{ResourceInfo, builtin};
 use crate::rest::{self, delete_quietly, is_race};
 use crate::status::ApiError;
 use crate::storage::{ChangeKind, Entry, ListRequest, StorageError};
@@ -90,6 +90,9 @@ async fn reconcile(engine: &Engine, key: &str) -> Result<State, ApiError> {
     }
     let group = &entry.value["spec"]["group"];
     let mut taken = Taken::default();
+    for own in builtin::resources().iter().filter(|own| *group == *own.gvr.group) {
+        taken.add_built_in(own);
+    }
     for other in list(engine).await.map_err(ApiError::internal)?.entries {
         if other.key != entry.key && other.value["spec"]["group"] == *group {
             taken.add(&other.value);
@@ -137,19 +140,14 @@ async fn finish(engine: &Engine, entry: &Arc<Entry>) -> Result<State, ApiError> 
     let set = |crd: &mut Value, status: &str, reason: &str, message: &str| {
         status::set_condition(crd, "Terminating", status, reason, message, &now);
     };
-    let snapshot = engine.registry().snapshot();
-    let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    let served = snapshot
-        .iter()
-        .find(|info| matches!(&info.origin, Origin::Custom(version) if version.crd_name == name));
-    match served {
+    match serving::stored_resource(&crd).map(Arc::new) {
         None => set(
             &mut crd,
             "False",
             "NeverEstablished",
             "resource was never established",
         ),
-        Some(info) if empty(engine, info).await? => {
+        Some(info) if empty(engine, &info).await? => {
             set(
                 &mut crd,
                 "False",

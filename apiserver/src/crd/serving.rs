@@ -6,6 +6,7 @@ use kubewright_schema::Structural;
 use serde_json::Value;
 
 use super::status::is_true;
+use crate::registry::builtin;
 use crate::registry::{
     Column, CustomVersion, GroupVersionResource, Origin, Registry, ResourceInfo, ScalePaths, Scope,
     SelectableField, Subresource,
@@ -70,7 +71,7 @@ pub fn resources(crd: &Value) -> Vec<ResourceInfo> {
         return Vec::new();
     }
     let versions = || crd["spec"]["versions"].as_array().into_iter().flatten();
-    let Some(storage) = versions().find(|version| version["storage"] == true) else {
+    let Some(storage) = storage_version(crd) else {
         return Vec::new();
     };
     versions()
@@ -78,6 +79,24 @@ pub fn resources(crd: &Value) -> Vec<ResourceInfo> {
         .filter(|version| !wants_webhook(crd) || version["name"] == storage["name"])
         .filter_map(|version| resource(crd, version, &text(&storage["name"])))
         .collect()
+}
+
+fn storage_version(crd: &Value) -> Option<&Value> {
+    let mut versions = crd["spec"]["versions"].as_array()?.iter();
+    versions.find(|version| version["storage"] == true)
+}
+
+/// The resource as it is stored, whether that version is served or not; `None` before the CRD is established.
+pub(super) fn stored_resource(crd: &Value) -> Option<ResourceInfo> {
+    let storage = storage_version(crd).filter(|_| is_true(crd, "Established"))?;
+    resource(crd, storage, &text(&storage["name"])).filter(|info| !is_built_in(info))
+}
+
+/// Whether a resource is one of the server's own, in whatever version: they would share their objects.
+fn is_built_in(info: &ResourceInfo) -> bool {
+    builtin::resources()
+        .iter()
+        .any(|own| own.gvr.group == info.gvr.group && own.gvr.resource == info.gvr.resource)
 }
 
 fn resource(crd: &Value, version: &Value, storage_version: &str) -> Option<ResourceInfo> {
@@ -185,6 +204,7 @@ fn selectable_fields(fields: &Value) -> Vec<SelectableField> {
         .map(|path| SelectableField {
             label: path.trim_start_matches('.').to_owned(),
             path,
+            fallback: None,
             absent: String::new(),
         })
         .collect()
@@ -200,30 +220,34 @@ fn deprecation(version: &Value, group: &str, kind: &str) -> Option<String> {
 /// Brings the registry to what this state of a CRD says. An older state than the registry's changes nothing.
 pub(crate) fn publish(registry: &Registry, crd: &Value) {
     let name = text(&crd["metadata"]["name"]);
-    let wanted = resources(crd);
+    let mut wanted = resources(crd);
+    wanted.retain(|info| !is_built_in(info));
     let generation = crd["metadata"]["generation"].as_i64().unwrap_or(0);
-    let current = registry.snapshot();
-    let served: Vec<&Arc<ResourceInfo>> = current.iter().filter(|info| is_of(info, &name)).collect();
-    let outdated = served.iter().any(|info| match &info.origin {
-        Origin::Custom(version) => {
-            version.crd_uid == text(&crd["metadata"]["uid"]) && version.crd_generation > generation
-        }
-        Origin::BuiltIn => false,
-    });
-    let unchanged = served.len() == wanted.len()
-        && served.iter().all(|old| {
-            wanted
-                .iter()
-                .any(|new| same(old, new, &crd["metadata"]["uid"], generation))
+    // Once true it stays true: a state without it is from before.
+    let established = is_true(crd, "Established");
+    registry.update_if(|snapshot| {
+        let served: Vec<&Arc<ResourceInfo>> = snapshot.iter().filter(|info| is_of(info, &name)).collect();
+        let outdated = served.iter().any(|info| match &info.origin {
+            Origin::Custom(version) => {
+                version.crd_uid == text(&crd["metadata"]["uid"])
+                    && (version.crd_generation > generation || !established)
+            }
+            Origin::BuiltIn => false,
         });
-    if outdated || unchanged {
-        return;
-    }
-    registry.update(|snapshot| {
+        let unchanged = served.len() == wanted.len()
+            && served.iter().all(|old| {
+                wanted
+                    .iter()
+                    .any(|new| same(old, new, &crd["metadata"]["uid"], generation))
+            });
+        if outdated || unchanged {
+            return false;
+        }
         snapshot.retain(|info| !is_of(info, &name));
         for info in &wanted {
             snapshot.insert(info.clone());
         }
+        true
     });
 }
 
@@ -234,9 +258,11 @@ pub(super) fn withdraw(registry: &Registry, crd: &Value) {
         Origin::Custom(version) => uid == version.crd_uid.as_str(),
         Origin::BuiltIn => false,
     };
-    if registry.snapshot().iter().any(|info| is_it(info)) {
-        registry.update(|snapshot| snapshot.retain(|info| !is_it(info)));
-    }
+    registry.update_if(|snapshot| {
+        let served = snapshot.iter().any(|info| is_it(info));
+        snapshot.retain(|info| !is_it(info));
+        served
+    });
 }
 
 fn is_of(info: &ResourceInfo, crd: &str) -> bool {
@@ -357,6 +383,15 @@ mod tests {
         assert_eq!(served(&registry), ["v1/8"]);
         publish(&registry, &first);
         assert_eq!(served(&registry), ["v1/8"], "an older state comes late");
+
+        let mut unaccepted = second.clone();
+        unaccepted["status"]["conditions"] = json!([]);
+        publish(&registry, &unaccepted);
+        assert_eq!(
+            served(&registry),
+            ["v1/8"],
+            "established stays true: this is from before"
+        );
 
         second["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
         publish(&registry, &second);

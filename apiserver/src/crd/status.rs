@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-/// Names that the other CRDs of a group have got.
+use crate::registry::ResourceInfo;
+
+/// Names that the other CRDs and the built-in kinds of a group have got.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     /// Plurals, singulars and short names.
@@ -25,6 +27,20 @@ impl Taken {
             .extend(short.filter_map(Value::as_str).map(str::to_owned));
         self.kinds
             .extend(["kind", "listKind"].into_iter().filter_map(text));
+    }
+
+    /// Adds the names of a built-in kind. Upstream accepts them and never shows the objects, since the built-in kind
+    /// answers first; here both would be stored in one place.
+    pub(super) fn add_built_in(&mut self, info: &ResourceInfo) {
+        let short = info.short_names.iter();
+        self.resources.extend(
+            [&info.gvr.resource, &info.singular]
+                .into_iter()
+                .chain(short)
+                .cloned(),
+        );
+        self.kinds
+            .extend([&info.kind, &info.list_kind].into_iter().cloned());
     }
 }
 

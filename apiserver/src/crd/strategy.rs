@@ -1,6 +1,6 @@
 //! What writing a CRD means beyond writing any object.
 
-use kubewright_schema::{FieldError, crd};
+use kubewright_schema::{FieldError, Structural, crd};
 use serde_json::{Value, json};
 
 use super::serving::{self, wants_webhook};
@@ -8,6 +8,7 @@ use super::{CLEANUP_FINALIZER, status};
 use crate::engine::Engine;
 use crate::registry::ResourceInfo;
 use crate::rest::strategy::Strategy;
+use crate::rest::typed;
 
 /// The strategy of `customresourcedefinitions`.
 #[derive(Debug)]
@@ -43,14 +44,28 @@ fn without_metadata(mut faults: Vec<FieldError>) -> Vec<FieldError> {
     faults
 }
 
+/// One warning for each version whose schema carries rules in CEL.
+fn rules_not_evaluated(crd: &Value) -> impl Iterator<Item = String> {
+    let versions = crd["spec"]["versions"].as_array().into_iter().flatten();
+    versions.filter_map(|version| {
+        let schema = Structural::from_json(&version["schema"]["openAPIV3Schema"]).ok()?;
+        let rules = schema.rules().len();
+        (rules > 0).then(|| {
+            format!(
+                "version {}: x-kubernetes-validations are not evaluated by this server yet ({rules} rules)",
+                version["name"]
+            )
+        })
+    })
+}
+
 impl Strategy for Crds {
-    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
+    fn decode(&self, object: &mut Value, _info: &ResourceInfo) -> Result<Vec<String>, String> {
+        let mut complaints = typed::read_metadata(object)?;
         let unknown = crd::decode(object)?;
         crd::default(object);
-        Ok(unknown
-            .into_iter()
-            .map(|path| format!("unknown field {path:?}"))
-            .collect())
+        complaints.extend(unknown.into_iter().map(|path| format!("unknown field {path:?}")));
+        Ok(complaints)
     }
 
     fn prepare_for_create(&self, object: &mut Value) {
@@ -83,6 +98,7 @@ impl Strategy for Crds {
             .into_iter()
             .flatten()
             .filter(|v| v["served"] == true);
+        warnings.extend(rules_not_evaluated(object));
         if wants_webhook(object) && served.count() > 1 {
             warnings.push(
                 "conversion webhooks are not called by this server: only the storage version is served"
@@ -90,6 +106,10 @@ impl Strategy for Crds {
             );
         }
         warnings
+    }
+
+    fn updates_unconditionally(&self) -> bool {
+        false
     }
 
     fn name_faults(&self, _: &str) -> Vec<String> {

@@ -66,29 +66,101 @@ pub(crate) fn decode_yaml(body: &[u8]) -> Result<Decoded> {
     Ok(Decoded { value, duplicates })
 }
 
-/// Reads a value and notes each key that an object holds twice; the last one wins, as in Go.
-struct Tracked<'a> {
-    path: String,
-    duplicates: &'a mut Vec<String>,
+/// Deepest nesting of objects and lists that is taken in (API-86).
+///
+/// Below serde_json's own limit of 128, so that a client's can still read the object inside a list or an event.
+pub(crate) const DEPTH_LIMIT: usize = 120;
+
+/// Whether a value nests deeper than `limit`; never looks deeper itself.
+pub(crate) fn is_deeper_than(value: &Value, limit: usize) -> bool {
+    match value {
+        Value::Array(_) | Value::Object(_) if limit == 0 => true,
+        Value::Array(items) => items.iter().any(|item| is_deeper_than(item, limit - 1)),
+        Value::Object(map) => map.values().any(|value| is_deeper_than(value, limit - 1)),
+        _ => false,
+    }
 }
 
-impl<'a> Tracked<'a> {
-    fn root(duplicates: &'a mut Vec<String>) -> Self {
+/// Where a value stands, as a chain on the stack: it becomes text in a complaint alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FieldPath<'a> {
+    /// The document itself.
+    Root,
+    /// A field of a type.
+    Field(&'a FieldPath<'a>, &'a str),
+    /// A key of a map.
+    Key(&'a FieldPath<'a>, &'a str),
+    /// A place in a list.
+    Index(&'a FieldPath<'a>, usize),
+}
+
+impl FieldPath<'_> {
+    /// The fields on the way, without keys and places: Go's path in a type error.
+    pub(crate) fn fields(&self) -> Vec<&str> {
+        let mut fields = Vec::new();
+        let mut at = self;
+        loop {
+            at = match at {
+                Self::Root => break,
+                Self::Field(parent, name) => {
+                    fields.push(*name);
+                    parent
+                }
+                Self::Key(parent, _) | Self::Index(parent, _) => parent,
+            };
+        }
+        fields.reverse();
+        fields
+    }
+}
+
+impl std::fmt::Display for FieldPath<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Field(Self::Root, name) | Self::Key(Self::Root, name) => f.write_str(name),
+            Self::Field(parent, name) | Self::Key(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Index(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+/// Reads a value and notes each key that an object holds twice; the last one wins, as in Go.
+struct Tracked<'a, 'd> {
+    path: &'a FieldPath<'a>,
+    /// Objects and lists around it.
+    depth: usize,
+    duplicates: &'d mut Vec<String>,
+}
+
+impl<'d> Tracked<'static, 'd> {
+    fn root(duplicates: &'d mut Vec<String>) -> Self {
         Self {
-            path: String::new(),
+            path: &FieldPath::Root,
+            depth: 0,
             duplicates,
         }
     }
+}
 
-    fn below(&mut self, path: String) -> Tracked<'_> {
+impl Tracked<'_, '_> {
+    fn below<'b>(&'b mut self, path: &'b FieldPath<'b>) -> Tracked<'b, 'b> {
         Tracked {
             path,
+            depth: self.depth + 1,
             duplicates: self.duplicates,
         }
     }
+
+    fn check_depth<E: serde::de::Error>(&self) -> Result<(), E> {
+        if self.depth < DEPTH_LIMIT {
+            return Ok(());
+        }
+        Err(E::custom(format_args!("nested deeper than {DEPTH_LIMIT}")))
+    }
 }
 
-impl<'de> DeserializeSeed<'de> for Tracked<'_> {
+impl<'de> DeserializeSeed<'de> for Tracked<'_, '_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -96,7 +168,7 @@ impl<'de> DeserializeSeed<'de> for Tracked<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Tracked<'_> {
+impl<'de> Visitor<'de> for Tracked<'_, '_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -142,10 +214,12 @@ impl<'de> Visitor<'de> for Tracked<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Value, A::Error> {
+        self.check_depth()?;
         let mut items = Vec::new();
         loop {
-            let path = format!("{}[{}]", self.path, items.len());
-            match seq.next_element_seed(self.below(path))? {
+            let parent = self.path;
+            let path = FieldPath::Index(parent, items.len());
+            match seq.next_element_seed(self.below(&path))? {
                 Some(item) => items.push(item),
                 None => return Ok(Value::Array(items)),
             }
@@ -153,16 +227,16 @@ impl<'de> Visitor<'de> for Tracked<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut access: A) -> Result<Value, A::Error> {
+        self.check_depth()?;
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
-            let path = match self.path.as_str() {
-                "" => key.clone(),
-                parent => format!("{parent}.{key}"),
-            };
+            let parent = self.path;
+            let path = FieldPath::Key(parent, &key);
             if map.contains_key(&key) {
-                self.duplicates.push(format!("duplicate field {path:?}"));
+                self.duplicates
+                    .push(format!("duplicate field {:?}", path.to_string()));
             }
-            let value = access.next_value_seed(self.below(path))?;
+            let value = access.next_value_seed(self.below(&path))?;
             map.insert(key, value);
         }
         Ok(Value::Object(map))
@@ -194,6 +268,20 @@ mod tests {
             assert!(decode_json(wrong.as_bytes()).is_err(), "{wrong}");
         }
         assert!(decode_yaml(b"a: [").is_err());
+    }
+
+    #[test]
+    fn api_86_nesting_is_bounded() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let deepest = decode_json(nested(DEPTH_LIMIT).as_bytes()).expect("deep enough");
+        assert!(!is_deeper_than(&deepest.value, DEPTH_LIMIT));
+        assert!(is_deeper_than(&deepest.value, DEPTH_LIMIT - 1));
+        assert!(decode_json(nested(DEPTH_LIMIT + 1).as_bytes()).is_err());
+        // The YAML library's own limit is lower: its stack frames are larger.
+        assert!(decode_yaml(nested(50).as_bytes()).is_ok());
+        for decode in [decode_json, decode_yaml] {
+            assert!(decode(nested(100_000).as_bytes()).is_err());
+        }
     }
 
     #[test]

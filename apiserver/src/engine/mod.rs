@@ -344,9 +344,9 @@ impl Engine {
             Target::Resource(path) => path.verb(&parts.method, &query),
             _ => None,
         };
-        let deadline = match verb {
-            Some(Verb::Watch) => Duration::MAX,
-            _ => query.timeout().map_or(DEADLINE, |asked| asked.min(DEADLINE)),
+        let deadline = match (verb, query.timeout()) {
+            (Some(Verb::Watch), _) => Ok(Duration::MAX),
+            (_, asked) => asked.map(|asked| asked.map_or(DEADLINE, |asked| asked.min(DEADLINE))),
         };
         let work = async {
             if let Some(interceptor) = &self.0.interceptor
@@ -361,8 +361,9 @@ impl Engine {
             }
         };
         let outcome = match deadline {
-            Duration::MAX => work.await,
-            deadline => tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| {
+            Err(failure) => Err(failure),
+            Ok(Duration::MAX) => work.await,
+            Ok(deadline) => tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| {
                 Err(ApiError::timeout(
                     "Timeout: request did not complete within the allotted timeout",
                 ))
@@ -399,8 +400,11 @@ impl Engine {
     {
         let mut call = rest::route(self, path, &parts.method, query, parts.headers.clone())?;
         let body = read(body).await?;
-        let reply = call.run(&body).await?;
-        let mut response = call.render(reply);
+        // A refused object is warned of as well.
+        let mut response = match call.run(&body).await {
+            Ok(reply) => call.render(reply),
+            Err(failure) => self.failure(parts, &failure),
+        };
         for warning in &call.warnings {
             if let Ok(value) = HeaderValue::try_from(warning_header(warning)) {
                 response.headers_mut().append(header::WARNING, value);

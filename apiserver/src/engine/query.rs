@@ -8,6 +8,7 @@ use std::time::Duration;
 use kubewright_schema::{ErrorKind, FieldError};
 use serde_json::Value;
 
+use super::path::Verb;
 use crate::rest::selector::{FieldSelector, LabelSelector};
 use crate::status::{ApiError, Result, Subject};
 
@@ -42,18 +43,21 @@ impl Query {
         !matches!(self.get(name), None | Some("0")) && !self.text(name).eq_ignore_ascii_case("false")
     }
 
-    /// `timeout`, as a Go duration in whole units (`30s`, `1m`).
-    pub(crate) fn timeout(&self) -> Option<Duration> {
-        let text = self.get("timeout")?;
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let count: u64 = text[..digits].parse().ok()?;
-        match &text[digits..] {
-            "ms" => Some(Duration::from_millis(count)),
-            "s" => Some(Duration::from_secs(count)),
-            "m" => Some(Duration::from_secs(count.saturating_mul(60))),
-            _ => None,
+    /// `timeout`, a Go duration (`30s`, `1m30s`); none where it is not positive.
+    ///
+    /// # Errors
+    /// 400 for what is no duration.
+    pub(crate) fn timeout(&self) -> Result<Option<Duration>> {
+        let text = self.text("timeout");
+        if text.is_empty() {
+            return Ok(None);
         }
-        .filter(|timeout| !timeout.is_zero())
+        let timeout = go_duration(text).ok_or_else(|| {
+            ApiError::bad_request(format!(
+                "invalid timeout specified in the request URL - time: invalid duration {text:?}"
+            ))
+        })?;
+        Ok(timeout.filter(|timeout| !timeout.is_zero()))
     }
 
     fn number(&self, name: &str) -> Result<Option<i64>> {
@@ -64,6 +68,44 @@ impl Query {
             }),
         }
     }
+}
+
+/// Reads a duration as Go's `time.ParseDuration` does; the inner `None` is a negative one.
+fn go_duration(text: &str) -> Option<Option<Duration>> {
+    const UNITS: [(&str, f64); 8] = [
+        ("ns", 1e-9),
+        ("us", 1e-6),
+        ("µs", 1e-6),
+        ("μs", 1e-6),
+        ("ms", 1e-3),
+        ("s", 1.0),
+        ("m", 60.0),
+        ("h", 3600.0),
+    ];
+    let (mut rest, negative) = match text.strip_prefix('-') {
+        Some(rest) => (rest, true),
+        None => (text.strip_prefix('+').unwrap_or(text), false),
+    };
+    if rest == "0" {
+        return Some(Some(Duration::ZERO));
+    }
+    if rest.is_empty() {
+        return None;
+    }
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let count: f64 = rest[..number].parse().ok()?;
+        rest = &rest[number..];
+        let end = rest
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(rest.len());
+        let (_, unit) = UNITS.into_iter().find(|(name, _)| *name == &rest[..end])?;
+        seconds += count * unit;
+        rest = &rest[end..];
+    }
+    let duration = Duration::try_from_secs_f64(seconds).ok()?;
+    Some((!negative).then_some(duration))
 }
 
 /// Refuses options with 422, naming their kind.
@@ -116,11 +158,11 @@ pub struct ListOptions {
 }
 
 impl ListOptions {
-    /// Reads and checks them.
+    /// Reads and checks them. Which rules hold goes by the verb: a path may ask for a watch as well as the query.
     ///
     /// # Errors
     /// 400 for what cannot be parsed, 422 for what cannot be combined (API-26).
-    pub fn parse(query: &Query) -> Result<Self> {
+    pub fn parse(query: &Query, verb: Verb) -> Result<Self> {
         let resource_version = match query.text("resourceVersion") {
             "" => None,
             text => Some(parse_version(text)?),
@@ -138,7 +180,7 @@ impl ListOptions {
             token: Some(query.text("continue"))
                 .filter(|token| !token.is_empty())
                 .map(str::to_owned),
-            watch: query.flag("watch"),
+            watch: verb == Verb::Watch,
             bookmarks: query.flag("allowWatchBookmarks"),
             send_initial_events: query
                 .get("sendInitialEvents")
@@ -152,26 +194,27 @@ impl ListOptions {
         const MATCH: &str = "resourceVersionMatch";
         let mut faults = Vec::new();
         let forbidden = |detail: &str| FieldError::new(ErrorKind::Forbidden, MATCH, None, detail);
-        if let Some(wants) = self.send_initial_events {
-            if !self.watch {
-                faults.push(FieldError::new(
-                    ErrorKind::Forbidden,
-                    "sendInitialEvents",
-                    None,
-                    "sendInitialEvents is forbidden for list",
-                ));
-            } else if wants && text != "NotOlderThan" || text.is_empty() {
-                faults.push(forbidden(
-                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-                ));
-            }
-        } else if !text.is_empty() && self.watch {
+        self.version_match = match text {
+            "Exact" => Some(VersionMatch::Exact),
+            "NotOlderThan" => Some(VersionMatch::NotOlderThan),
+            _ => None,
+        };
+        let supported = match self.watch {
+            true => self.version_match == Some(VersionMatch::NotOlderThan),
+            false => self.version_match.is_some(),
+        };
+        if self.watch && self.send_initial_events.is_some() && !supported {
             faults.push(forbidden(
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
             ));
         }
-        if !text.is_empty() && !self.watch {
-            if self.resource_version.is_none() {
+        if !text.is_empty() {
+            if self.watch && self.send_initial_events.is_none() {
+                faults.push(forbidden(
+                    "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+                ));
+            }
+            if !self.watch && self.resource_version.is_none() {
                 faults.push(forbidden(
                     "resourceVersionMatch is forbidden unless resourceVersion is provided",
                 ));
@@ -181,24 +224,27 @@ impl ListOptions {
                     "resourceVersionMatch is forbidden when continue is provided",
                 ));
             }
-        }
-        self.version_match = match text {
-            "" => None,
-            "Exact" => Some(VersionMatch::Exact),
-            "NotOlderThan" => Some(VersionMatch::NotOlderThan),
-            other => {
-                faults.push(FieldError::new(
-                    ErrorKind::NotSupported,
-                    MATCH,
-                    Value::from(other),
-                    r#"supported values: "Exact", "NotOlderThan", """#,
-                ));
-                None
+            if !supported {
+                let values = match self.watch {
+                    true => r#"supported values: "NotOlderThan""#,
+                    false => r#"supported values: "Exact", "NotOlderThan", """#,
+                };
+                let value = Value::from(text);
+                faults.push(FieldError::new(ErrorKind::NotSupported, MATCH, value, values));
             }
-        };
-        if self.version_match == Some(VersionMatch::Exact) && self.resource_version == Some(0) {
-            faults.push(forbidden(
-                "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+            let exact = self.version_match == Some(VersionMatch::Exact);
+            if !self.watch && exact && self.resource_version == Some(0) {
+                faults.push(forbidden(
+                    "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+                ));
+            }
+        }
+        if !self.watch && self.send_initial_events.is_some() {
+            faults.push(FieldError::new(
+                ErrorKind::Forbidden,
+                "sendInitialEvents",
+                None,
+                "sendInitialEvents is forbidden for list",
             ));
         }
         refuse("ListOptions", &faults)?;
@@ -325,8 +371,10 @@ fn parse_dry_run<'a>(values: impl Iterator<Item = &'a str>, faults: &mut Vec<Fie
 /// What happens to an object's dependents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Propagation {
-    /// They go after it.
+    /// As the object's own finalizers say, else as is usual for its kind.
     #[default]
+    Unset,
+    /// They go after it.
     Background,
     /// They go before it.
     Foreground,
@@ -348,11 +396,13 @@ pub struct DeleteOptions {
 }
 
 impl DeleteOptions {
-    /// Reads them from the body, where there is one, else from the query.
+    /// Reads them from the body; a query counts where there is none.
     ///
     /// # Errors
     /// 400 for a body of the wrong shape, 422 for wrong values (API-49).
     pub fn parse(query: &Query, body: Option<&Value>) -> Result<Self> {
+        let nothing = Query::default();
+        let query = if body.is_some() { &nothing } else { query };
         let mut faults = Vec::new();
         let text = |path: &str| body.and_then(|body| body.pointer(path)).and_then(Value::as_str);
         let from_body = |name: &str| {
@@ -411,15 +461,16 @@ impl DeleteOptions {
         let propagation = match (policy, orphan) {
             (Some("Foreground"), _) => Propagation::Foreground,
             (Some("Orphan"), _) | (None, Some(true)) => Propagation::Orphan,
-            (Some("Background") | None, _) => Propagation::Background,
+            (Some("Background"), _) | (None, Some(false)) => Propagation::Background,
+            (None, None) => Propagation::Unset,
             (Some(other), _) => {
                 faults.push(FieldError::new(
                     ErrorKind::NotSupported,
                     "propagationPolicy",
                     Value::from(other),
-                    r#"supported values: "Background", "Foreground", "Orphan""#,
+                    r#"supported values: "Foreground", "Background", "Orphan", "nil""#,
                 ));
-                Propagation::Background
+                Propagation::Unset
             }
         };
         refuse("DeleteOptions", &faults)?;
@@ -429,5 +480,66 @@ impl DeleteOptions {
             resource_version: text("/preconditions/resourceVersion").map(str::to_owned),
             propagation,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn api_10_timeouts_are_go_durations() {
+        let timeout = |text: &str| Query::parse(Some(&format!("timeout={text}"))).timeout();
+        for (text, millis) in [
+            ("30s", 30_000),
+            ("1h", 3_600_000),
+            ("1m30s", 90_000),
+            ("1.5s", 1500),
+            ("250ms", 250),
+            ("1h0m0.5s", 3_600_500),
+        ] {
+            assert_eq!(timeout(text), Ok(Some(Duration::from_millis(millis))), "{text}");
+        }
+        for none in ["", "0", "0s", "-1s"] {
+            assert_eq!(timeout(none), Ok(None), "{none}");
+        }
+        for wrong in ["foo", "1", "1x", "s", "-", "1m30", "1..5s"] {
+            assert_eq!(
+                timeout(wrong).map_err(|error| error.code().as_u16()),
+                Err(400),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn api_26_a_watch_by_its_path_keeps_the_rules_of_watches() {
+        let query = Query::parse(Some("resourceVersion=1&resourceVersionMatch=Exact"));
+        assert!(ListOptions::parse(&query, Verb::List).is_ok());
+        let refused = ListOptions::parse(&query, Verb::Watch).expect_err("no match on a watch");
+        assert_eq!(refused.code(), 422);
+        // Nor does a query make a watch of another verb.
+        let query = Query::parse(Some("watch=1"));
+        assert!(
+            !ListOptions::parse(&query, Verb::DeleteCollection)
+                .expect("options")
+                .watch
+        );
+    }
+
+    #[test]
+    fn api_49_a_body_silences_the_query() {
+        let query = Query::parse(Some("propagationPolicy=Orphan&dryRun=All"));
+        let parse = |body: Option<&Value>| DeleteOptions::parse(&query, body).expect("right options");
+        let asked = parse(None);
+        assert_eq!(
+            (asked.propagation, asked.dry_run),
+            (Propagation::Orphan, DryRun::All)
+        );
+        let asked = parse(Some(&serde_json::json!({})));
+        assert_eq!(
+            (asked.propagation, asked.dry_run),
+            (Propagation::Unset, DryRun::No)
+        );
     }
 }

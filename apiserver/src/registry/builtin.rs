@@ -161,11 +161,13 @@ fn selectable_fields(gvr: &GroupVersionResource) -> Vec<SelectableField> {
         ("batch", "jobs") => &[("status.successful", ".status.succeeded", "0")],
         _ => &[],
     };
+    // An event of the newer API names its source elsewhere.
     fields
         .iter()
         .map(|(label, path, absent)| SelectableField {
             label: (*label).into(),
             path: (*path).into(),
+            fallback: (*label == "source").then(|| ".reportingComponent".into()),
             absent: (*absent).into(),
         })
         .collect()

@@ -70,6 +70,8 @@ pub struct SelectableField {
     pub label: String,
     /// Where its value is, with leading dot, such as `.spec.nodeName`.
     pub path: String,
+    /// Where its value is while there is nothing at `path`.
+    pub fallback: Option<String>,
     /// Text it has while the field is absent: mostly empty, `false` or `0` where upstream's type has no null.
     pub absent: String,
 }
@@ -256,12 +258,27 @@ impl Registry {
     ///
     /// `change` may run more than once when writers race.
     pub fn update(&self, change: impl Fn(&mut Snapshot)) {
+        self.update_if(|snapshot| {
+            change(snapshot);
+            true
+        });
+    }
+
+    /// Like [`Registry::update`], but publishes nothing where `change` answers false: what it decides by is then the
+    /// very snapshot that it changes.
+    pub fn update_if(&self, change: impl Fn(&mut Snapshot) -> bool) {
+        let changed = std::cell::Cell::new(false);
         self.current.rcu(|old| {
             let mut next = Snapshot::clone(old);
-            change(&mut next);
+            changed.set(change(&mut next));
+            if !changed.get() {
+                return old.clone();
+            }
             next.revision += 1;
-            next
+            Arc::new(next)
         });
-        self.changed.send_replace(());
+        if changed.get() {
+            self.changed.send_replace(());
+        }
     }
 }

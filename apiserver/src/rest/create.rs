@@ -5,11 +5,11 @@ use kubewright_schema::{ErrorKind, FieldError};
 use serde_json::{Value, json};
 
 use super::pipeline::{Accepted, Door};
-use super::{Call, Reply, convert, meta};
+use super::{Call, Reply, convert, is_race, meta};
 use crate::engine::decode::Decoded;
 use crate::engine::query::{DryRun, WriteOptions};
 use crate::status::{ApiError, Result};
-use crate::storage::StorageError;
+use crate::storage::{Entry, StorageError};
 
 /// What generated names end with: no vowels and no look-alikes.
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -40,7 +40,7 @@ impl Call<'_> {
             ("", base) => Some(base.to_owned()),
             _ => None,
         };
-        self.check_namespace(meta::text(&object, "name")).await?;
+        let namespace = self.check_namespace(meta::text(&object, "name")).await?;
         self.prepare_create(&mut object);
         for attempt in 1.. {
             if let Some(base) = &generate {
@@ -50,8 +50,9 @@ impl Call<'_> {
             convert::to_storage(&mut stored, &self.info);
             let strategy = self.engine.strategy(&self.info);
             strategy.prepare_for_create(&mut stored);
-            self.validate(&self.served(&stored), None, Door::Main)?;
+            // Before rules that take time in proportion.
             self.check_size(&stored)?;
+            self.validate(&self.served(&stored), None, Door::Main)?;
             if attempt == 1 {
                 self.warnings.extend(strategy.warnings(&stored, None));
             }
@@ -76,6 +77,7 @@ impl Call<'_> {
             };
             match outcome {
                 Ok(entry) => {
+                    self.check_still_open(namespace.as_deref(), &entry).await?;
                     strategy.stored(self.engine, &entry.value);
                     return Ok(Reply::Object(StatusCode::CREATED, entry));
                 }
@@ -84,6 +86,28 @@ impl Call<'_> {
             }
         }
         Err(ApiError::internal("no name was generated"))
+    }
+
+    /// Takes a new object back where the deletion of its namespace began meanwhile: whoever empties the namespace may
+    /// have looked before it was there.
+    async fn check_still_open(&self, namespace: Option<&Entry>, made: &Entry) -> Result<()> {
+        let Some(namespace) = namespace else { return Ok(()) };
+        let storage = self.engine.storage();
+        let now = storage.get(&namespace.key).await;
+        let now = now.map_err(|error| self.storage_error("", error))?;
+        if now.is_some_and(|now| now.revision == namespace.revision || !meta::is_deleting(&now.value)) {
+            return Ok(());
+        }
+        // Changed or gone already: then others know of it and see to it.
+        let undone = storage.delete(&made.key, made.value.clone(), made.revision).await;
+        if let Err(error) = undone
+            && !is_race(&error)
+        {
+            return Err(self.storage_error("", error));
+        }
+        self.check_namespace(meta::text(&made.value, "name"))
+            .await
+            .map(drop)
     }
 
     /// What the server owns, and what a create may not bring (API-24).

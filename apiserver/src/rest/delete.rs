@@ -11,6 +11,11 @@ use crate::engine::query::{DeleteOptions, DryRun, ListOptions, Propagation};
 use crate::status::{ApiError, Result};
 use crate::storage::{Entry, StorageError};
 
+/// Finalizer that keeps an object until its dependents have lost their reference to it.
+const ORPHAN: &str = "orphan";
+/// Finalizer that keeps an object until its dependents are gone.
+const FOREGROUND: &str = "foregroundDeletion";
+
 /// What became of an object.
 enum Outcome {
     /// It is gone.
@@ -96,7 +101,8 @@ impl Call<'_> {
         }
     }
 
-    /// Begins the deletion of an object; idempotent.
+    /// Begins the deletion of an object, and says what becomes of its dependents; idempotent. A later delete may still
+    /// say otherwise, as upstream's `deletionFinalizersForGarbageCollection` lets it.
     fn mark(&self, object: &mut Value, propagation: Propagation) {
         let strategy = self.engine.strategy(&self.info);
         let begun = meta::is_deleting(object);
@@ -106,14 +112,25 @@ impl Call<'_> {
             Some(Value::Array(finalizers)) => finalizers,
             _ => Vec::new(),
         };
-        finalizers.retain(|finalizer| {
-            !matches!(finalizer.as_str(), Some("orphan" | "foregroundDeletion")) || begun
+        let has = |name: &str| finalizers.iter().any(|finalizer| finalizer == name);
+        let wanted = match propagation {
+            Propagation::Orphan => Some(ORPHAN),
+            Propagation::Foreground => Some(FOREGROUND),
+            Propagation::Background => None,
+            // What somebody asked for before stays asked for.
+            Propagation::Unset if has(ORPHAN) => Some(ORPHAN),
+            Propagation::Unset if has(FOREGROUND) => Some(FOREGROUND),
+            Propagation::Unset => strategy.orphans_dependents().then_some(ORPHAN),
+        };
+        // Others keep their order, and so does one that is there already.
+        finalizers.retain(|finalizer| match finalizer.as_str() {
+            Some(name @ (ORPHAN | FOREGROUND)) => Some(name) == wanted,
+            _ => true,
         });
-        match propagation {
-            _ if begun => {}
-            Propagation::Background => {}
-            Propagation::Foreground => finalizers.push("foregroundDeletion".into()),
-            Propagation::Orphan => finalizers.push("orphan".into()),
+        if let Some(wanted) = wanted
+            && !finalizers.iter().any(|finalizer| finalizer == wanted)
+        {
+            finalizers.push(wanted.into());
         }
         if !finalizers.is_empty() {
             metadata.insert("finalizers".into(), finalizers.into());
@@ -130,7 +147,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn delete_collection(&self, options: &DeleteOptions) -> Result<Reply> {
-        let list = ListOptions::parse(&self.query)?;
+        let list = ListOptions::parse(&self.query, self.verb)?;
         let selection = self.select(&list).await?;
         for entry in &selection.entries {
             let name = meta::text(&entry.value, "name");
@@ -157,7 +174,12 @@ pub(crate) async fn delete_quietly(
     options: &DeleteOptions,
 ) -> Result<()> {
     let call = Call::internal(engine, info, &entry.value);
-    match call.delete_one(meta::text(&entry.value, "name"), options).await {
+    let mut options = options.clone();
+    if options.propagation == Propagation::Unset {
+        // What the server clears away goes with its dependents.
+        options.propagation = Propagation::Background;
+    }
+    match call.delete_one(meta::text(&entry.value, "name"), &options).await {
         Err(error) if error.code() == StatusCode::NOT_FOUND || error.code() == StatusCode::CONFLICT => Ok(()),
         other => other.map(drop),
     }

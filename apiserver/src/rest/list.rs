@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use http::Response;
 
+use super::render::served;
 use super::selector::{BoundFields, LabelSelector};
 use super::token::Position;
-use super::{Call, key, prefix};
+use super::{Call, convert, key, prefix};
 use crate::engine::Body;
 use crate::engine::query::{ListOptions, VersionMatch};
-use crate::registry::Scope;
+use crate::registry::{ResourceInfo, Scope};
 use crate::status::{ApiError, Result};
 use crate::storage::{Entry, ListRequest, StorageError};
 
@@ -29,11 +30,23 @@ pub(super) struct Filter {
     pub(super) labels: LabelSelector,
     pub(super) fields: BoundFields,
     pub(super) is_everything: bool,
+    info: Arc<ResourceInfo>,
 }
 
 impl Filter {
-    pub(super) fn matches(&self, object: &serde_json::Value) -> bool {
-        self.is_everything || self.labels.matches(object) && self.fields.matches(object)
+    /// Whether a stored object is selected. Fields are those of the served form: their names may be others, and a
+    /// default may be younger than the object.
+    pub(super) fn matches(&self, stored: &serde_json::Value) -> bool {
+        self.is_everything || self.labels.matches(stored) && self.fields_match(stored)
+    }
+
+    fn fields_match(&self, stored: &serde_json::Value) -> bool {
+        let as_stored = convert::is_identity(&self.info) && !self.info.is_custom();
+        if as_stored || self.fields.is_metadata() {
+            self.fields.matches(stored)
+        } else {
+            self.fields.matches(&served(&self.info, stored))
+        }
     }
 }
 
@@ -62,6 +75,7 @@ impl Call<'_> {
             is_everything: options.labels.is_everything() && fields.is_everything(),
             labels: options.labels.clone(),
             fields: fields.bind(&self.info)?,
+            info: self.info.clone(),
         })
     }
 

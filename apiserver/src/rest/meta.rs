@@ -44,65 +44,12 @@ pub(crate) fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
         .filter_map(Value::as_str)
 }
 
-/// Whether a value has a JSON type.
-type Check = fn(&Value) -> bool;
-
-/// Fields of metadata with their JSON types, for bodies that are not checked by a schema.
-const TYPES: [(&str, Check, &str); 12] = [
-    ("name", Value::is_string, "string"),
-    ("generateName", Value::is_string, "string"),
-    ("namespace", Value::is_string, "string"),
-    ("uid", Value::is_string, "string"),
-    ("resourceVersion", Value::is_string, "string"),
-    ("creationTimestamp", Value::is_string, "string"),
-    ("deletionTimestamp", Value::is_string, "string"),
-    ("generation", Value::is_i64, "integer"),
-    ("labels", is_text_map, "map of strings"),
-    ("annotations", is_text_map, "map of strings"),
-    ("finalizers", is_text_list, "list of strings"),
-    ("ownerReferences", is_object_list, "list of objects"),
-];
-
-fn is_text_map(value: &Value) -> bool {
-    value
-        .as_object()
-        .is_some_and(|map| map.values().all(Value::is_string))
-}
-
-fn is_text_list(value: &Value) -> bool {
-    value
-        .as_array()
-        .is_some_and(|list| list.iter().all(Value::is_string))
-}
-
-fn is_object_list(value: &Value) -> bool {
-    value
-        .as_array()
-        .is_some_and(|list| list.iter().all(Value::is_object))
-}
-
-/// Drops nulls and empty fields, and what no client may write; tells the first field of a wrong type.
-pub(super) fn tidy(metadata: &mut Map<String, Value>) -> Result<(), String> {
+/// Drops nulls and empty fields, and what no client may write.
+pub(super) fn tidy(metadata: &mut Map<String, Value>) {
     for field in ["selfLink", "managedFields"] {
         metadata.remove(field);
     }
-    // Text maps read a null as an empty text, as Go does.
-    for field in ["labels", "annotations"] {
-        if let Some(Value::Object(map)) = metadata.get_mut(field) {
-            for value in map.values_mut().filter(|value| value.is_null()) {
-                *value = "".into();
-            }
-        }
-    }
     drop_empty(metadata);
-    for (field, fits, type_) in TYPES {
-        if let Some(value) = metadata.get(field)
-            && !fits(value)
-        {
-            return Err(format!("metadata.{field}: expected a {type_}"));
-        }
-    }
-    Ok(())
 }
 
 /// Drops fields that are null or empty: Go leaves them out, so they are no difference.
@@ -310,13 +257,5 @@ mod tests {
         let metadata = metadata.as_object_mut().expect("an object");
         assert_eq!(drop_duplicate_owners(metadata).len(), 1);
         assert_eq!(metadata["ownerReferences"], json!([owner]));
-    }
-
-    #[test]
-    fn metadata_of_a_wrong_type_is_refused() {
-        let tidy = |metadata: Value| tidy(metadata.clone().as_object_mut().expect("an object"));
-        assert!(tidy(json!({"name": 1})).is_err());
-        assert!(tidy(json!({"labels": {"a": 1}})).is_err());
-        assert!(tidy(json!({"labels": {"a": null}, "name": null, "finalizers": []})).is_ok());
     }
 }

@@ -17,6 +17,7 @@ mod scale;
 pub mod selector;
 pub mod strategy;
 mod token;
+pub(crate) mod typed;
 mod update;
 mod watch;
 
@@ -50,6 +51,9 @@ pub(crate) struct Call<'a> {
     pub(crate) include: IncludeObject,
     /// Texts of `Warning` headers.
     pub(crate) warnings: Vec<String>,
+    /// Whether the server itself asks. Its objects are not read by their types, so that none of these is decoded at
+    /// start.
+    own: bool,
 }
 
 /// What a verb answers.
@@ -100,10 +104,18 @@ pub(crate) fn route<'a>(
         None => info.verbs.iter().map(String::as_str).collect(),
         Some(sub) => {
             let known = info.subresources.iter().find(|known| known.name == *sub);
-            let known = known.ok_or_else(ApiError::path_not_found)?;
-            if path.name.is_none() {
-                return Err(ApiError::path_not_found());
-            }
+            let name = path.name.as_deref().ok_or_else(ApiError::path_not_found)?;
+            let known = known.ok_or_else(|| match info.origin {
+                Origin::BuiltIn => ApiError::path_not_found(),
+                // Upstream routes by CRD first, and misses the object then.
+                Origin::Custom(_) => ApiError::not_found(
+                    Subject {
+                        group: &info.gvr.group,
+                        resource: &info.gvr.resource,
+                    },
+                    name,
+                ),
+            })?;
             known.verbs.iter().map(String::as_str).collect()
         }
     };
@@ -131,6 +143,7 @@ pub(crate) fn route<'a>(
         agreed,
         include,
         warnings: Vec::new(),
+        own: false,
     })
 }
 
@@ -146,12 +159,11 @@ impl Call<'_> {
         match self.verb {
             Verb::Get => self.get().await,
             Verb::List => {
-                let options = ListOptions::parse(&self.query)?;
+                let options = ListOptions::parse(&self.query, self.verb)?;
                 self.list(&options).await.map(Reply::Whole)
             }
             Verb::Watch => {
-                let mut options = ListOptions::parse(&self.query)?;
-                options.watch = true;
+                let options = ListOptions::parse(&self.query, self.verb)?;
                 self.watch(options).await.map(Reply::Whole)
             }
             Verb::Create => {
@@ -371,6 +383,7 @@ impl<'a> Call<'a> {
             },
             include: IncludeObject::default(),
             warnings: Vec::new(),
+            own: true,
         }
     }
 }

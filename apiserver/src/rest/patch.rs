@@ -8,7 +8,7 @@ use json_patch::{AddOperation, PatchErrorKind, PatchOperation, ReplaceOperation}
 use serde_json::Value;
 
 use super::{Call, Reply};
-use crate::engine::decode::{self, Decoded};
+use crate::engine::decode::{self, DEPTH_LIMIT, Decoded};
 use crate::engine::query::WriteOptions;
 use crate::status::{ApiError, Result};
 
@@ -27,12 +27,9 @@ impl Call<'_> {
         let patch = self.read_patch(body)?;
         let options = WriteOptions::parse(&self.query, "PatchOptions")?;
         let door = self.door();
-        let first = self.warnings.len();
         self.change(door, &options, |call, old| {
             let decoded = patch.apply(old)?;
             let accepted = call.accept(decoded, &options)?;
-            // A second attempt says the same again.
-            call.warnings.truncate(first);
             call.warnings.extend(accepted.warnings);
             Ok(accepted.object)
         })
@@ -57,6 +54,7 @@ impl Call<'_> {
                 }
                 Ok(Patch::Merge(decoded))
             }
+            "application/apply-patch+yaml" => Err(ApiError::apply_not_served(&ACCEPTED)),
             _ => Err(ApiError::unsupported_media_type(&ACCEPTED)),
         }
     }
@@ -92,6 +90,7 @@ impl Patch {
             Self::Json(operations) => {
                 let mut copied = 0;
                 for operation in operations {
+                    check_depth(operation, &value)?;
                     if let PatchOperation::Copy(copy) = operation
                         && let Ok(source) = copy.from.resolve(&value)
                     {
@@ -124,6 +123,26 @@ impl Patch {
     }
 }
 
+/// Refuses an operation that would nest the document too deeply, before it is done: even dropping such a value takes
+/// as many stack frames.
+fn check_depth(operation: &PatchOperation, document: &Value) -> Result<()> {
+    let added = match operation {
+        PatchOperation::Add(add) => Some(&add.value),
+        PatchOperation::Replace(replace) => Some(&replace.value),
+        PatchOperation::Copy(copy) => copy.from.resolve(document).ok(),
+        PatchOperation::Move(from) => from.from.resolve(document).ok(),
+        PatchOperation::Remove(_) | PatchOperation::Test(_) => None,
+    };
+    let Some(added) = added else { return Ok(()) };
+    match DEPTH_LIMIT.checked_sub(operation.path().count()) {
+        Some(left) if !decode::is_deeper_than(added, left) => Ok(()),
+        _ => Err(ApiError::unprocessable(format!(
+            "the operation on {} nests the object deeper than {DEPTH_LIMIT}",
+            operation.path()
+        ))),
+    }
+}
+
 fn is_absent_key(document: &Value, replace: &ReplaceOperation) -> bool {
     let parent = replace
         .path
@@ -148,4 +167,42 @@ fn refused(operation: &PatchOperation, why: &PatchErrorKind) -> ApiError {
         }
         (_, why) => format!("the operation on {path} does not apply: {why}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn apply(operations: &Value) -> Result<Value> {
+        let body = Bytes::from(operations.to_string());
+        let patch = Patch::Json(read_json_patch(&body)?);
+        patch.apply(&json!({"z": {}})).map(|decoded| decoded.value)
+    }
+
+    /// Each copy into itself doubles the depth: fifteen were enough to overflow the stack.
+    #[test]
+    fn api_86_a_json_patch_cannot_nest_without_bound() {
+        let mut path = "/z".to_owned();
+        let mut operations = Vec::new();
+        for _ in 0..15 {
+            let deeper = format!("{path}/x");
+            operations.push(json!({"op": "copy", "from": "/z", "path": deeper}));
+            path = format!("/z{}", "/x".repeat(path.matches('/').count() * 2 - 1));
+        }
+        assert!(apply(&operations.into()).is_err());
+        let path = |depth: usize| format!("/z{}", "/x".repeat(depth));
+        let adds = |depth: usize| -> Value {
+            (1..=depth)
+                .map(|depth| json!({"op": "add", "path": path(depth), "value": {}}))
+                .collect()
+        };
+        let deepest = apply(&adds(DEPTH_LIMIT - 2)).expect("deep enough");
+        assert!(!decode::is_deeper_than(&deepest, DEPTH_LIMIT));
+        for depth in [DEPTH_LIMIT - 1, 5000] {
+            let error = apply(&adds(depth)).expect_err("too deep");
+            assert_eq!(error.code(), 422);
+        }
+    }
 }

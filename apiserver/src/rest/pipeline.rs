@@ -6,15 +6,16 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use kubewright_schema::FieldError;
+use kubewright_schema::{ErrorKind, FieldError};
 use serde_json::Value;
 
-use super::{Call, convert, meta};
+use super::{Call, convert, meta, typed};
 use crate::engine::decode::Decoded;
+use crate::engine::path::Verb;
 use crate::engine::query::{FieldValidation, WriteOptions};
 use crate::registry::{CustomVersion, Origin};
-use crate::status::{ApiError, Result};
-use crate::storage::StorageError;
+use crate::status::{ApiError, Result, Subject};
+use crate::storage::{Entry, StorageError};
 
 /// An object of this size or more is refused, on every backend (API-86): etcd's default request limit.
 const OBJECT_LIMIT: usize = 1_572_864;
@@ -26,7 +27,7 @@ pub(super) enum Door {
     Main,
     /// `/status`: changes status alone.
     Status,
-    /// `/finalize` of namespaces: changes `spec.finalizers` alone.
+    /// `/finalize` of namespaces: changes `spec.finalizers`, which the main door does not.
     Finalize,
     /// `/scale`: already applied to the object by the caller; status stays.
     Scale,
@@ -52,18 +53,23 @@ impl Call<'_> {
         }
         self.check_type(&object)?;
         convert::set_type(&mut object, &self.info, &self.info.gvr.api_version());
-        let Some(metadata) = meta::of(&mut object) else {
-            return Err(self.cannot_be_handled("metadata: expected an object"));
+        let mut faults = duplicates;
+        let unknown = match &self.info.origin {
+            _ if self.own => Ok(Vec::new()),
+            Origin::BuiltIn => self.engine.strategy(&self.info).decode(&mut object, &self.info),
+            Origin::Custom(_) => typed::read_metadata(&mut object),
         };
-        meta::tidy(metadata).map_err(|why| self.cannot_be_handled(&why))?;
+        faults.extend(unknown.map_err(|why| self.cannot_be_handled(&why, &object))?);
+        let Some(metadata) = meta::of(&mut object) else {
+            return Err(self.cannot_be_handled("metadata: expected an object", &object));
+        };
+        meta::tidy(metadata);
         let mut warnings = meta::drop_duplicate_owners(metadata);
         self.check_place(&mut object)?;
-        let mut faults = duplicates;
-        match &self.info.origin {
-            Origin::Custom(version) => faults.extend(prepare_custom(&mut object, version)),
-            Origin::BuiltIn => {
-                let unknown = self.engine.strategy(&self.info).decode(&mut object);
-                faults.extend(unknown.map_err(|why| self.cannot_be_handled(&why))?);
+        if let Origin::Custom(version) = &self.info.origin {
+            faults.extend(prepare_custom(&mut object, version));
+            if let Some(fault) = kubewright_schema::undecodable(&object, &version.schema) {
+                return Err(self.cannot_be_handled(&fault.to_string(), &object));
             }
         }
         match options.field_validation {
@@ -71,14 +77,27 @@ impl Call<'_> {
             FieldValidation::Warn => warnings.extend(faults),
             FieldValidation::Strict if faults.is_empty() => {}
             FieldValidation::Strict => {
-                return Err(self.cannot_be_handled(&format!("strict decoding error: {}", faults.join(", "))));
+                let why = format!("strict decoding error: {}", faults.join(", "));
+                return Err(self.cannot_be_handled(&why, &object));
             }
         }
         Ok(Accepted { object, warnings })
     }
 
-    fn cannot_be_handled(&self, why: &str) -> ApiError {
-        let (kind, version) = (&self.info.kind, &self.info.gvr.version);
+    fn cannot_be_handled(&self, why: &str, object: &Value) -> ApiError {
+        self.type_cannot_hold(&self.info.kind, &self.info.gvr.version, why, object)
+    }
+
+    /// 400 for an object that its type cannot hold; 422 on the patch that made it, as upstream tells them apart.
+    pub(super) fn type_cannot_hold(&self, kind: &str, version: &str, why: &str, object: &Value) -> ApiError {
+        if self.verb == Verb::Patch {
+            let nobody = Subject {
+                group: "",
+                resource: "",
+            };
+            let fault = FieldError::new(ErrorKind::Invalid, "patch", Value::from(object.to_string()), why);
+            return ApiError::invalid(nobody, "", &[fault]);
+        }
         ApiError::bad_request(format!(
             "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
         ))
@@ -105,6 +124,9 @@ impl Call<'_> {
         let expected = self.info.gvr.api_version();
         let wrong_kind = !kind.is_empty() && kind != self.info.kind;
         if !api_version.is_empty() && api_version != expected || wrong_kind {
+            if self.verb == Verb::Patch {
+                return Err(self.cannot_be_patched_to(kind, api_version, object));
+            }
             if custom {
                 return Err(ApiError::bad_request(if wrong_kind {
                     format!("invalid object kind {kind:?}, expected {:?}", self.info.kind)
@@ -121,6 +143,31 @@ impl Call<'_> {
             )));
         }
         Ok(())
+    }
+
+    /// 422 for a patch to another type: a built-in kind cannot decode that, a custom one is validated against it.
+    fn cannot_be_patched_to(&self, kind: &str, api_version: &str, object: &Value) -> ApiError {
+        let expected = self.info.gvr.api_version();
+        if !self.info.is_custom() {
+            let why = format!("expected kind {} of {expected}", self.info.kind);
+            return self.cannot_be_handled(&why, object);
+        }
+        let (field, value, wanted) = if kind == self.info.kind {
+            ("apiVersion", api_version, expected.as_str())
+        } else {
+            ("kind", kind, self.info.kind.as_str())
+        };
+        let fault = FieldError::new(
+            ErrorKind::Invalid,
+            field,
+            Value::from(value),
+            format!("must be {wanted}"),
+        );
+        let subject = Subject {
+            group: &self.info.gvr.group,
+            resource: kind,
+        };
+        ApiError::invalid(subject, self.name(), &[fault])
     }
 
     /// Name and namespace agree with the URL; an absent namespace is the URL's.
@@ -152,7 +199,7 @@ impl Call<'_> {
                 Some(_) => {}
                 None => {
                     return Err(ApiError::bad_request(format!(
-                        "name must be provided: the name of the object () does not match the name on the URL ({name})"
+                        "the name of the object ({name} based on URL) was undeterminable: name must be provided"
                     )));
                 }
             }
@@ -188,12 +235,12 @@ impl Call<'_> {
         }
     }
 
-    /// Whether the namespace of the request is there and open for new objects (API-66).
-    pub(super) async fn check_namespace(&self, name: &str) -> Result<()> {
+    /// The namespace of the request, where there is one; it must be there and open for new objects (API-66).
+    pub(super) async fn check_namespace(&self, name: &str) -> Result<Option<Arc<Entry>>> {
         let Some(namespace) = &self.path.namespace else {
-            return Ok(());
+            return Ok(None);
         };
-        let subject = crate::status::Subject {
+        let subject = Subject {
             group: "",
             resource: "namespaces",
         };
@@ -214,7 +261,7 @@ impl Call<'_> {
                 "metadata.namespace",
             ));
         }
-        Ok(())
+        Ok(Some(stored))
     }
 
     /// Refuses what is too large to be stored.
@@ -230,7 +277,7 @@ impl Call<'_> {
         )))
     }
 
-    /// A stored object as this resource serves it, with the defaults of today's schema (API-58).
+    /// A stored object as this resource serves it, by today's schema (API-58).
     pub(super) fn served(&self, stored: &Value) -> Value {
         super::render::served(&self.info, stored)
     }
@@ -262,17 +309,6 @@ impl std::io::Write for Counter {
     }
 }
 
-pub(super) fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|_, value| !value.is_null());
-            map.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
-        _ => {}
-    }
-}
-
 /// Nulls, defaults, pruning; the complaints name unknown fields.
 fn prepare_custom(object: &mut Value, version: &CustomVersion) -> Vec<String> {
     let unknown = kubewright_schema::prepare(object, &version.schema);
@@ -282,9 +318,9 @@ fn prepare_custom(object: &mut Value, version: &CustomVersion) -> Vec<String> {
         .collect()
 }
 
-/// Defaults of the present schema on an object stored under an older one.
-pub(super) fn default_custom(object: &mut Value, version: &CustomVersion) {
-    kubewright_schema::default(object, &version.schema);
+/// Brings an object that was stored under an older schema to the present one: defaults come, unknown fields go.
+pub(super) fn renew_custom(object: &mut Value, version: &CustomVersion) {
+    kubewright_schema::prepare(object, &version.schema);
 }
 
 fn validate_custom(

@@ -39,12 +39,12 @@ pub(super) fn agree(agreed: &Agreed, query: &Query, verb: Verb) -> Result<Agreed
     Ok(agreed)
 }
 
-/// A stored object as `info` serves it: converted, and with the defaults of the present schema.
+/// A stored object as `info` serves it: converted, and brought to the present schema.
 pub(super) fn served(info: &ResourceInfo, stored: &Value) -> Value {
     let mut object = stored.clone();
     convert::to_served(&mut object, info);
     if let Origin::Custom(version) = &info.origin {
-        super::pipeline::default_custom(&mut object, version);
+        super::pipeline::renew_custom(&mut object, version);
     }
     object
 }

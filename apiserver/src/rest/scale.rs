@@ -6,7 +6,7 @@ use kubewright_schema::{ErrorKind, FieldError};
 use serde_json::{Value, json};
 
 use super::pipeline::Door;
-use super::{Call, Reply, meta, path};
+use super::{Call, Reply, meta, path, typed};
 use crate::engine::decode;
 use crate::engine::path::Verb;
 use crate::engine::query::{DryRun, WriteOptions};
@@ -48,11 +48,13 @@ impl Call<'_> {
         let reply = self
             .change(Door::Scale, options, |call, parent| {
                 let scale = call.view(parent, paths)?;
-                let wanted = make(call, &scale)?;
+                let mut wanted = make(call, &scale)?;
+                typed::read_scale(&mut wanted)
+                    .map_err(|why| call.type_cannot_hold("Scale", "v1", &why, &wanted))?;
                 call.check_scale(&wanted)?;
                 let mut parent = parent.clone();
-                let replicas = wanted
-                    .pointer("/spec/replicas")
+                // Go's zero value for what is absent or null.
+                let replicas = path::get(&wanted, ".spec.replicas")
                     .cloned()
                     .unwrap_or_else(|| json!(0));
                 if !path::set(&mut parent, &paths.spec_replicas, replicas) {
@@ -63,8 +65,10 @@ impl Call<'_> {
                 }
                 // The scale's version and uid are its parent's, and so are its preconditions.
                 for field in ["resourceVersion", "uid"] {
-                    let value = wanted.pointer(&format!("/metadata/{field}")).cloned();
-                    parent["metadata"][field] = value.unwrap_or_default();
+                    let value = meta::text(&wanted, field);
+                    if !value.is_empty() {
+                        parent["metadata"][field] = value.into();
+                    }
                 }
                 Ok(parent)
             })
@@ -129,27 +133,21 @@ impl Call<'_> {
                 self.name()
             )));
         }
-        match wanted.pointer("/spec/replicas") {
-            None | Some(Value::Null) => Ok(()),
-            Some(value) => match value.as_i64().map(i32::try_from) {
-                None | Some(Err(_)) => Err(ApiError::bad_request(format!(
-                    "Scale in version \"v1\" cannot be handled as a Scale: spec.replicas: expected an int32, found {value}"
-                ))),
-                Some(Ok(count)) if count < 0 => {
-                    let fault = FieldError::new(
-                        ErrorKind::Invalid,
-                        "spec.replicas",
-                        value.clone(),
-                        "must be greater than or equal to 0",
-                    );
-                    let subject = crate::status::Subject {
-                        group: "autoscaling",
-                        resource: "Scale",
-                    };
-                    Err(ApiError::invalid(subject, self.name(), &[fault]))
-                }
-                Some(Ok(_)) => Ok(()),
-            },
+        match path::get(wanted, ".spec.replicas") {
+            Some(count) if count.as_i64().is_some_and(|count| count < 0) => {
+                let fault = FieldError::new(
+                    ErrorKind::Invalid,
+                    "spec.replicas",
+                    count.clone(),
+                    "must be greater than or equal to 0",
+                );
+                let subject = crate::status::Subject {
+                    group: "autoscaling",
+                    resource: "Scale",
+                };
+                Err(ApiError::invalid(subject, self.name(), &[fault]))
+            }
+            _ => Ok(()),
         }
     }
 }

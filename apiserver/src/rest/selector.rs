@@ -112,11 +112,19 @@ impl Parser<'_> {
 
     fn requirements(&mut self) -> Result<Vec<Requirement>, String> {
         let mut all = Vec::new();
-        if *self.peek() == Token::End {
-            return Ok(all);
+        match self.peek() {
+            Token::End => return Ok(all),
+            Token::Word(_) | Token::Sign("!") => {}
+            other => {
+                return Err(format!(
+                    "found '{}', expected: !, identifier, or 'end of string'",
+                    bare(other)
+                ));
+            }
         }
         loop {
-            all.push(self.requirement()?);
+            let requirement = self.requirement();
+            all.push(requirement.map_err(|why| format!("unable to parse requirement: {why}"))?);
             match self.next() {
                 Token::End => return Ok(all),
                 Token::Sign(",") => {
@@ -150,32 +158,16 @@ impl Parser<'_> {
         if absent {
             return Ok(Requirement::Absent(key));
         }
-        match self.peek().clone() {
-            Token::End | Token::Sign(",") => Ok(Requirement::Exists(key)),
-            Token::Sign("=" | "==") => {
-                self.next();
-                Ok(Requirement::In(key, vec![self.value()?]))
-            }
-            Token::Sign("!=") => {
-                self.next();
-                Ok(Requirement::NotIn(key, vec![self.value()?]))
-            }
-            Token::Sign(">") => {
-                self.next();
-                Ok(Requirement::Greater(key, self.bound()?))
-            }
-            Token::Sign("<") => {
-                self.next();
-                Ok(Requirement::Less(key, self.bound()?))
-            }
-            Token::Word(word) if word == "in" => {
-                self.next();
-                Ok(Requirement::In(key, self.values()?))
-            }
-            Token::Word(word) if word == "notin" => {
-                self.next();
-                Ok(Requirement::NotIn(key, self.values()?))
-            }
+        if matches!(self.peek(), Token::End | Token::Sign(",")) {
+            return Ok(Requirement::Exists(key));
+        }
+        match self.next() {
+            Token::Sign("=" | "==") => self.value().and_then(|value| is_in(key, vec![value])),
+            Token::Sign("!=") => self.value().and_then(|value| is_not_in(key, vec![value])),
+            Token::Sign(">") => Ok(Requirement::Greater(key, self.bound()?)),
+            Token::Sign("<") => Ok(Requirement::Less(key, self.bound()?)),
+            Token::Word(word) if word == "in" => self.values().and_then(|values| is_in(key, values)),
+            Token::Word(word) if word == "notin" => self.values().and_then(|values| is_not_in(key, values)),
             other => Err(format!(
                 "found '{}', expected: in, notin, =, ==, !=, gt, lt",
                 bare(&other)
@@ -184,33 +176,44 @@ impl Parser<'_> {
     }
 
     fn value(&mut self) -> Result<String, String> {
-        match self.peek() {
-            Token::End | Token::Sign(",") => Ok(String::new()),
-            Token::Word(_) => match self.next() {
-                Token::Word(word) => check_value(word),
-                other => Err(format!("found '{}', expected: identifier", bare(&other))),
-            },
-            other => Err(format!("found '{}', expected: identifier", bare(other))),
+        if matches!(self.peek(), Token::End | Token::Sign(",")) {
+            return Ok(String::new());
+        }
+        match self.next() {
+            Token::Word(word) => Ok(word),
+            other => Err(format!("found '{}', expected: identifier", bare(&other))),
         }
     }
 
     fn bound(&mut self) -> Result<i64, String> {
         let value = self.value()?;
-        value
-            .parse()
-            .map_err(|_| format!("{value:?}: for 'Gt', 'Lt' operators, the value must be an integer"))
+        value.parse().map_err(|_| {
+            format!(
+                "values[0]: Invalid value: {value:?}: for 'Gt', 'Lt' operators, the value must be an integer"
+            )
+        })
     }
 
     fn values(&mut self) -> Result<Vec<String>, String> {
         match self.next() {
             Token::Sign("(") => {}
-            other => return Err(format!("found '{}', expected: '('", bare(&other))),
+            // Upstream leaves the comma out here.
+            other => return Err(format!("found '{}' expected: '('", bare(&other))),
+        }
+        if !matches!(self.peek(), Token::Word(_) | Token::Sign("," | ")")) {
+            return Err(format!(
+                "found '{}', expected: ',', ')' or identifier",
+                bare(self.peek())
+            ));
         }
         let mut values = Vec::new();
         loop {
             values.push(match self.peek() {
                 Token::Sign("," | ")") => String::new(),
-                _ => self.value()?,
+                Token::Word(_) => self.value()?,
+                other => {
+                    return Err(format!("found '{}', expected: ',', or identifier", bare(other)));
+                }
             });
             match self.next() {
                 Token::Sign(",") => {}
@@ -232,19 +235,29 @@ fn bare(token: &Token) -> &str {
 fn check_key(key: &str) -> Result<(), String> {
     match super::names::qualified_name(key).first() {
         None => Ok(()),
-        Some(why) => Err(format!(
-            "unable to parse requirement: key: Invalid value: {key:?}: {why}"
-        )),
+        // Upstream has no path there, and prints that.
+        Some(why) => Err(format!("<nil>: Invalid value: {key:?}: {why}")),
     }
 }
 
-fn check_value(value: String) -> Result<String, String> {
-    match super::names::label_value(&value).first() {
-        None => Ok(value),
-        Some(why) => Err(format!(
-            "unable to parse requirement: values[0][]: Invalid value: {value:?}: {why}"
-        )),
+fn is_in(key: String, values: Vec<String>) -> Result<Requirement, String> {
+    check_values(&key, values).map(|values| Requirement::In(key, values))
+}
+
+fn is_not_in(key: String, values: Vec<String>) -> Result<Requirement, String> {
+    check_values(&key, values).map(|values| Requirement::NotIn(key, values))
+}
+
+/// The values in order, each once; their places in complaints are those.
+fn check_values(key: &str, mut values: Vec<String>) -> Result<Vec<String>, String> {
+    values.sort_unstable();
+    values.dedup();
+    for (index, value) in values.iter().enumerate() {
+        if let Some(why) = super::names::label_value(value).first() {
+            return Err(format!("values[{index}][{key}]: Invalid value: {value:?}: {why}"));
+        }
     }
+    Ok(values)
 }
 
 /// A field selector; the default selects all.
@@ -305,18 +318,19 @@ impl FieldSelector {
         self.0
             .iter()
             .map(|(label, equal, value)| {
-                let (pointer, absent) = match label.as_str() {
-                    "metadata.name" => ("/metadata/name".to_owned(), ""),
-                    "metadata.namespace" => ("/metadata/namespace".to_owned(), ""),
-                    _ => info
-                        .selectable_fields
-                        .iter()
-                        .find(|field| field.label == *label)
-                        .map(|field| (super::path::pointer(&field.path), field.absent.as_str()))
-                        .ok_or_else(|| unknown_field(info, label))?,
+                let (pointers, absent) = match label.as_str() {
+                    "metadata.name" => (vec!["/metadata/name".to_owned()], ""),
+                    "metadata.namespace" => (vec!["/metadata/namespace".to_owned()], ""),
+                    _ => {
+                        let field = info.selectable_fields.iter().find(|field| field.label == *label);
+                        let field = field.ok_or_else(|| unknown_field(info, label))?;
+                        let paths = std::iter::once(&field.path).chain(&field.fallback);
+                        let pointers = paths.map(|path| super::path::pointer(path)).collect();
+                        (pointers, field.absent.as_str())
+                    }
                 };
                 Ok(Term {
-                    pointer,
+                    pointers,
                     absent: absent.to_owned(),
                     equal: *equal,
                     value: value.clone(),
@@ -367,7 +381,8 @@ fn unescape(text: &str) -> String {
 
 #[derive(Clone, Debug)]
 struct Term {
-    pointer: String,
+    /// The first one that leads to something counts.
+    pointers: Vec<String>,
     absent: String,
     equal: bool,
     value: String,
@@ -378,12 +393,19 @@ struct Term {
 pub struct BoundFields(Vec<Term>);
 
 impl BoundFields {
-    /// Whether an object's fields satisfy every term.
+    /// Whether every term is about metadata, which is the same in all versions.
+    pub fn is_metadata(&self) -> bool {
+        let mut pointers = self.0.iter().flat_map(|term| &term.pointers);
+        pointers.all(|pointer| pointer.starts_with("/metadata/"))
+    }
+
+    /// Whether the fields of an object, in its served form, satisfy every term.
     pub fn matches(&self, object: &Value) -> bool {
         self.0.iter().all(|term| {
-            let equal = match object.pointer(&term.pointer) {
+            let mut values = term.pointers.iter().filter_map(|pointer| object.pointer(pointer));
+            let equal = match values.find(|value| !value.is_null() && *value != "") {
                 Some(Value::String(text)) => *text == term.value,
-                None | Some(Value::Null) => term.absent == term.value,
+                None => term.absent == term.value,
                 Some(Value::Bool(flag)) => term.value.parse() == Ok(*flag),
                 Some(Value::Number(number)) => *number.to_string() == *term.value,
                 Some(_) => false,
@@ -445,6 +467,87 @@ mod tests {
         ] {
             assert!(LabelSelector::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    /// The texts are kube-apiserver 1.36.3's.
+    #[test]
+    fn api_59_label_selectors_fail_in_upstreams_words() {
+        for (selector, expected) in [
+            (",a", "found ',', expected: !, identifier, or 'end of string'"),
+            ("=", "found '=', expected: !, identifier, or 'end of string'"),
+            ("a=b,", "found '', expected: identifier after ','"),
+            ("a=b=c", "found '=', expected: ',' or 'end of string'"),
+            ("!a=b", "found '=', expected: ',' or 'end of string'"),
+            ("a in b", "unable to parse requirement: found 'b' expected: '('"),
+            ("a in", "unable to parse requirement: found '' expected: '('"),
+            (
+                "a in (b",
+                "unable to parse requirement: found '', expected: ',' or ')'",
+            ),
+            (
+                "a in (b c)",
+                "unable to parse requirement: found 'c', expected: ',' or ')'",
+            ),
+            (
+                "a in (=)",
+                "unable to parse requirement: found '=', expected: ',', ')' or identifier",
+            ),
+            (
+                "a b",
+                "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt",
+            ),
+            ("!", "unable to parse requirement: found '', expected: identifier"),
+            (
+                "a=(b",
+                "unable to parse requirement: found '(', expected: identifier",
+            ),
+            (
+                "a>x",
+                "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must \
+                 be an integer",
+            ),
+        ] {
+            let error = LabelSelector::parse(selector).expect_err(selector);
+            assert_eq!(error.to_string(), expected, "{selector}");
+        }
+        for (selector, start) in [
+            (
+                "-a",
+                "unable to parse requirement: <nil>: Invalid value: \"-a\": name part",
+            ),
+            (
+                "a=-",
+                "unable to parse requirement: values[0][a]: Invalid value: \"-\": a valid label",
+            ),
+            (
+                "a in (b,-)",
+                "unable to parse requirement: values[0][a]: Invalid value: \"-\": a valid label",
+            ),
+        ] {
+            let error = LabelSelector::parse(selector).expect_err(selector).to_string();
+            assert!(error.starts_with(start), "{error}");
+        }
+        assert!(LabelSelector::parse("a in ()").is_ok());
+    }
+
+    /// Fields are named as each group names them, whatever is stored.
+    #[test]
+    fn api_59_a_core_event_without_a_source_has_its_reporter() {
+        let events = crate::registry::builtin::resources()
+            .iter()
+            .find(|info| info.storage == info.gvr && info.gvr.resource == "events")
+            .expect("events are served");
+        let selects = |event: &Value| {
+            let fields = FieldSelector::parse("source=kubelet").and_then(|fields| fields.bind(events));
+            fields.expect("a known field").matches(event)
+        };
+        assert!(selects(&json!({"reportingComponent": "kubelet"})));
+        assert!(selects(
+            &json!({"source": {"component": ""}, "reportingComponent": "kubelet"})
+        ));
+        assert!(!selects(
+            &json!({"source": {"component": "x"}, "reportingComponent": "kubelet"})
+        ));
     }
 
     #[test]

@@ -17,16 +17,13 @@ pub(crate) use builtin::install;
 
 /// Per-kind behaviour; every method has a default.
 pub trait Strategy: Send + Sync + 'static {
-    /// Reads an object as the kind's type does, in place, and fills in its defaults. Returns complaints about fields
-    /// that the type does not have.
+    /// Reads an object of `info` as the kind's type does, in place, and fills in its defaults. Returns complaints about
+    /// fields that the type does not have, and drops those. The default knows the published types of built-in kinds.
     ///
     /// # Errors
     /// The text for a value of a wrong JSON type (400).
-    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
-        // Go's typed decoder takes a null as an absent field; unknown fields are left alone until the kinds' schemas
-        // are walked here.
-        super::pipeline::drop_nulls(object);
-        Ok(Vec::new())
+    fn decode(&self, object: &mut Value, info: &ResourceInfo) -> Result<Vec<String>, String> {
+        super::typed::read(object, info)
     }
 
     /// Fills in and clears fields of an object about to be created.
@@ -80,6 +77,11 @@ pub trait Strategy: Send + Sync + 'static {
 
     /// Whether a finished delete answers with the object instead of a success Status.
     fn returns_deleted(&self) -> bool {
+        false
+    }
+
+    /// Whether a delete that names no policy leaves the dependents alone.
+    fn orphans_dependents(&self) -> bool {
         false
     }
 

@@ -29,36 +29,37 @@ impl Call<'_> {
     pub(super) async fn update(&mut self, decoded: Decoded, options: WriteOptions) -> Result<Reply> {
         let Accepted { object, warnings } = self.accept(decoded, &options)?;
         let door = self.door();
-        let strategy = self.engine.strategy(&self.info);
-        if door == Door::Main && strategy.creates_on_update() {
+        self.warnings.extend(warnings);
+        if door == Door::Main && self.engine.strategy(&self.info).creates_on_update() {
             let stored = self.engine.storage().get(&self.key(self.name())).await;
-            if stored
-                .map_err(|error| self.storage_error(self.name(), error))?
-                .is_none()
-            {
-                let decoded = Decoded {
-                    value: object,
-                    duplicates: Vec::new(),
-                };
-                return self.create(decoded, options).await;
+            let stored = stored.map_err(|error| self.storage_error(self.name(), error))?;
+            if stored.is_none() {
+                let said = self.warnings.len();
+                match self.create_absent(object.clone(), options.clone()).await {
+                    // Somebody was faster: what is there now is updated.
+                    Err(error) if error.is_already_exists() => self.warnings.truncate(said),
+                    outcome => return outcome,
+                }
             }
         }
-        self.warnings.extend(warnings);
-        if meta::text(&object, "resourceVersion").is_empty()
-            && door != Door::Finalize
-            && !strategy.updates_unconditionally()
-        {
-            // Existence comes first: a PUT to nothing is 404 whatever it carries.
-            self.load(self.name()).await?;
-            let fault = FieldError::new(
-                ErrorKind::Invalid,
-                "metadata.resourceVersion",
-                Value::from(0),
-                "must be specified for an update",
-            );
-            return Err(ApiError::invalid(self.subject(), self.name(), &[fault]));
-        }
         self.change(door, &options, |_, _| Ok(object.clone())).await
+    }
+
+    /// Creates what a PUT found absent. There is no version that it could stand on, and no uid.
+    async fn create_absent(&mut self, mut object: Value, options: WriteOptions) -> Result<Reply> {
+        let uid = meta::text(&object, "uid");
+        if !uid.is_empty() {
+            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: ");
+            return Err(ApiError::conflict(self.subject(), self.name(), why));
+        }
+        if let Some(metadata) = meta::of(&mut object) {
+            metadata.remove("resourceVersion");
+        }
+        let decoded = Decoded {
+            value: object,
+            duplicates: Vec::new(),
+        };
+        self.create(decoded, options).await
     }
 
     /// Applies `make` to the stored object until it is stored: the served form in, the wanted form out, already
@@ -70,9 +71,12 @@ impl Call<'_> {
         mut make: impl FnMut(&mut Self, &Value) -> Result<Value>,
     ) -> Result<Reply> {
         let name = self.name().to_owned();
+        let said = self.warnings.len();
         let mut attempt = 0;
         loop {
             attempt += 1;
+            // A second attempt says the same again.
+            self.warnings.truncate(said);
             let old = self.load(&name).await?;
             let served = self.served(&old.value);
             let wanted = make(self, &served)?;
@@ -82,7 +86,6 @@ impl Call<'_> {
             if new == old.value {
                 return Ok(Reply::Object(StatusCode::OK, old));
             }
-            self.check_size(&new)?;
             if options.dry_run == DryRun::All {
                 return Ok(Self::tried(StatusCode::OK, &old.key, new, old.revision));
             }
@@ -120,8 +123,18 @@ impl Call<'_> {
                 format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}");
             return Err(ApiError::conflict(self.subject(), self.name(), why));
         }
+        let unconditional = self.engine.strategy(&self.info).updates_unconditionally();
         match meta::text(wanted, "resourceVersion") {
-            "" | "0" => Ok(false),
+            "" | "0" if unconditional => Ok(false),
+            "" | "0" => {
+                let fault = FieldError::new(
+                    ErrorKind::Invalid,
+                    "metadata.resourceVersion",
+                    Value::from(0),
+                    "must be specified for an update",
+                );
+                Err(ApiError::invalid(self.subject(), self.name(), &[fault]))
+            }
             version if version.parse() == Ok(old.revision) => Ok(true),
             version if version.parse::<u64>().is_err() => {
                 let fault = FieldError::new(
@@ -155,12 +168,10 @@ impl Call<'_> {
                 }
                 new
             }
+            // Upstream's strategy for this door keeps status alone.
             Door::Finalize => {
-                let mut new = old.clone();
-                new["spec"]["finalizers"] = wanted
-                    .pointer("/spec/finalizers")
-                    .cloned()
-                    .unwrap_or_else(|| json!([]));
+                let mut new = wanted;
+                put(&mut new, "status", old.get("status").cloned());
                 new
             }
         };
@@ -206,6 +217,8 @@ impl Call<'_> {
         if meta::is_deleting(&old.value) {
             self.check_no_new_finalizers(&new, &old.value)?;
         }
+        // Before rules that take time in proportion.
+        self.check_size(&new)?;
         let as_served = self.served(&new);
         self.validate(&as_served, Some(served), door)?;
         self.warnings.extend(strategy.warnings(&new, Some(&old.value)));

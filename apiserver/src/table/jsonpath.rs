@@ -64,7 +64,11 @@ impl JsonPath {
     /// Where the text is none of the forms that the module names.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let chars: Vec<char> = text.chars().collect();
-        let mut parser = Parser { chars: &chars, at: 0 };
+        let mut parser = Parser {
+            chars: &chars,
+            at: 0,
+            filters: 0,
+        };
         parser.path(End::Text).map_err(|what| Error {
             what,
             at: parser.at,
@@ -177,9 +181,14 @@ enum End {
     Operand,
 }
 
+/// Filters inside filters that are read; each takes stack frames.
+const FILTER_DEPTH: usize = 16;
+
 struct Parser<'a> {
     chars: &'a [char],
     at: usize,
+    /// Filters around this place.
+    filters: usize,
 }
 
 type Parsed<T> = Result<T, &'static str>;
@@ -256,7 +265,13 @@ impl Parser<'_> {
     fn bracket(&mut self) -> Parsed<Step> {
         self.at += 1;
         if self.eat("?(") {
-            return self.filter();
+            if self.filters == FILTER_DEPTH {
+                return Err("filters are nested too deeply");
+            }
+            self.filters += 1;
+            let filter = self.filter();
+            self.filters -= 1;
+            return filter;
         }
         let mut steps = vec![self.element()?];
         while self.eat(",") {
@@ -434,6 +449,8 @@ mod tests {
         ] {
             assert!(JsonPath::parse(path).is_err(), "{path}");
         }
+        let nested = format!(".a{}", "[?(@".repeat(100_000));
+        assert!(JsonPath::parse(&nested).is_err());
         let error = JsonPath::parse(".a[").expect_err("unclosed").to_string();
         assert_eq!(
             error,

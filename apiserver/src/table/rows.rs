@@ -783,7 +783,7 @@ impl PodState {
     }
 
     fn restart(container: &Value, restarts: &mut i64, last: &mut Option<Timestamp>) {
-        *restarts += number(&container["restartCount"]);
+        *restarts = restarts.saturating_add(number(&container["restartCount"]));
         let finished = container["lastState"]["terminated"]["finishedAt"].as_str();
         *last = (*last).max(finished.and_then(|stamp| stamp.parse().ok()));
     }

@@ -8,4 +8,5 @@ mod garbage;
 mod kubectl;
 #[cfg(feature = "devserver")]
 mod program;
+mod rest;
 mod watch;

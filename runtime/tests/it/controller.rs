@@ -393,8 +393,8 @@ async fn a_stopped_cache_ends_the_run_and_a_stopped_factory_is_no_error() {
 
     // One that was stopped before it filled is found without waiting for it.
     let factory = InformerFactory::new(&world.server.client());
-    factory.informer::<Secret>().stop();
     let controller = Controller::new(&factory, nothing()).owns::<Secret>();
+    factory.informer::<Secret>().stop();
     let outcome = Running::start(controller.sync_timeout(NEVER)).end().await;
     assert!(
         matches!(&outcome, Err(RunError::CachesNotSynced { .. })),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Strategy;
 use crate::registry::{GroupVersionResource, ResourceInfo};
-use crate::rest::names;
+use crate::rest::{names, typed};
 
 /// The strategies of built-in kinds, by where their objects are stored.
 pub(crate) fn install() -> HashMap<GroupVersionResource, Arc<dyn Strategy>> {
@@ -22,6 +22,10 @@ pub(crate) fn install() -> HashMap<GroupVersionResource, Arc<dyn Strategy>> {
     add("", "namespaces", Arc::new(Namespace));
     add("", "events", Arc::new(Event));
     add("", "services", Arc::new(Service));
+    for resource in ["endpoints", "limitranges"] {
+        add("", resource, Arc::new(CreatedOnUpdate));
+    }
+    add("coordination.k8s.io", "leases", Arc::new(Lease));
     add("", "secrets", Arc::new(Secret));
     add("", "configmaps", Arc::new(ConfigMap));
     for resource in [
@@ -33,9 +37,10 @@ pub(crate) fn install() -> HashMap<GroupVersionResource, Arc<dyn Strategy>> {
     ] {
         add("", resource, Arc::new(ReturnsDeleted));
     }
-    add("", "replicationcontrollers", Arc::new(Generation));
+    add("", "podtemplates", Arc::new(PodTemplate));
+    add("", "replicationcontrollers", Arc::new(Orphaning));
     add("batch", "cronjobs", Arc::new(Generation));
-    add("batch", "jobs", Arc::new(Generation));
+    add("batch", "jobs", Arc::new(Orphaning));
     add(
         "apiextensions.k8s.io",
         "customresourcedefinitions",
@@ -70,6 +75,52 @@ impl Strategy for Generation {
     }
 }
 
+struct PodTemplate;
+
+impl Strategy for PodTemplate {
+    fn returns_deleted(&self) -> bool {
+        true
+    }
+
+    fn has_generation(&self, _info: &ResourceInfo) -> bool {
+        true
+    }
+}
+
+/// Kinds older than the garbage collector: who deletes one without a policy does not expect it.
+struct Orphaning;
+
+impl Strategy for Orphaning {
+    fn has_generation(&self, _info: &ResourceInfo) -> bool {
+        true
+    }
+
+    fn orphans_dependents(&self) -> bool {
+        true
+    }
+}
+
+struct CreatedOnUpdate;
+
+impl Strategy for CreatedOnUpdate {
+    fn creates_on_update(&self) -> bool {
+        true
+    }
+}
+
+struct Lease;
+
+impl Strategy for Lease {
+    fn creates_on_update(&self) -> bool {
+        true
+    }
+
+    /// Who holds it must not be overwritten by who has not looked.
+    fn updates_unconditionally(&self) -> bool {
+        false
+    }
+}
+
 struct Rbac;
 
 impl Strategy for Rbac {
@@ -85,11 +136,19 @@ impl Strategy for Event {
     fn ttl(&self) -> Option<Duration> {
         Some(Duration::from_secs(3600))
     }
+
+    fn creates_on_update(&self) -> bool {
+        true
+    }
 }
 
 struct Service;
 
 impl Strategy for Service {
+    fn creates_on_update(&self) -> bool {
+        true
+    }
+
     fn name_faults(&self, name: &str) -> Vec<String> {
         names::dns_1035(name)
     }
@@ -116,6 +175,32 @@ impl Namespace {
 }
 
 impl Strategy for Namespace {
+    fn decode(&self, object: &mut Value, info: &ResourceInfo) -> Result<Vec<String>, String> {
+        let unknown = typed::read(object, info)?;
+        // Through every door; a name that is generated comes later.
+        if object["metadata"]["name"].is_string() {
+            Self::label(object);
+        }
+        Ok(unknown)
+    }
+
+    fn validate(&self, object: &Value) -> Vec<FieldError> {
+        let finalizers = object.pointer("/spec/finalizers").and_then(Value::as_array);
+        let finalizers = finalizers.into_iter().flatten().filter_map(Value::as_str);
+        finalizers
+            .enumerate()
+            .filter(|(_, name)| *name != "kubernetes" && !name.contains('/'))
+            .map(|(index, name)| {
+                FieldError::new(
+                    ErrorKind::Invalid,
+                    format!("spec.finalizers[{index}]"),
+                    Value::from(name),
+                    "name is neither a standard finalizer name nor is it fully qualified",
+                )
+            })
+            .collect()
+    }
+
     fn prepare_for_create(&self, object: &mut Value) {
         Self::label(object);
         let mut finalizers = match object.pointer_mut("/spec/finalizers").map(Value::take) {
@@ -130,7 +215,6 @@ impl Strategy for Namespace {
     }
 
     fn prepare_for_update(&self, new: &mut Value, old: &Value) {
-        Self::label(new);
         // Only the finalize subresource changes these.
         new["spec"] = old["spec"].clone();
     }
