@@ -542,7 +542,9 @@ impl Linter {
 /// Where two versions hold different data: a field that one of them lacks, or one of another type. What is merely
 /// described, bounded or defaulted in another way survives a change of `apiVersion`.
 fn difference(one: &Node, other: &Node, path: String) -> Option<String> {
-    let keeps = |node: &Node| node.preserve || !matches!(node.additional, Additional::Undeclared | Additional::Forbidden);
+    let keeps = |node: &Node| {
+        node.preserve || !matches!(node.additional, Additional::Undeclared | Additional::Forbidden)
+    };
     if one.kind != other.kind || keeps(one) != keeps(other) {
         return Some(path);
     }
@@ -563,7 +565,9 @@ fn difference(one: &Node, other: &Node, path: String) -> Option<String> {
     fields.or_else(|| match (&one.items, &other.items) {
         (Some(one), Some(other)) => difference(one, other, format!("{path}[]")),
         (None, None) => match (&one.additional, &other.additional) {
-            (Additional::Schema(one), Additional::Schema(other)) => difference(one, other, format!("{path}.*")),
+            (Additional::Schema(one), Additional::Schema(other)) => {
+                difference(one, other, format!("{path}.*"))
+            }
             _ => None,
         },
         _ => Some(path),

@@ -80,9 +80,13 @@ pub struct Client<K, P = Unplaced> {
     kind: PhantomData<fn() -> K>,
 }
 
-impl<K: Kind> Client<K> {
+impl<K> Client<K> {
     /// A client on `connection`.
-    pub fn new(connection: kube::Client) -> Self {
+    // The bound stands here, not on the block: without it the compiler says that there is no `new`.
+    pub fn new(connection: kube::Client) -> Self
+    where
+        K: Kind,
+    {
         Self {
             connection,
             place: Unplaced,
@@ -95,10 +99,15 @@ impl<K: Kind> Client<K> {
     ///
     /// # Errors
     /// [`ClientError::Connect`] where there is no usable configuration.
-    pub async fn try_default() -> Result<Self, ClientError> {
+    pub async fn try_default() -> Result<Self, ClientError>
+    where
+        K: Kind,
+    {
         connect().await
     }
+}
 
+impl<K: Kind> Client<K> {
     /// The verbs in one namespace.
     pub fn namespace(&self, namespace: impl Into<String>) -> Client<K, InNamespace>
     where

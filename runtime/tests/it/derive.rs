@@ -106,23 +106,23 @@ mod whole {
     #[derive(Apply, Serialize, Deserialize, Clone, Debug)]
     #[serde(rename_all = "camelCase")]
     pub(super) struct Workload {
-        strategy: Option<DeploymentStrategy>,
-        ingress: IngressSpec,
-        job: Option<Box<JobSpec>>,
-        claims: Vec<PersistentVolumeClaim>,
-        template: PodTemplateSpec,
-        hosts: HashSet<String>,
-        queue: VecDeque<Part>,
-        pair: [Part; 2],
-        step: Option<NonZeroI32>,
-        note: Cow<'static, str>,
+        pub(super) strategy: Option<DeploymentStrategy>,
+        pub(super) ingress: IngressSpec,
+        pub(super) job: Option<Box<JobSpec>>,
+        pub(super) claims: Vec<PersistentVolumeClaim>,
+        pub(super) template: PodTemplateSpec,
+        pub(super) hosts: HashSet<String>,
+        pub(super) queue: VecDeque<Part>,
+        pub(super) pair: [Part; 2],
+        pub(super) step: Option<NonZeroI32>,
+        pub(super) note: Cow<'static, str>,
     }
 
     #[allow(dead_code)]
     #[derive(Apply, Serialize, Deserialize, Clone, Debug)]
     pub(super) struct Part {
-        name: String,
-        size: Option<i32>,
+        pub(super) name: String,
+        pub(super) size: Option<i32>,
     }
 }
 

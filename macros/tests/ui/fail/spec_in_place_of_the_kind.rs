@@ -1,4 +1,4 @@
-use kubewright::{Client, Clientset, CustomResource};
+use kubewright::{Client, CustomResource, InformerFactory};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,12 +8,9 @@ struct FooSpec {
     name: String,
 }
 
-#[derive(Clientset)]
-struct Clients {
-    foos: Client<FooSpec>,
-}
-
-fn uses() {
+fn uses(factory: InformerFactory, connection: kubewright::kube::Client) {
+    factory.informer::<FooSpec>();
+    Client::<FooSpec>::new(connection);
     let _ = kubewright::crd::of::<FooSpec>();
     let _ = kubewright::crd::of::<kubewright::k8s_openapi::api::core::v1::Pod>();
 }
