@@ -74,6 +74,8 @@
 //!   latter can be left out ([`dev::Builder::without_garbage_collection`]).
 //! - Objects that own each other and block each other's deletion always end. Upstream takes `blockOwnerDeletion` from
 //!   their references where it notices the cycle, and waits for ever where all of them are already being deleted.
+//! - A CRD of a built-in kind's group and plural does not get its names; upstream lets it shadow the kind.
+//! - Objects and patches nest at most 120 levels deep, YAML 64.
 //! - A connection whose client takes nothing for a minute is closed.
 //! - After [`DevServer::stop`] new requests are cut rather than answered with 503.
 //! - TLS is 1.2 or newer, with rustls' suites.
@@ -82,20 +84,20 @@
 //! - Server-side apply and strategic merge patches: 415. `metadata.managedFields` is dropped and never served.
 //! - Protobuf and CBOR: a body is 415, an `Accept` that names nothing else 406.
 //! - A CRD whose conversion is a webhook is served at its storage version alone. Conversion `None` works.
-//! - Subresources other than `status` and `scale`, such as `eviction`, `binding`, `log`, `exec`, `token` and
-//!   `finalize`: 404.
+//! - Subresources other than `status`, `scale` and `namespaces/finalize`, such as `eviction`, `binding`, `log`, `exec`
+//!   and `token`: 404.
 //! - Built-in kinds other than those of the core group, `apps`, `batch`, `coordination.k8s.io`, `events.k8s.io` and
 //!   `apiextensions.k8s.io`: 404. So RBAC, admission, storage, networking and policy kinds cannot be stored.
 //!
 //! Not there yet, and passed over:
-//! - Rules in CEL are part of a schema and are neither compiled nor evaluated.
+//! - Rules in CEL are part of a schema and are neither compiled nor evaluated; writing a CRD that has any is answered
+//!   with a `Warning`.
 //! - Nobody is refused anything: there is no authorization, and `Impersonate-*` headers are not read. Bad credentials
 //!   are refused over sockets.
 //! - No admission but that of the namespaces' lifecycle: no webhooks or policies, no ServiceAccount of Pods, quota or
 //!   limit ranges. A namespace gets neither a `default` ServiceAccount nor `kube-root-ca.crt`.
 //! - Built-in kinds get no defaults but those of Namespaces and Secrets, Services no addresses, Jobs no selector; of
 //!   their rules those on metadata, selectors of workloads, immutable ConfigMaps and Secrets are checked.
-//! - Fields that a built-in kind does not have, and values of a wrong type, are stored as they are.
 //! - Pods are deleted at once: grace periods have no effect. Nothing schedules or runs them.
 //! - Answers are not compressed; requests in flight are not limited; watches do not speak WebSocket; there is one
 //!   deadline of 60 seconds, watches apart, and no shorter one for writes. There are no metrics and no audit log.

@@ -36,11 +36,7 @@ fn remember_storage_version(object: &mut Value) {
 
 /// Labels and annotations are looked at for every kind before the kind's own rules.
 fn without_metadata(mut faults: Vec<FieldError>) -> Vec<FieldError> {
-    faults.retain(|fault| {
-        !["metadata.labels", "metadata.annotations"]
-            .iter()
-            .any(|field| fault.field.starts_with(field))
-    });
+    faults.retain(|fault| !["metadata.labels", "metadata.annotations"].contains(&fault.field.as_str()));
     faults
 }
 

@@ -30,7 +30,8 @@ pub(super) struct Filter {
     pub(super) labels: LabelSelector,
     pub(super) fields: BoundFields,
     pub(super) is_everything: bool,
-    info: Arc<ResourceInfo>,
+    /// The resource as it is served; a watch brings it up to date when its schema changes.
+    pub(super) info: Arc<ResourceInfo>,
 }
 
 impl Filter {

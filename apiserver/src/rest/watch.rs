@@ -184,6 +184,7 @@ impl Watch {
         match snapshot.get(&self.info.gvr) {
             Some(info) if info.is_same_resource(&self.info) => {
                 self.info = info.clone();
+                self.filter.info = info.clone();
                 true
             }
             _ => false,

@@ -303,6 +303,17 @@ async fn api_76_faults_are_told_together_and_v1beta1_is_gone() {
         "{fields:?}"
     );
 
+    let mut protected = crd("widgets", "Widget");
+    protected["metadata"]["name"] = json!("widgets.example.k8s.io");
+    protected["spec"]["group"] = json!("example.k8s.io");
+    let refused = crds.create(&PostParams::default(), &typed(&protected)).await;
+    let Err(kube::Error::Api(status)) = refused else {
+        panic!("{refused:?}")
+    };
+    let causes = status.details.expect("details").causes;
+    let fields: Vec<&str> = causes.iter().map(|cause| cause.field.as_str()).collect();
+    assert_eq!(fields, ["metadata.annotations[api-approved.kubernetes.io]"]);
+
     let old = http::Request::get("/apis/apiextensions.k8s.io/v1beta1/customresourcedefinitions");
     let error = server
         .client()

@@ -222,8 +222,8 @@ fn schema_mode(attrs: &KubeAttrs, errors: &mut Errors) {
     }
 }
 
-/// What the root has of its own; a flattened spec may not write over it.
-const ROOT_FIELDS: [&str; 4] = ["apiVersion", "kind", "metadata", "status"];
+/// What every root has of its own; a flattened spec may not write over it.
+const ROOT_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
 fn flat(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
     let Some((true, span)) = attrs.no_spec else { return };
@@ -244,7 +244,7 @@ fn flat(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
     let rename_all = serde::written(&input.attrs, "rename_all");
     for field in &fields.named {
         if let Some(name) = serde::name(field, rename_all.as_deref())
-            && ROOT_FIELDS.contains(&name.as_str())
+            && (ROOT_FIELDS.contains(&name.as_str()) || (name == "status" && attrs.status.is_some()))
         {
             errors.at(
                 field.ident.span(),

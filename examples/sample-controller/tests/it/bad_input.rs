@@ -1,14 +1,13 @@
 //! What the server does with Foos that are wrong (SC-21 to SC-24).
 
+use kubewright::CustomResourceExt;
 use kubewright::kube::api::{Api, DynamicObject, PostParams};
 use kubewright::kube::core::{ApiResource, Status};
 use kubewright::kube::{Client, Error};
-use kubewright::{CustomResource, CustomResourceExt};
 use sample_controller::api::{Foo, FooStatus};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::golden::PlainFoo;
 use crate::harness::World;
 
 fn dynamic(client: Client) -> Api<DynamicObject> {
@@ -118,36 +117,10 @@ async fn sc_23_each_door_writes_its_own_half() {
     assert_eq!(updated.metadata.generation, Some(2));
 }
 
-/// The same kind, its status an ordinary field: what the plain form of the example is on a server.
-#[derive(CustomResource, Serialize, Deserialize, JsonSchema, Clone, Debug)]
-#[kube(
-    group = "samplecontroller.k8s.io",
-    version = "v1alpha1",
-    kind = "Foo",
-    root = "PlainFoo",
-    namespaced,
-    annotation("api-approved.kubernetes.io", "unapproved, an example of kubewright")
-)]
-struct PlainSpec {
-    replicas: Option<i32>,
-}
-
 #[tokio::test]
 async fn sc_24_without_the_subresource_there_is_one_door() {
-    let world = World::new().await;
-    let mut crd = serde_json::to_value(PlainFoo::crd()).unwrap();
-    let version = &mut crd["spec"]["versions"][0];
-    assert!(
-        version
-            .get("subresources")
-            .is_none_or(|subresources| subresources.get("status").is_none())
-    );
-    version["schema"]["openAPIV3Schema"]["properties"]["status"] =
-        json!({"type": "object", "properties": {"availableReplicas": {"type": "integer"}}});
     let server = kubewright_apiserver::DevServer::start().await.unwrap();
-    let crd: kubewright::k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition =
-        serde_json::from_value(crd).unwrap();
-    server.install_crds([crd]).await.unwrap();
+    server.install_crds([PlainFoo::crd()]).await.unwrap();
 
     let resource: ApiResource = PlainFoo::api_resource();
     let api: Api<DynamicObject> = Api::default_namespaced_with(server.client(), &resource);
@@ -156,5 +129,4 @@ async fn sc_24_without_the_subresource_there_is_one_door() {
     let created = api.create(&PostParams::default(), &object).await.unwrap();
     assert_eq!(created.data["status"], json!({"availableReplicas": 2}));
     assert!(matches!(api.get_status("foo").await, Err(Error::Api(status)) if status.code == 404));
-    drop(world);
 }

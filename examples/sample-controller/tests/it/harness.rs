@@ -217,18 +217,28 @@ impl World {
 
     /// One sync of a Foo by hand, with caches that have synced; the recorder is flushed.
     pub(crate) async fn sync(&self, name: &str) -> Result<(), SyncError> {
+        let context = self.stale_context().await;
+        self.sync_with(name, &context).await
+    }
+
+    /// Caches of what is there now, which follow no further change.
+    pub(crate) async fn stale_context(&self) -> Context<Foo> {
         let clients = Clients::new(self.controller_client());
         let factory = InformerFactory::new(&clients);
         factory.lister::<Foo>();
         factory.lister::<Deployment>();
         factory.start();
         factory.wait_for_sync(DEADLINE).await.unwrap();
-        let recorder = EventRecorder::new(&clients, AGENT);
-        let context = Context::new(&factory, recorder.clone());
-        let key = ObjectKey::namespaced("default", name);
-        let outcome = FooReconciler::new(&clients).reconcile(&key, &context).await;
-        assert!(recorder.flush(DEADLINE).await);
+        let context = Context::new(&factory, EventRecorder::new(&clients, AGENT));
         factory.shutdown();
+        context
+    }
+
+    pub(crate) async fn sync_with(&self, name: &str, context: &Context<Foo>) -> Result<(), SyncError> {
+        let key = ObjectKey::namespaced("default", name);
+        let clients = Clients::new(self.controller_client());
+        let outcome = FooReconciler::new(&clients).reconcile(&key, context).await;
+        assert!(context.recorder().flush(DEADLINE).await);
         // A sync never asks to come back: the next change does that.
         outcome.map(|action| assert_eq!(action, Action::done()))
     }

@@ -1,8 +1,13 @@
 //! The rules of the example's behaviour (SC-n), against the server in the process.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where a step fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test ends where a step fails, and says where it is skipped"
+)]
 
 mod bad_input;
+mod golden;
 mod harness;
 mod resilience;
 mod running;

@@ -1,5 +1,6 @@
 //! One sync at a time: what it reads, what it writes.
 
+use kubewright::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kubewright::owner;
 use sample_controller::api::FooSpec;
 use sample_controller::controller::SyncError;
@@ -226,4 +227,32 @@ async fn sc_2_row_of_the_trace_table() {
     world.sync("foo").await.unwrap();
     assert_eq!(world.writes()[before..], ["patch deployments"]);
     assert_eq!(world.replicas("web").await, Some(2));
+}
+
+#[tokio::test]
+async fn sc_4_a_name_that_went_to_somebody_else_is_not_scaled() {
+    let world = World::new().await;
+    world.create_foo("foo", "web", Some(1)).await;
+    world.sync("foo").await.unwrap();
+    let patch = serde_json::json!({"spec": {"replicas": 3}});
+    let foos = world.clients.foos().namespace("default");
+    foos.merge_patch("foo", &patch).await.unwrap();
+
+    // The caches stand still at our Deployment while its name changes hands.
+    let stale = world.stale_context().await;
+    let deployments = world.clients.deployments().namespace("default");
+    let mut foreign = deployments.get("web").await.unwrap();
+    deployments.delete("web").await.unwrap();
+    foreign.metadata = ObjectMeta {
+        name: Some("web".to_owned()),
+        ..ObjectMeta::default()
+    };
+    deployments.create(&foreign).await.unwrap();
+
+    let error = world.sync_with("foo", &stale).await.unwrap_err();
+    assert!(
+        matches!(&error, SyncError::Client(error) if error.is_conflict()),
+        "{error:?}"
+    );
+    assert_eq!(world.replicas("web").await, Some(1));
 }
