@@ -23,7 +23,3 @@ mod events;
 mod finalizer;
 #[path = "it/informer.rs"]
 mod informer;
-#[path = "it/served.rs"]
-mod served;
-#[path = "it/server.rs"]
-mod server;

@@ -1,9 +1,12 @@
-//! What crosses crates: the suites that run on DevServer, on a real control plane.
+//! What crosses crates: the suites that run on DevServer and on a real control plane.
 
 #![allow(
     clippy::unwrap_used,
+    unreachable_pub,
     clippy::print_stdout,
     reason = "a test ends where a step fails, and says what it ran"
 )]
 
+mod client;
+mod gadget;
 mod real;

@@ -49,6 +49,7 @@ async fn a_real_control_plane_agrees() {
     let client = plane.client().await.unwrap();
     the_crd_is_accepted_when_strict(&client).await;
     the_same_controller_reconciles(&client).await;
+    crate::client::suite(client.clone(), crate::client::Server::Real).await;
     the_same_suite_passes(&client).await;
 }
 

@@ -1,11 +1,10 @@
-//! Typed clients against a server: the in-process one, and a real one where `KUBEWRIGHT_TEST_KUBECONFIG` names it.
+//! Typed clients against a server: the one in the process here, a real one in `real.rs`.
 
 use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kubewright::client::{
     ClientError, DeleteParams, FieldManager, FieldValidation, ListParams, Preconditions, WatchEvent,
     WatchParams,
@@ -13,7 +12,7 @@ use kubewright::client::{
 use kubewright::{Client, Clientset, CustomResourceExt};
 use serde_json::json;
 
-use super::served::{Gadget, GadgetApply, GadgetSpec, GadgetSpecApply, GadgetStatusApply};
+use super::gadget::{Gadget, GadgetApply, GadgetSpec, GadgetSpecApply, GadgetStatusApply};
 
 #[derive(Clientset)]
 struct Clients {
@@ -40,8 +39,17 @@ where
     }
 }
 
-/// The same steps on every server; a `real` one knows server-side apply and strategic merge patches too.
-async fn suite(connection: kube::Client, real: bool) {
+/// What a server knows.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Server {
+    /// All but server-side apply and strategic merge patches.
+    Dev,
+    /// Everything.
+    Real,
+}
+
+/// The same steps on every server.
+pub(crate) async fn suite(connection: kube::Client, server: Server) {
     let clients = Clients::new(connection);
     let definitions = clients
         .definitions()
@@ -91,7 +99,7 @@ async fn suite(connection: kube::Client, real: bool) {
     // Updates: the status is apart from the rest, and a stale object conflicts.
     let mut newer = made.clone();
     newer.spec.replicas = 3;
-    newer.status = Some(super::served::GadgetStatus { ready: 9 });
+    newer.status = Some(super::gadget::GadgetStatus { ready: 9 });
     let newer = gadgets.update(&newer).await.unwrap();
     assert_eq!((newer.spec.replicas, newer.status.is_none()), (3, true));
     assert_eq!(newer.metadata.generation, Some(2));
@@ -99,7 +107,7 @@ async fn suite(connection: kube::Client, real: bool) {
     assert!(stale.is_conflict() && !stale.is_retryable(), "{stale:?}");
     let mut ready = newer.clone();
     ready.spec.replicas = 7;
-    ready.status = Some(super::served::GadgetStatus { ready: 1 });
+    ready.status = Some(super::gadget::GadgetStatus { ready: 1 });
     let ready = gadgets.status().update(&ready).await.unwrap();
     assert_eq!(
         (
@@ -142,7 +150,7 @@ async fn suite(connection: kube::Client, real: bool) {
     assert_eq!(scale.spec.unwrap().replicas, Some(5));
     assert_eq!(gadgets.get("a").await.unwrap().spec.replicas, 5);
 
-    if real {
+    if server == Server::Real {
         let wanted = GadgetApply::new("s").spec(GadgetSpecApply::default().replicas(1).colour("blue"));
         let applied = gadgets.apply(&wanted, "one").await.unwrap();
         assert_eq!(applied.spec.colour.as_deref(), Some("blue"));
@@ -221,7 +229,7 @@ async fn suite(connection: kube::Client, real: bool) {
     assert!(gadgets.list(&list).await.unwrap().items.is_empty());
 
     // Built-in kinds.
-    if real {
+    if server == Server::Real {
         let phase = json!({"status": {"conditions": [
             {"type": "Seen", "status": "True", "reason": "Test", "message": "seen"},
         ]}});
@@ -246,21 +254,8 @@ async fn suite(connection: kube::Client, real: bool) {
 }
 
 #[tokio::test]
-async fn on_the_in_process_server() {
+async fn the_client_suite_passes_in_process() {
     let server = kubewright_apiserver::DevServer::start().await.unwrap();
-    suite(server.client(), false).await;
+    suite(server.client(), Server::Dev).await;
     server.stop().await;
-}
-
-#[tokio::test]
-async fn on_a_real_server() {
-    let Some(path) = std::env::var_os("KUBEWRIGHT_TEST_KUBECONFIG") else {
-        println!("skipped: KUBEWRIGHT_TEST_KUBECONFIG names no server");
-        return;
-    };
-    let config = Kubeconfig::read_from(path).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default())
-        .await
-        .unwrap();
-    suite(kube::Client::try_from(config).unwrap(), true).await;
 }
