@@ -214,7 +214,7 @@ pub struct ObjectRef {
 }
 
 impl ObjectRef {
-    pub(super) fn new<K: Kind>(
+    pub(crate) fn new<K: Kind>(
         namespace: Option<&str>,
         name: &str,
         subresource: Option<&'static str>,

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
+use kube::core::Status;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -287,10 +288,15 @@ impl<R: Reconciler> Worker<R> {
         };
         match failure {
             Failure::Error(error) => {
-                let error = guarded(|| chain(&*error.into()))
-                    .unwrap_or_else(|panic| format!("an error that cannot be printed: {panic}"));
+                let (error, raced) = guarded(|| {
+                    let error = error.into();
+                    (chain(&*error), lost_a_race(&*error))
+                })
+                .unwrap_or_else(|panic| (format!("an error that cannot be printed: {panic}"), false));
                 match policy {
                     ErrorPolicy::Terminal => tracing::error!(error, "reconciliation failed for good"),
+                    // The next try begins from the newer state: a matter of course, not one to look into.
+                    _ if raced => tracing::info!(error, "reconciliation met a newer state; trying again"),
                     _ => tracing::error!(error, "reconciliation failed"),
                 }
             }
@@ -314,11 +320,56 @@ impl<R: Reconciler> Worker<R> {
     }
 }
 
+/// Whether a server refused a write because the object is no longer, or not yet, what the caches hold.
+fn lost_a_race(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        let boxed = error.downcast_ref::<Box<Status>>().map(|status| &**status);
+        boxed
+            .or_else(|| error.downcast_ref::<Status>())
+            .is_some_and(|status| status.is_conflict() || status.is_already_exists())
+    })
+}
+
 /// Counts a worker as active, also where its task is aborted.
 struct Active<'a>(&'a ControllerMetrics);
 
 impl Drop for Active<'_> {
     fn drop(&mut self) {
         self.0.active_workers.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{ClientError, ObjectRef, Operation};
+
+    #[derive(Debug, thiserror::Error)]
+    enum SyncError {
+        #[error(transparent)]
+        Client(ClientError),
+        #[error("write")]
+        Write(#[source] kube::Error),
+    }
+
+    #[test]
+    fn a_lost_race_is_told_by_the_servers_answer() {
+        let raced = |reason: &str, code| {
+            let status = Status::failure("no", reason).with_code(code).boxed();
+            let client = ClientError::Refused {
+                operation: Operation::Update,
+                object: Box::new(ObjectRef::new::<k8s_openapi::api::core::v1::ConfigMap>(
+                    None, "a", None,
+                )),
+                source: status.clone(),
+            };
+            let told = lost_a_race(&SyncError::Client(client));
+            assert_eq!(told, lost_a_race(&SyncError::Write(kube::Error::Api(status))));
+            told
+        };
+        assert!(raced("Conflict", 409));
+        assert!(raced("AlreadyExists", 409));
+        assert!(!raced("Forbidden", 403));
+        assert!(!raced("Invalid", 422));
     }
 }
