@@ -155,6 +155,18 @@ impl World {
             .and_then(|deployment| deployment.spec.replicas)
     }
 
+    pub(crate) async fn set_foo_replicas(&self, name: &str, replicas: i32) {
+        let patch = serde_json::json!({"spec": {"replicas": replicas}});
+        let foos = self.clients.foos().namespace("default");
+        foos.merge_patch(name, &patch).await.unwrap();
+    }
+
+    pub(crate) async fn set_deployment_replicas(&self, name: &str, replicas: i32) {
+        let patch = serde_json::json!({"spec": {"replicas": replicas}});
+        let deployments = self.clients.deployments().namespace("default");
+        deployments.merge_patch(name, &patch).await.unwrap();
+    }
+
     pub(crate) async fn set_available(&self, name: &str, available: i32) {
         let patch = serde_json::json!({"status": {"replicas": available, "availableReplicas": available}});
         let deployments = self.clients.deployments().namespace("default");

@@ -18,17 +18,6 @@ async fn settled(world: &World, replicas: i32) -> bool {
         && world.available("foo").await == Some(0)
 }
 
-async fn set_replicas(world: &World, replicas: i32) {
-    let patch = serde_json::json!({"spec": {"replicas": replicas}});
-    world
-        .clients
-        .foos()
-        .namespace("default")
-        .merge_patch("foo", &patch)
-        .await
-        .unwrap();
-}
-
 #[tokio::test]
 async fn a_server_restart() {
     let world = World::new().await;
@@ -36,7 +25,7 @@ async fn a_server_restart() {
     world.create_foo("foo", "web", Some(1)).await;
     eventually("settled", || settled(&world, 1)).await;
     world.server.restart(Duration::from_millis(50)).await;
-    set_replicas(&world, 3).await;
+    world.set_foo_replicas("foo", 3).await;
     eventually("settled after the restart", || settled(&world, 3)).await;
     controller.stop().await.unwrap();
 }
@@ -61,7 +50,7 @@ async fn dropped_watches_lose_no_change() {
     eventually("settled", || settled(&world, 1)).await;
     for replicas in [2, 3, 4, 5] {
         world.server.drop_watches();
-        set_replicas(&world, replicas).await;
+        world.set_foo_replicas("foo", replicas).await;
         eventually("settled after the drop", || settled(&world, replicas)).await;
     }
     controller.stop().await.unwrap();
@@ -83,7 +72,7 @@ async fn history_gone_while_the_watch_was_down_leads_to_a_new_list() {
         .delete("web")
         .await
         .unwrap();
-    set_replicas(&world, 4).await;
+    world.set_foo_replicas("foo", 4).await;
     world.server.compact();
     world.server.drop_watches();
     eventually("settled after 410", || settled(&world, 4)).await;
@@ -123,7 +112,7 @@ async fn a_conflict_storm() {
             .await
             .unwrap();
     }
-    set_replicas(&world, 6).await;
+    world.set_foo_replicas("foo", 6).await;
     eventually("settled after the storm", || settled(&world, 6)).await;
     controller.stop().await.unwrap();
 }

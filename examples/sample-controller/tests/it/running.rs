@@ -47,14 +47,7 @@ async fn sample_and_expected_result() {
     })
     .await;
 
-    let patch = serde_json::json!({"spec": {"replicas": 2}});
-    world
-        .clients
-        .foos()
-        .namespace("default")
-        .merge_patch("example-foo", &patch)
-        .await
-        .unwrap();
+    world.set_foo_replicas("example-foo", 2).await;
     eventually("two replicas", async || {
         world.replicas("example-foo").await == Some(2)
     })
@@ -119,14 +112,7 @@ async fn sc_10_drift_of_an_owned_deployment_is_repaired() {
     let controller = world.run();
     world.create_foo("foo", "web", Some(1)).await;
     eventually("the deployment", async || world.available("foo").await == Some(0)).await;
-    let patch = serde_json::json!({"spec": {"replicas": 9}});
-    world
-        .clients
-        .deployments()
-        .namespace("default")
-        .merge_patch("web", &patch)
-        .await
-        .unwrap();
+    world.set_deployment_replicas("web", 9).await;
     eventually("one replica again", async || {
         world.replicas("web").await == Some(1)
     })

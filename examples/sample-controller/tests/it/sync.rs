@@ -99,14 +99,7 @@ async fn sc_3_without_an_opinion_replicas_are_never_written() {
     let world = World::new().await;
     world.create_foo("foo", "web", None).await;
     world.sync("foo").await.unwrap();
-    let patch = serde_json::json!({"spec": {"replicas": 7}});
-    world
-        .clients
-        .deployments()
-        .namespace("default")
-        .merge_patch("web", &patch)
-        .await
-        .unwrap();
+    world.set_deployment_replicas("web", 7).await;
     let before = world.writes();
     world.sync("foo").await.unwrap();
     assert_eq!(world.writes(), before);
@@ -215,14 +208,7 @@ async fn sc_2_row_of_the_trace_table() {
     world.create_foo("foo", "web", Some(1)).await;
     world.sync("foo").await.unwrap();
     world.set_foo_status("foo", 0).await;
-    let patch = serde_json::json!({"spec": {"replicas": 2}});
-    world
-        .clients
-        .foos()
-        .namespace("default")
-        .merge_patch("foo", &patch)
-        .await
-        .unwrap();
+    world.set_foo_replicas("foo", 2).await;
     let before = world.writes().len();
     world.sync("foo").await.unwrap();
     assert_eq!(world.writes()[before..], ["patch deployments"]);
@@ -234,9 +220,7 @@ async fn sc_4_a_name_that_went_to_somebody_else_is_not_scaled() {
     let world = World::new().await;
     world.create_foo("foo", "web", Some(1)).await;
     world.sync("foo").await.unwrap();
-    let patch = serde_json::json!({"spec": {"replicas": 3}});
-    let foos = world.clients.foos().namespace("default");
-    foos.merge_patch("foo", &patch).await.unwrap();
+    world.set_foo_replicas("foo", 3).await;
 
     // The caches stand still at our Deployment while its name changes hands.
     let stale = world.stale_context().await;
