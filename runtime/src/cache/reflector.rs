@@ -81,7 +81,8 @@ pub struct ReflectorConfig {
     pub initial: InitialState,
     /// Objects per page of a list; `None` asks for all at once. Default 500, as client-go's pager.
     pub page_size: Option<u32>,
-    /// Delays after failures. Default [`Backoff::reflector`]; begins anew after two quiet minutes.
+    /// Delays after failures. Default [`Backoff::reflector`]; begins anew after two quiet minutes, and where a
+    /// connection breaks that had brought something.
     pub backoff: Backoff,
     /// How long a request may go without an answer (for a list: without its whole page). Default 60 s.
     pub request_timeout: Duration,
@@ -347,6 +348,10 @@ impl<K: Kind> Reflector<K> {
             Ok(_) => WireError::Broken(std::io::ErrorKind::UnexpectedEof.into()),
             Err(error) => error,
         };
+        // A connection that broke after it brought something says nothing about how the next one will fare.
+        if self.version.as_ref() != Some(&version) && matches!(error, WireError::Broken(_)) {
+            self.failures = 0;
+        }
         let passing = error.is_patience() || (matches!(error, WireError::Broken(_)) && !short);
         if !passing && self.version.as_ref() == Some(&version) {
             self.stuck += 1;

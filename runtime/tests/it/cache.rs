@@ -478,6 +478,24 @@ async fn retry_after_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_breaks_after_it_brought_something_is_taken_up_soon() {
+    let cut = |name: &str, version: &str| Answer::Watch(vec![added(name, version), Part::Break]);
+    let watches = (6..30).map(|n| cut("a", &n.to_string()));
+    let script = Script::new(
+        [Answer::Watch(vec![mark("5"), Part::Break])]
+            .into_iter()
+            .chain(watches),
+    );
+    let _running = run(&script, InitialState::WatchList);
+    let (_, times) = script.seen(25).await;
+    let longest = Backoff::reflector().initial * 2;
+    assert!(
+        times.windows(2).all(|pair| pair[1] - pair[0] <= longest),
+        "{times:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reflector_alone_tells_how_it_is() {
     let script = Script::new([refused(403, "Forbidden"), page("5", "", &["a"])]);
     let mut running = run(&script, InitialState::Pages);
