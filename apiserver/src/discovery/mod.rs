@@ -27,14 +27,13 @@ impl Handler for Discovery {
         let path = request.uri.path().trim_end_matches('/');
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let accept = Accept::of(&request.headers);
-        let aggregated = |root: &str| {
-            let agreed = accept.agree(&[Target::GroupDiscovery]).ok()?;
-            (agreed.target == Target::GroupDiscovery).then(|| (agreed, group_discovery_list(registry, root)))
-        };
+        if let [root @ ("api" | "apis")] = parts.as_slice()
+            && let Ok(agreed) = accept.agree(&[Target::GroupDiscovery])
+            && agreed.target == Target::GroupDiscovery
+        {
+            return Some(tagged(request, agreed, &group_discovery_list(registry, root)));
+        }
         let document = match parts.as_slice() {
-            ["api"] | ["apis"] if let Some((agreed, list)) = aggregated(parts[0]) => {
-                return Some(tagged(request, agreed, &list));
-            }
             ["api"] => api_versions(registry, &host(request)),
             ["apis"] => api_group_list(registry),
             ["apis", group] => api_group(registry, group)?,
