@@ -848,6 +848,18 @@ async fn api_40_json_patch(server: Server) {
         .patch(&path, JSON_PATCH, failing)
         .await
         .fails(422, "Invalid", "the server rejected our request");
+    // An absent key is equal to null, which is how kube-rs adds a first finalizer; one below an absent key is not.
+    let first = json!([
+        {"op": "test", "path": "/metadata/finalizers", "value": null},
+        {"op": "add", "path": "/metadata/finalizers", "value": ["example.com/f"]},
+        {"op": "remove", "path": "/metadata/finalizers"},
+    ]);
+    server.patch(&path, JSON_PATCH, first).await.ok(200);
+    let below = json!([{"op": "test", "path": "/none/below", "value": null}]);
+    server
+        .patch(&path, JSON_PATCH, below)
+        .await
+        .fails(422, "Invalid", "the server rejected our request");
     let missing = json!([{"op": "remove", "path": "/data/none"}]);
     server
         .patch(&path, JSON_PATCH, missing)

@@ -221,14 +221,13 @@ impl ApiError {
         )
     }
 
-    /// 415: server-side apply is not served yet.
-    pub fn apply_not_served(accepted: &[&str]) -> Self {
+    /// 415: `what` exists, and is not served yet.
+    pub fn not_served_yet(what: &str, accepted: &[&str]) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             reason::UNSUPPORTED_MEDIA_TYPE,
             format!(
-                "server-side apply (application/apply-patch+yaml) is not served by this server yet - accepted media \
-                 types include: {}",
+                "{what} is not served by this server yet - accepted media types include: {}",
                 accepted.join(", ")
             ),
         )

@@ -32,6 +32,9 @@ pub(crate) fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Decoded> {
     match content_type(headers) {
         "" | "application/json" | "*/*" => decode_json(body),
         "application/yaml" | "text/yaml" | "application/x-yaml" => decode_yaml(body),
+        media @ ("application/vnd.kubernetes.protobuf" | "application/cbor") => {
+            Err(ApiError::not_served_yet(media, OFFERED))
+        }
         _ => Err(ApiError::unsupported_media_type(OFFERED)),
     }
 }

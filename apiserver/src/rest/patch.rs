@@ -4,7 +4,8 @@
 //! one: it needs field ownership and the kinds' list types, which are not there yet, and answers 415 until then.
 
 use bytes::Bytes;
-use json_patch::{AddOperation, PatchErrorKind, PatchOperation, ReplaceOperation};
+use json_patch::jsonptr::Pointer;
+use json_patch::{AddOperation, PatchErrorKind, PatchOperation};
 use serde_json::Value;
 
 use super::{Call, Reply};
@@ -54,7 +55,16 @@ impl Call<'_> {
                 }
                 Ok(Patch::Merge(decoded))
             }
-            "application/apply-patch+yaml" => Err(ApiError::apply_not_served(&ACCEPTED)),
+            "application/apply-patch+yaml" => {
+                let what = "server-side apply (application/apply-patch+yaml)";
+                Err(ApiError::not_served_yet(what, &ACCEPTED))
+            }
+            // Custom resources take none anywhere.
+            "application/strategic-merge-patch+json" if !self.info.is_custom() => {
+                let what = "strategic merge (application/strategic-merge-patch+json, which kubectl apply, edit and \
+                            patch send for built-in kinds)";
+                Err(ApiError::not_served_yet(what, &ACCEPTED))
+            }
             _ => Err(ApiError::unsupported_media_type(&ACCEPTED)),
         }
     }
@@ -102,8 +112,14 @@ impl Patch {
                         }
                     }
                     // Upstream's library lets a replace put a key that its object lacks.
+                    // To it, null and an absent key are equal, too: kube-rs adds its first finalizer by such a test.
                     let outcome = match operation {
-                        PatchOperation::Replace(replace) if is_absent_key(&value, replace) => {
+                        PatchOperation::Test(test)
+                            if test.value.is_null() && is_absent_key(&value, &test.path) =>
+                        {
+                            Ok(())
+                        }
+                        PatchOperation::Replace(replace) if is_absent_key(&value, &replace.path) => {
                             let add = PatchOperation::Add(AddOperation {
                                 path: replace.path.clone(),
                                 value: replace.value.clone(),
@@ -143,12 +159,9 @@ fn check_depth(operation: &PatchOperation, document: &Value) -> Result<()> {
     }
 }
 
-fn is_absent_key(document: &Value, replace: &ReplaceOperation) -> bool {
-    let parent = replace
-        .path
-        .parent()
-        .and_then(|parent| parent.resolve(document).ok());
-    parent.is_some_and(Value::is_object) && replace.path.resolve(document).is_err()
+fn is_absent_key(document: &Value, path: &Pointer) -> bool {
+    let parent = path.parent().and_then(|parent| parent.resolve(document).ok());
+    parent.is_some_and(Value::is_object) && path.resolve(document).is_err()
 }
 
 /// 422 in the words of the library that upstream uses.

@@ -100,6 +100,21 @@ async fn api_39_apply_is_told_to_be_missing() {
     );
 }
 
+#[tokio::test]
+async fn api_13_and_39_what_is_missing_says_so() {
+    let server = DevServer::start().await.expect("the server starts");
+    let engine = server.engine();
+    let told = async |method: &str, path: &str, media: &str| {
+        let answer = send(engine.clone(), method, path, media, &config_map("a")).await;
+        assert_eq!(answer.code, 415);
+        let message = answer.body["message"].as_str().expect("a message").to_owned();
+        assert!(message.contains("is not served by this server yet"), "{message}");
+    };
+    told("POST", MAPS, "application/vnd.kubernetes.protobuf").await;
+    let map = format!("{MAPS}/a");
+    told("PATCH", &map, "application/strategic-merge-patch+json").await;
+}
+
 /// Fifteen copies made an object so deep that the process ended.
 #[tokio::test]
 async fn api_86_a_nesting_patch_is_refused_and_the_server_lives_on() {

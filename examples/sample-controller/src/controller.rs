@@ -59,9 +59,20 @@ pub enum SyncError {
     Client(#[from] ClientError),
 }
 
+/// How a Foo's status is written, which its CRD decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatusDoor {
+    /// Through the status subresource.
+    #[default]
+    Subresource,
+    /// With the rest of the object: the CRD has no status subresource.
+    Main,
+}
+
 /// Syncs Foos.
 pub struct FooReconciler {
     clients: Clients,
+    door: StatusDoor,
 }
 
 impl FooReconciler {
@@ -72,7 +83,15 @@ impl FooReconciler {
                 foos: clients.foos().clone().field_manager(AGENT),
                 deployments: clients.deployments().clone().field_manager(AGENT),
             },
+            door: StatusDoor::default(),
         }
+    }
+
+    /// Writes statuses through another door than the subresource.
+    #[must_use]
+    pub fn status_through(mut self, door: StatusDoor) -> Self {
+        self.door = door;
+        self
     }
 }
 
@@ -150,12 +169,11 @@ impl FooReconciler {
         updated.status = Some(FooStatus {
             available_replicas: Some(available),
         });
-        self.clients
-            .foos()
-            .namespace(namespace)
-            .status()
-            .update(&updated)
-            .await?;
+        let foos = self.clients.foos().namespace(namespace);
+        match self.door {
+            StatusDoor::Subresource => foos.status().update(&updated).await?,
+            StatusDoor::Main => foos.update(&updated).await?,
+        };
         Ok(true)
     }
 }

@@ -232,29 +232,35 @@ impl InformerFactory {
         }
     }
 
-    /// Waits until all caches that were asked for hold their first state.
+    /// Waits until all caches that were asked for so far hold their first state.
     ///
     /// # Errors
     /// [`NotSynced`] names those that do not after `timeout`, or that were stopped before.
     pub async fn wait_for_sync(&self, timeout: Duration) -> Result<(), NotSynced> {
-        let waits: Vec<_> = self
+        let asked: Vec<_> = self
             .state()
             .informers
-            .values()
-            .map(|entry| (entry.synced.clone(), entry.stopping.clone()))
+            .iter()
+            .map(|(key, entry)| {
+                let (synced, stopping) = (entry.synced.clone(), entry.stopping.clone());
+                (key.clone(), entry.kind.clone(), synced, stopping)
+            })
             .collect();
-        let all = futures::future::join_all(waits.into_iter().map(|(mut synced, stopping)| async move {
-            let synced = synced.wait_for(|synced| *synced);
-            // Whether it did is found by asking again below.
-            drop(stopping.run_until_cancelled(synced).await);
+        let all = futures::future::join_all(asked.iter().map(|(_, _, synced, stopping)| {
+            let mut synced = synced.clone();
+            async move {
+                let synced = synced.wait_for(|synced| *synced);
+                // Whether it did is found by asking again below.
+                drop(stopping.run_until_cancelled(synced).await);
+            }
         }));
         drop(tokio::time::timeout(timeout, all).await);
         let state = self.state();
-        let unsynced = state.informers.values().filter(|entry| !*entry.synced.borrow());
+        let unsynced = asked.into_iter().filter(|(_, _, synced, _)| !*synced.borrow());
         let mut kinds: Vec<_> = unsynced
-            .map(|entry| UnsyncedKind {
-                kind: entry.kind.clone(),
-                last_error: (entry.last_error)(),
+            .map(|(key, kind, ..)| UnsyncedKind {
+                kind,
+                last_error: state.informers.get(&key).and_then(|entry| (entry.last_error)()),
             })
             .collect();
         if kinds.is_empty() {

@@ -317,6 +317,21 @@ async fn dropping_the_last_handle_ends_the_watch() {
 }
 
 #[tokio::test]
+async fn wait_for_sync_is_about_what_was_asked_for_before() {
+    let world = World::new().await;
+    world.server.delay(Matcher::any().resource("secrets"), DEADLINE);
+    let factory = world.factory();
+    factory.informer::<ConfigMap>();
+    factory.start();
+    // Polled first, so that the wait has begun when the other kind is asked for.
+    let (synced, secrets) = tokio::join!(factory.wait_for_sync(DEADLINE), async {
+        factory.informer::<Secret>()
+    });
+    synced.unwrap();
+    assert!(!secrets.has_synced());
+}
+
+#[tokio::test]
 async fn wait_for_sync_names_the_kind_and_error() {
     let world = World::new().await;
     let forbidden = kube::core::Status::failure("as told", "Forbidden").with_code(403);

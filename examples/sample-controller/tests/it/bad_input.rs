@@ -1,10 +1,13 @@
 //! What the server does with Foos that are wrong (SC-21 to SC-24).
 
 use kubewright::CustomResourceExt;
+use kubewright::controller::{Action, Reconciler};
+use kubewright::kind::ObjectKey;
 use kubewright::kube::api::{Api, DynamicObject, PostParams};
 use kubewright::kube::core::{ApiResource, Status};
 use kubewright::kube::{Client, Error};
 use sample_controller::api::{Foo, FooStatus};
+use sample_controller::controller::{Clients, FooReconciler, StatusDoor};
 use serde_json::{Value, json};
 
 use crate::golden::PlainFoo;
@@ -129,4 +132,19 @@ async fn sc_24_without_the_subresource_there_is_one_door() {
     let created = api.create(&PostParams::default(), &object).await.unwrap();
     assert_eq!(created.data["status"], json!({"availableReplicas": 2}));
     assert!(matches!(api.get_status("foo").await, Err(Error::Api(status)) if status.code == 404));
+}
+
+#[tokio::test]
+async fn sc_24_the_controller_then_uses_the_main_update() {
+    let server = kubewright_apiserver::DevServer::start().await.unwrap();
+    let world = World::on(server, PlainFoo::crd()).await;
+    world.create_foo("foo", "web", Some(1)).await;
+
+    let caches = world.stale_context().await;
+    let reconciler =
+        FooReconciler::new(&Clients::new(world.controller_client())).status_through(StatusDoor::Main);
+    let key = ObjectKey::namespaced("default", "foo");
+    assert_eq!(reconciler.reconcile(&key, &caches).await.unwrap(), Action::done());
+    assert_eq!(world.writes(), ["create deployments", "update foos"]);
+    assert_eq!(world.available("foo").await, Some(0));
 }

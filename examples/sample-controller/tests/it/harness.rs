@@ -1,7 +1,8 @@
 //! A server with the kind installed, a controller on it, and what was written.
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use kubewright::Client;
@@ -12,7 +13,9 @@ use kubewright::k8s_openapi::api::apps::v1::Deployment;
 use kubewright::k8s_openapi::api::events::v1::Event;
 use kubewright::kind::ObjectKey;
 use kubewright::kube::{self, api::ListParams};
-use kubewright_apiserver::DevServer;
+use kubewright::metrics::Metrics;
+use kubewright::metrics::prometheus_client::{encoding::text::encode, registry::Registry};
+use kubewright_apiserver::{CrdSource, DevServer};
 use sample_controller::api::{Foo, FooSpec, FooStatus};
 use sample_controller::controller::{AGENT, Clients, FooReconciler, SyncError, rate_limit};
 use tokio::task::JoinHandle;
@@ -41,17 +44,35 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: 
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
+thread_local! {
+    /// Where this thread's log goes. One subscriber serves all threads: with one for each test, whichever thread comes
+    /// first to a line decides for all of them whether it is of interest.
+    static CAPTURED: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
+
+/// Ends the capture when it is dropped.
+pub(crate) struct Capture;
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        CAPTURED.set(None);
+    }
+}
+
 impl Log {
     /// Collects what is logged on this thread until the guard is dropped.
-    pub(crate) fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
+    pub(crate) fn capture() -> (Self, Capture) {
+        static SUBSCRIBER: Once = Once::new();
+        SUBSCRIBER.call_once(|| {
+            tracing_subscriber::fmt()
+                .with_ansi(false)
+                .with_max_level(tracing::Level::DEBUG)
+                .with_writer(|| CAPTURED.with_borrow(Option::clone).unwrap_or_default())
+                .init();
+        });
         let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_max_level(tracing::Level::DEBUG)
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
+        CAPTURED.set(Some(log.clone()));
+        (log, Capture)
     }
 
     pub(crate) fn lines_with(&self, part: &str) -> usize {
@@ -79,11 +100,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::on(DevServer::start().await.unwrap()).await
+        Self::on(DevServer::start().await.unwrap(), CRD).await
     }
 
-    pub(crate) async fn on(server: DevServer) -> Self {
-        server.install_crds([CRD]).await.unwrap();
+    pub(crate) async fn on(server: DevServer, crd: impl Into<CrdSource>) -> Self {
+        server.install_crds([crd]).await.unwrap();
         let clients = Clients::new(server.client());
         Self { server, clients }
     }
@@ -266,6 +287,7 @@ pub(crate) struct Running {
     pub(crate) stop: CancellationToken,
     pub(crate) factory: InformerFactory,
     pub(crate) recorder: EventRecorder,
+    figures: Registry,
     task: JoinHandle<Result<(), RunError>>,
 }
 
@@ -275,8 +297,10 @@ impl Running {
         let factory = InformerFactory::new(&clients);
         let recorder = EventRecorder::new(&clients, AGENT);
         let stop = CancellationToken::new();
+        let mut figures = Registry::default();
         let controller = Controller::new(&factory, FooReconciler::new(&clients))
             .name(AGENT)
+            .metrics(&Metrics::register(&mut figures))
             .owns::<Deployment>()
             .workers(2)
             .rate_limit(rate_limit())
@@ -286,8 +310,31 @@ impl Running {
             stop,
             factory,
             recorder,
+            figures,
             task: tokio::spawn(controller),
         }
+    }
+
+    /// How many keys were enqueued so far.
+    pub(crate) fn enqueued(&self) -> u64 {
+        self.figure("workqueue_adds_total{")
+    }
+
+    /// How many keys wait for a worker.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.figure("workqueue_depth{")
+    }
+
+    /// How many keys are in the hands of workers.
+    pub(crate) fn working(&self) -> u64 {
+        self.figure("controller_runtime_active_workers{")
+    }
+
+    fn figure(&self, name: &str) -> u64 {
+        let mut text = String::new();
+        encode(&mut text, &self.figures).unwrap();
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.map_or(0, |line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
     }
 
     /// Ends it in good order.

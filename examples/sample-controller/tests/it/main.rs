@@ -9,6 +9,8 @@
 mod bad_input;
 mod golden;
 mod harness;
+#[cfg(unix)]
+mod program;
 mod resilience;
 mod running;
 mod sync;

@@ -8,7 +8,7 @@ use kubewright::kube::{self, client::Body};
 use kubewright_apiserver::Matcher;
 use tokio::sync::Notify;
 
-use crate::harness::{Running, World, eventually};
+use crate::harness::{Log, Running, World, eventually};
 
 /// The Foo has its Deployment with the wanted replicas, its status is written, and there is nothing else.
 async fn settled(world: &World, replicas: i32) -> bool {
@@ -32,11 +32,13 @@ async fn a_server_restart() {
 
 #[tokio::test]
 async fn a_server_that_is_unavailable_while_there_is_work() {
+    let (log, _guard) = Log::capture();
     let world = World::new().await;
     let controller = world.run();
     world.create_foo("foo", "web", Some(1)).await;
+    // The watch goes on, so the Foo arrives; what the controller writes for it is refused.
     world.server.become_unavailable();
-    tokio::task::yield_now().await;
+    eventually("a failure", async || log.lines_with("reconciliation failed") > 0).await;
     world.server.come_up();
     eventually("settled", || settled(&world, 1)).await;
     controller.stop().await.unwrap();
@@ -58,24 +60,26 @@ async fn dropped_watches_lose_no_change() {
 
 #[tokio::test]
 async fn history_gone_while_the_watch_was_down_leads_to_a_new_list() {
+    let (log, _guard) = Log::capture();
     let world = World::new().await;
     let controller = world.run();
     world.create_foo("foo", "web", Some(1)).await;
     eventually("settled", || settled(&world, 1)).await;
-    // SC-17: while nobody watches, one Deployment vanishes, and the history that would tell of it too.
+    // SC-17: while nobody watches, the Deployment vanishes, and the history that would tell of it too. Nothing else
+    // changes that would bring the Foo's key back.
+    let first = world.deployment("web").await.unwrap().metadata.uid;
     world.server.go_down();
     world.server.come_up();
-    world
-        .clients
-        .deployments()
-        .namespace("default")
-        .delete("web")
-        .await
-        .unwrap();
-    world.set_foo_replicas("foo", 4).await;
+    let deployments = world.clients.deployments().namespace("default");
+    deployments.delete("web").await.unwrap();
     world.server.compact();
-    world.server.drop_watches();
-    eventually("settled after 410", || settled(&world, 4)).await;
+    eventually("another Deployment in its place", async || {
+        let found = world.deployment("web").await;
+        found.is_some_and(|deployment| deployment.metadata.uid != first)
+    })
+    .await;
+    assert!(log.lines_with("watch expired; listing again") > 0);
+    assert!(settled(&world, 1).await);
     controller.stop().await.unwrap();
 }
 

@@ -1,5 +1,7 @@
 //! The controller as it runs: what wakes it, what it repeats, how it ends.
 
+use std::cell::Cell;
+
 use kubewright::controller::RunError;
 use kubewright::k8s_openapi::api::apps::v1::Deployment;
 use kubewright::k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -7,7 +9,7 @@ use kubewright::kube::core::Status;
 use kubewright_apiserver::{DevServer, Matcher};
 use sample_controller::api::Foo;
 
-use crate::harness::{World, eventually};
+use crate::harness::{CRD, Log, World, eventually};
 
 fn refusal(code: u16, reason: &str) -> Status {
     Status {
@@ -122,14 +124,26 @@ async fn sc_10_drift_of_an_owned_deployment_is_repaired() {
 
 #[tokio::test]
 async fn sc_11_and_12_deployments_of_others_wake_nobody() {
+    let (log, _guard) = Log::capture();
     // The garbage collector would remove the orphan, whose owner is not there (API-68).
     let server = DevServer::builder()
         .without_garbage_collection()
         .start()
         .await
         .unwrap();
-    let world = World::on(server).await;
+    let world = World::on(server, CRD).await;
     let controller = world.run();
+    world.create_foo("foo", "web", Some(1)).await;
+    // Quiet: nothing in hand, and nothing came since the last look, between which all that was ready has run.
+    let seen = Cell::new(0);
+    eventually("our own is settled", async || {
+        let before = seen.replace(controller.enqueued());
+        let idle = controller.waiting() == 0 && controller.working() == 0;
+        world.available("foo").await == Some(0) && idle && before == controller.enqueued()
+    })
+    .await;
+    let (enqueued, writes) = (controller.enqueued(), world.writes());
+
     let deployments = world.clients.deployments().namespace("default");
     let owner = |kind: &str, group: &str| OwnerReference {
         api_version: format!("{group}/v1alpha1"),
@@ -139,12 +153,12 @@ async fn sc_11_and_12_deployments_of_others_wake_nobody() {
         controller: Some(true),
         block_owner_deletion: None,
     };
-    // An orphan (SC-11), one of another kind, one of another group, one without an owner (SC-12).
+    // SC-12: an owner of another kind, one of another group, none; then SC-11: a Foo of our name and another UID.
     let others = [
-        Some(owner("Foo", "samplecontroller.k8s.io")),
         Some(owner("Bar", "samplecontroller.k8s.io")),
         Some(owner("Foo", "other.example.com")),
         None,
+        Some(owner("Foo", "samplecontroller.k8s.io")),
     ];
     for (n, owner) in others.into_iter().enumerate() {
         let mut deployment = Deployment::default();
@@ -156,9 +170,14 @@ async fn sc_11_and_12_deployments_of_others_wake_nobody() {
         })).unwrap();
         deployments.create(&deployment).await.unwrap();
     }
-    world.create_foo("foo", "web", Some(1)).await;
-    eventually("our own", async || world.available("foo").await == Some(0)).await;
-    assert_eq!(world.writes(), ["create deployments", "update foos/status"]);
+    // Changes are looked at in order, and the last one is told.
+    eventually("the orphan's line", async || {
+        log.lines_with("owner is not in the cache") > 0
+    })
+    .await;
+    assert_eq!(log.lines_with("owner is not in the cache"), 1);
+    assert_eq!(controller.enqueued(), enqueued);
+    assert_eq!(world.writes(), writes);
     assert_eq!(world.deployments().await.len(), 5);
     controller.stop().await.unwrap();
 }
@@ -239,12 +258,14 @@ async fn sc_20_shutdown_finishes_the_item_in_hand_and_no_other() {
             .create_foo(&format!("foo-{n}"), &format!("web-{n}"), Some(1))
             .await;
     }
-    let queued = controller.factory.lister::<Foo>();
-    eventually("all in the cache", async || queued.len() == 6).await;
+    eventually("two items in hand, three waiting", async || {
+        controller.working() == 2 && controller.waiting() == 3
+    })
+    .await;
     controller.stop().await.unwrap();
-    let made = world.deployments().await.len();
-    assert!(
-        (1..=3).contains(&made),
-        "two workers finish at most one item each: {made} deployments"
+    assert_eq!(
+        world.deployments().await.len(),
+        3,
+        "each worker finishes its item, and takes no other"
     );
 }
