@@ -7,7 +7,8 @@
 //! 5. [Manifests](manifests): CRDs from the build script, committed and checked
 //! 6. [Testing](testing): a Kubernetes API server inside the test
 //! 7. [What the derive emits](expanded): the expanded example, piece by piece, with its size
-//! 8. [Coming from Go](from_go): where each thing of client-go and controller-runtime is here
+//! 8. [Coming from kube-rs](from_kube_rs): where each thing of kube and kube-runtime is here
+//! 9. [Coming from Go](from_go): where each thing of client-go and controller-runtime is here
 
 #[doc = include_str!("../docs/first-controller.md")]
 pub mod first_controller {}
@@ -29,6 +30,9 @@ pub mod testing {}
 
 #[doc = include_str!("../docs/expanded.md")]
 pub mod expanded {}
+
+#[doc = include_str!("../docs/from-kube-rs.md")]
+pub mod from_kube_rs {}
 
 #[doc = include_str!("../docs/from-go.md")]
 pub mod from_go {}

@@ -49,6 +49,31 @@ impl fmt::Display for Lint {
     }
 }
 
+/// The identifiers of all rules ([`Lint::id`]).
+pub const LINTS: &[&str] = &[
+    "refused",
+    "undecodable",
+    "dropped",
+    "unknown-format",
+    "contradicting-limits",
+    "misplaced-limit",
+    "enum-type",
+    "repeated-value",
+    "undeclared-required",
+    "closed-variant",
+    "nullable-enum",
+    "typed-int-or-string",
+    "kind-name",
+    "lossy-conversion",
+    "scale-path",
+    "status-without-schema",
+    "column-path",
+    "unanchored-pattern",
+    "empty-object",
+    "emptied-map",
+    "size",
+];
+
 /// Looks at a whole CRD, as written (not yet decoded or defaulted).
 ///
 /// Identifiers of errors: `refused` and `undecodable` (the server's words), `dropped`, `unknown-format`,
@@ -202,6 +227,7 @@ impl Linter {
         path: impl Into<String>,
         message: impl Into<String>,
     ) {
+        debug_assert!(LINTS.contains(&id), "{id} is missing in LINTS");
         self.found.push(Lint {
             id,
             severity,

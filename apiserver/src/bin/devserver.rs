@@ -14,7 +14,6 @@ use std::process::ExitCode;
 
 use kubewright_apiserver::DevServer;
 use kubewright_apiserver::dev::Listen;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -158,7 +157,7 @@ async fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
         Listen::Tls(address)
     };
     // Before the port is open, so that no signal is lost.
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stopped = stop_signal()?;
     let mut builder = DevServer::builder().listen(listen);
     if let Some(token) = flags.token {
         builder = builder.token(token);
@@ -170,24 +169,40 @@ async fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();
     writeln!(out, "serving on {}\nkubeconfig: {}", server.url(), path.display())?;
     out.flush()?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    stopped.await;
     server.stop().await;
     Ok(())
 }
 
+/// Ready at SIGINT or SIGTERM; the handlers are installed at once.
+#[cfg(unix)]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Ready at Ctrl-C.
+#[cfg(windows)]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move { drop(interrupt.recv().await) })
+}
+
 /// Writes a file that only its owner can read, also where one with other rights was there before.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     file.write_all(text.as_bytes())
 }
 

@@ -6,7 +6,7 @@ mod dev;
 mod doors;
 mod garbage;
 mod kubectl;
-#[cfg(feature = "devserver")]
+#[cfg(all(feature = "devserver", unix))]
 mod program;
 mod rest;
 mod watch;

@@ -115,6 +115,24 @@ async fn api_13_and_39_what_is_missing_says_so() {
     told("PATCH", &map, "application/strategic-merge-patch+json").await;
 }
 
+#[tokio::test]
+async fn api_40_copies_grow_an_object_only_so_far() {
+    let server = DevServer::start().await.expect("the server starts");
+    let engine = server.engine();
+    let mut map = config_map("a");
+    map["data"] = json!({"a": "x".repeat(900_000)});
+    let made = send(engine.clone(), "POST", MAPS, "application/json", &map).await;
+    assert_eq!(made.code, 201);
+    let copies = ["b", "c", "d", "e"]
+        .map(|to| json!({"op": "copy", "from": "/data/a", "path": format!("/data/{to}")}));
+    let path = format!("{MAPS}/a");
+    let patch = "application/json-patch+json";
+    let refused = send(engine.clone(), "PATCH", &path, patch, &json!(copies)).await;
+    assert_eq!((refused.code, &refused.body["reason"]), (422, &json!("Invalid")));
+    let kept = send(engine.clone(), "GET", &path, "", &Value::Null).await;
+    assert_eq!(kept.body["data"].as_object().map(serde_json::Map::len), Some(1));
+}
+
 /// Fifteen copies made an object so deep that the process ended.
 #[tokio::test]
 async fn api_86_a_nesting_patch_is_refused_and_the_server_lives_on() {

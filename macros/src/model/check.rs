@@ -317,6 +317,15 @@ fn json_path(path: &LitStr, errors: &mut Errors) {
             ),
         );
     }
+    // A column whose path the server cannot read is accepted, and then none of the columns is shown.
+    let depth = text.chars().try_fold(0_u32, |depth, c| match c {
+        '[' => Some(depth + 1),
+        ']' => depth.checked_sub(1),
+        _ => Some(depth),
+    });
+    if depth != Some(0) {
+        errors.at(path.span(), "`[` and `]` in the path do not pair up");
+    }
 }
 
 fn scale(attrs: &KubeAttrs, errors: &mut Errors) {

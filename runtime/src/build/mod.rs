@@ -165,6 +165,11 @@ impl Crds {
     fn make(&mut self) -> std::result::Result<BTreeMap<String, String>, BuildError> {
         let mut files = BTreeMap::new();
         let mut errors = Vec::new();
+        if self.kinds.is_empty() {
+            errors.push(BuildError::NoKinds);
+        }
+        let unknown = self.allowed.iter().filter(|rule| !crd::LINTS.contains(rule));
+        errors.extend(unknown.map(|rule| BuildError::UnknownRule { rule }));
         for versions in std::mem::take(&mut self.kinds).into_values() {
             let definition = match self.definition(versions) {
                 Ok(definition) => definition,
@@ -253,6 +258,15 @@ pub enum BuildError {
     /// A server would refuse a definition, drop parts of it, or accept it in vain.
     #[error("{0}")]
     Check(CheckError),
+    /// No kind was added.
+    #[error("there is no kind to write; add one: `crds().add::<Foo>()`")]
+    NoKinds,
+    /// There is no such rule to pass over.
+    #[error("`{rule}` is no rule that `allow` could pass over; the rules are {}", crd::LINTS.join(", "))]
+    UnknownRule {
+        /// What was asked for.
+        rule: &'static str,
+    },
     /// A definition has no YAML form.
     #[error("write a definition as YAML")]
     Yaml(#[source] serde_saphyr::ser::Error),

@@ -38,7 +38,7 @@ impl<K> fmt::Debug for Lister<K> {
 
 /// There is no index of that name; it is added with `add_index`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("look up {value:?} in index {index:?} of {kind}: there is no such index")]
+#[error("look up {value:?} in index {index:?} of {kind}: there is no such index; `add_index` makes one")]
 pub struct UnknownIndex {
     /// Name of the index.
     pub index: String,

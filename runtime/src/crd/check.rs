@@ -5,7 +5,7 @@ use std::fmt;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
-pub use kubewright_schema::{Lint, Severity};
+pub use kubewright_schema::{LINTS, Lint, Severity};
 
 /// Looks at a whole definition, its versions merged, as a server would and beyond: for what is refused, what is
 /// dropped, and what is accepted although it cannot work. Rules in CEL are not compiled.

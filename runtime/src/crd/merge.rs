@@ -188,7 +188,8 @@ pub enum MergeError {
     Nothing,
     /// Versions of one kind must agree on this.
     #[error(
-        "{kind}: {what} is `{}` in {} and `{}` in {}; versions of one kind share it",
+        "{kind}: {what} is `{}` in {} and `{}` in {}; versions of one kind share it, and one plural is one \
+         kind: another kind needs its own `plural`",
         values[0], versions[0], values[1], versions[1]
     )]
     Differ {
@@ -202,7 +203,7 @@ pub enum MergeError {
         values: Box<[String; 2]>,
     },
     /// A version is given twice.
-    #[error("{kind}: version {version} is given twice")]
+    #[error("{kind}: version {version} is given twice; another kind needs its own `plural`")]
     SameVersion {
         /// The kind.
         kind: String,

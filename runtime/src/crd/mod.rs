@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 
 use crate::kind::CustomKind;
 
-pub use check::{CheckError, Lint, Severity, check};
+pub use check::{CheckError, LINTS, Lint, Severity, check};
 #[cfg(feature = "build")]
 pub(crate) use check::{check_except, describe};
 pub use info::{Column, Deprecation, KindInfo, ScalePaths};

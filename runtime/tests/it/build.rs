@@ -344,6 +344,25 @@ fn contradictions_are_told_all_at_once() {
 }
 
 #[test]
+fn a_set_without_kinds_and_a_rule_that_is_none_are_mistakes() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = crds().check(dir.path()).unwrap_err();
+    assert!(matches!(error, BuildError::NoKinds), "{error}");
+    let error = crds()
+        .add::<v1::Widget>()
+        .allow("lossy-conversions")
+        .write(dir.path())
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("`lossy-conversions` is no rule that `allow` could pass over"),
+        "{error}"
+    );
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn exactly_one_version_is_stored() {
     let of = |error: BuildError| match error {
         BuildError::Merge(error) => error,
@@ -549,7 +568,7 @@ fn merge_keeps_conversion_in_any_order() {
     assert_eq!(
         error.to_string(),
         "Widget: conversion is `{\"strategy\":\"None\"}` in v1 and `{\"strategy\":\"Webhook\"}` in v1beta1; versions \
-         of one kind share it"
+         of one kind share it, and one plural is one kind: another kind needs its own `plural`"
     );
     let mut contradicting = plain;
     contradicting.spec.names.list_kind = Some("WidgetList".to_owned());

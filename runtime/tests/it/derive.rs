@@ -1,6 +1,6 @@
 //! What `#[derive(CustomResource)]` makes.
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Node};
-use kubewright::{Apply, Client, Clientset, CustomResource, CustomResourceExt};
+use kubewright::{Apply, Client, Clientset, CustomResource};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,10 +37,8 @@ fn an_object_and_its_definition() {
         },
     );
     let json = serde_json::to_value(&foo).unwrap();
-    println!("{json}");
     let back: Foo = serde_json::from_value(json.clone()).unwrap();
     assert_eq!(json, serde_json::to_value(&back).unwrap());
-    println!("{}", serde_json::to_string_pretty(&Foo::crd()).unwrap());
 }
 
 #[derive(Clientset, Clone)]

@@ -431,7 +431,7 @@ async fn lister_by_namespace_selector_and_index() {
     let unknown = lister.by_index("node", "z").unwrap_err();
     assert_eq!(
         unknown.to_string(),
-        "look up \"z\" in index \"node\" of ConfigMap: there is no such index"
+        "look up \"z\" in index \"node\" of ConfigMap: there is no such index; `add_index` makes one"
     );
     let held = here.get("a").unwrap();
     assert!(

@@ -231,6 +231,7 @@ fn hoist_properties(
     if !free {
         hoist_type(parent, &forms, problems);
     }
+    tell_apart(&mut names);
     if declared.is_empty() {
         return;
     }
@@ -276,6 +277,16 @@ fn hoist_properties(
     }
     parent.insert("properties".to_owned(), Value::Object(properties));
     require_common_tags(parent, variants);
+}
+
+/// Variants of an untagged enum may have the same only property; their positions then name them.
+fn tell_apart(names: &mut [String]) {
+    let positions: Vec<usize> = (0..names.len())
+        .filter(|&index| names.iter().filter(|name| **name == names[index]).count() > 1)
+        .collect();
+    for index in positions {
+        names[index] = format!("#{}", index + 1);
+    }
 }
 
 /// A name for a variant in messages: its tag, its only property, or its position.

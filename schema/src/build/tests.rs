@@ -675,3 +675,26 @@ fn refusals_have_the_path_of_the_field() {
 fn what_a_server_refuses_is_refused_here() {
     insta::assert_debug_snapshot!(problems::<Refused>());
 }
+
+#[test]
+fn untagged_variants_of_one_field_are_told_apart_by_position() {
+    #[derive(JsonSchema)]
+    #[serde(untagged)]
+    #[allow(dead_code)]
+    enum Inner {
+        A { inner: String },
+        B { inner: u32 },
+    }
+    #[derive(JsonSchema)]
+    #[allow(dead_code)]
+    struct Outer {
+        field: Inner,
+    }
+    let [problem] = &problems::<Outer>()[..] else {
+        panic!("{:?}", problems::<Outer>());
+    };
+    assert!(
+        problem.contains("in variant `#1`") && problem.contains("in `#2`"),
+        "{problem}"
+    );
+}

@@ -1,10 +1,6 @@
 //! The rules of the example's behaviour (SC-n), against the server in the process.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test ends where a step fails, and says where it is skipped"
-)]
+#![allow(clippy::unwrap_used, reason = "a test ends where a step fails")]
 
 mod bad_input;
 mod golden;
