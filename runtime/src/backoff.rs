@@ -6,6 +6,9 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
+/// Stands for delays without an end, which added to the present would overflow; tokio's own far future.
+pub(crate) const LONGEST: Duration = Duration::from_secs(86_400 * 365 * 30);
+
 /// How long to wait before each further attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backoff {

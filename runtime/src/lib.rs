@@ -109,6 +109,8 @@ pub mod controller;
 pub mod events;
 #[cfg(feature = "client")]
 pub mod finalizer;
+#[cfg(feature = "client")]
+mod guard;
 #[cfg(doc)]
 pub mod guide;
 #[cfg(feature = "client")]

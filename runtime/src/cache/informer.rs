@@ -24,6 +24,7 @@ use super::reflector::{
 };
 use super::store::{IndexExists, Store, same_version};
 use crate::client::AsClient;
+use crate::guard::message;
 use crate::kind::{Kind, ObjectKey};
 
 /// A shared cache of one kind: a reflector, its store and those who listen to it.
@@ -153,7 +154,7 @@ impl<K: Kind> Informer<K> {
                 futures::join!(reflector.run(stop.clone()), resync);
             };
             if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
-                let message = panic_message(&*panic);
+                let message = message(&*panic);
                 tracing::error!(object.kind = %K::kind(&()), panic = message, "cache stopped: its watch panicked");
                 status
                     .send_modify(|status| status.last_error = Some(format!("the watch panicked: {message}")));
@@ -305,12 +306,6 @@ impl<K: Kind> Informer<K> {
             task,
         }
     }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "not a text".to_owned())
 }
 
 async fn handle<K: Kind>(handler: &impl EventHandler<K>, delta: Delta<K>) {

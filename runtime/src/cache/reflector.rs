@@ -21,7 +21,7 @@ use super::store::Store;
 use super::trim::Trim;
 use super::version::ResourceVersion;
 use super::wire::{Decoded, Line, Since, Watch, Wire, WireError, joined};
-use crate::backoff::{Backoff, random_share};
+use crate::backoff::{Backoff, LONGEST, random_share};
 use crate::client::AsClient;
 use crate::kind::{Kind, ObjectKey, Scope};
 
@@ -619,10 +619,7 @@ fn collected<K>(state: BTreeMap<ObjectKey, Option<Arc<K>>>) -> Decoded<K> {
 
 /// So much later than now; a time that is never reached where that cannot be told.
 pub(super) fn after(delay: Duration) -> Instant {
-    /// As tokio does: some decades from now.
-    const NEVER: Duration = Duration::from_secs(86_400 * 365 * 30);
-    let now = Instant::now();
-    now.checked_add(delay).unwrap_or_else(|| now + NEVER)
+    Instant::now() + delay.min(LONGEST)
 }
 
 /// An error and all its sources in one line.

@@ -10,7 +10,6 @@
 //! and a replacement as one step.
 
 use std::hash::BuildHasher;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::hash_table::Entry;
@@ -18,6 +17,7 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use kube::Resource;
 
 use super::Delta;
+use crate::guard::guarded;
 use crate::kind::ObjectKey;
 
 /// A function that gives the values under which an index finds an object.
@@ -261,9 +261,9 @@ impl<K: Resource> Store<K> {
     {
         // A panic here would end the watch that feeds the store.
         let values = move |object: &K| {
-            catch_unwind(AssertUnwindSafe(|| values(object))).unwrap_or_else(|_| {
+            guarded(|| values(object)).unwrap_or_else(|panic| {
                 let key = ObjectKey::of(object);
-                tracing::error!(object = %key, "index function panicked; the index lacks the object");
+                tracing::error!(object = %key, panic, "index function panicked; the index lacks the object");
                 Vec::new()
             })
         };

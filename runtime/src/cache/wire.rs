@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use super::trim::Trim;
 use super::version::ResourceVersion;
+use crate::guard::guarded;
 use crate::kind::{Kind, ObjectKey};
 
 /// Why a list or a watch ended.
@@ -460,7 +461,7 @@ fn decode_line<K: Kind>(line: &[u8], trim: Trim, lines: &mut Vec<Line<K>>) {
 
 /// Decodes one object; a decoder that panics (a kind's own `Deserialize` may) counts as an object that does not fit.
 fn decode_object<K: Kind>(json: &str, trim: Trim) -> Result<K, serde_json::Error> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| trim.decode::<K>(json)))
+    guarded(|| trim.decode::<K>(json))
         .unwrap_or_else(|_| Err(serde::de::Error::custom("the type's decoder panicked")))
 }
 

@@ -33,7 +33,6 @@
 //! reconciliation leads to another one.
 
 mod context;
-mod guard;
 mod predicate;
 mod run;
 mod signal;

@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::context::{Context, Shared};
-use super::guard::{guarded, message};
 use super::source::Intake;
 use super::{Controller, ErrorPolicy, Reconciler, RunError, Settings};
 use crate::cache::chain;
 use crate::events::EventRecorder;
+use crate::guard::{guarded, message};
 use crate::kind::ObjectKey;
 use crate::metrics::ControllerMetrics;
 use crate::queue::{Item, WorkQueue};

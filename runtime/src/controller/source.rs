@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::guard::guarded;
 use super::predicate::Predicate;
 use crate::cache::{Delta, Informer, Lister, Subscription};
+use crate::guard::guarded;
 use crate::kind::{Kind, ObjectKey, Scope};
 use crate::owner::{controller_of, refers_to_kind};
 use crate::queue::WorkQueue;

@@ -35,12 +35,10 @@ use hashbrown::hash_map::Entry;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::backoff::LONGEST;
 use crate::metrics::{Metrics, QueueMetrics};
 pub(crate) use rate::Bucket;
 pub use rate::{RateLimit, TokenBucket};
-
-/// Stands for delays without an end, which added to the present would overflow; tokio's own far future.
-const LONGEST: Duration = Duration::from_secs(86_400 * 365 * 30);
 
 /// A queue of keys to work on, shared by its clones.
 pub struct WorkQueue<T> {
