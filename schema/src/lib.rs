@@ -11,6 +11,7 @@
 
 #[cfg(feature = "schemars")]
 pub mod build;
+mod cel;
 pub mod crd;
 mod error;
 mod format;
