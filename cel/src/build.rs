@@ -62,7 +62,8 @@ impl<'a> Builder<'a> {
     pub(crate) fn build(&mut self, node: NodeId) -> Result<Expr, Abort> {
         let nodes = self.nodes;
         match nodes.get(node) {
-            None | Some(Node::Missing) => Ok(self.missing_at_end()),
+            None => Ok(self.missing_at(0)),
+            Some(Node::Missing { at }) => Ok(self.missing_at(*at)),
             Some(Node::Logic { or, first, rest }) => self.logic(*or, *first, rest),
             Some(Node::Unary { op, odd, operand }) => self.unary(*op, *odd, *operand),
             Some(Node::Ident { dot, start, name }) => Ok(self.ident(*dot, *start, *name)),
@@ -181,7 +182,7 @@ impl<'a> Builder<'a> {
                 operand,
                 index,
             } => self.index(*op, *optional, *operand, *index),
-            _ => Ok(self.missing_at_end()),
+            _ => Ok(self.missing_at(0)),
         }
     }
 
@@ -431,9 +432,12 @@ impl<'a> Builder<'a> {
         self.wrong_node(id, message)
     }
 
-    fn missing_at_end(&mut self) -> Expr {
-        let at = self.source.text().len();
-        self.missing(at)
+    fn missing_at(&mut self, token: usize) -> Expr {
+        let id = self.id(token);
+        Expr {
+            id,
+            kind: ExprKind::Literal(Literal::Null),
+        }
     }
 
     fn missing(&mut self, offset: usize) -> Expr {

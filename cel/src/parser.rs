@@ -19,13 +19,13 @@ pub(crate) type NodeId = usize;
 /// The node that stands for what was not recognised.
 pub(crate) const MISSING: NodeId = 0;
 
-/// A word that was matched: its index among the words, or `None` where it was missing and taken as read.
-type Word = Option<usize>;
-
 /// What was written, before macros.
 #[derive(Debug)]
 pub(crate) enum Node {
-    Missing,
+    /// What was not recognised; at this word, as far as cel-go knows.
+    Missing {
+        at: usize,
+    },
     Ternary {
         op: usize,
         test: NodeId,
@@ -214,7 +214,7 @@ pub(crate) fn parse(text: &str, tokens: &[Token], unknown: &[Range<usize>]) -> W
         seen: Cell::new(0),
         follow: Vec::new(),
         depth: [0; 16],
-        nodes: vec![Node::Missing],
+        nodes: vec![Node::Missing { at: 0 }],
         mistakes: Vec::new(),
         recovering: false,
         site: 0,
@@ -380,8 +380,11 @@ impl Parser<'_> {
 
     fn unary(&mut self, follow: Set) -> Result<NodeId, Broken> {
         self.enter(Rule::Unary, follow)?;
-        let mut node = MISSING;
+        let (start, mut node) = (self.at, MISSING);
         let result = self.unary_body(&mut node);
+        if result.is_err() && node == MISSING {
+            node = self.add(Node::Missing { at: start });
+        }
         self.leave(Rule::Unary, result)?;
         Ok(node)
     }
@@ -453,6 +456,7 @@ impl Parser<'_> {
 
     fn dot(&mut self, node: &mut NodeId) -> Result<(), Broken> {
         let (op, operand) = (self.at, *node);
+        self.site = 24;
         let call = match self.kind_at(op + 1) {
             Kind::Question | Kind::EscIdentifier => false,
             Kind::Identifier => self.kind_at(op + 2) == Kind::LParen,
@@ -660,7 +664,7 @@ impl Parser<'_> {
             let (optional, key) = self.opt_expr(one(Kind::Colon))?;
             let colon = self.expect(Site(16, one(Kind::Colon)), Kind::Colon, EXPR)?;
             let value = self.expr(COMMA_OR_END)?;
-            if let (Some(colon), Some(Node::Map { entries, .. })) = (colon, self.nodes.get_mut(map)) {
+            if let Some(Node::Map { entries, .. }) = self.nodes.get_mut(map) {
                 entries.push((colon, optional, key, value));
             }
             if self.kind() != Kind::Comma || !OPT_EXPR.has(self.kind_at(self.at + 1)) {
@@ -692,7 +696,7 @@ impl Parser<'_> {
             self.leave(Rule::OptField, result)?;
             let colon = self.expect(Site(20, one(Kind::Colon)), Kind::Colon, EXPR)?;
             let value = self.expr(COMMA_OR_END)?;
-            if let (Some(colon), Some(Node::Message { fields, .. })) = (colon, self.nodes.get_mut(message)) {
+            if let Some(Node::Message { fields, .. }) = self.nodes.get_mut(message) {
                 fields.push((colon, field.0, field.1, value));
             }
             if self.kind() != Kind::Comma || !start.has(self.kind_at(self.at + 1)) {

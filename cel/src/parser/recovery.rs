@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** after a report nothing is reported until a word has matched; each recovery is counted and bounded.
 
-use super::{Abort, Broken, DEEPEST, Mistake, Node, NodeId, Parser, Rule, Site, Word, one};
+use super::{Abort, Broken, DEEPEST, Mistake, Node, NodeId, Parser, Rule, Site, one};
 use crate::lexer::{Kind, Set};
 
 /// How often parsing goes on after an error.
@@ -91,25 +91,30 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Reads a word of this kind, and mends where another stands there: by leaving that out, or by taking it as read.
-    pub(super) fn expect(&mut self, site: Site, kind: Kind, after: Set) -> Result<Word, Broken> {
+    /// Reads a word of this kind, which it returns, and mends where another stands there: by leaving that out, or by taking it as read.
+    pub(super) fn expect(&mut self, site: Site, kind: Kind, after: Set) -> Result<usize, Broken> {
         self.site = site.0;
         if self.kind() == kind {
             let word = self.at;
             self.consume();
-            return Ok(Some(word));
+            return Ok(word);
         }
         self.attempt()?;
         if self.delete_word(site.1) {
             let word = self.at;
             self.consume();
-            return Ok(Some(word));
+            return Ok(word);
         }
         if self.in_context(after).has(self.kind()) {
             self.report(|parser, at| {
                 format!("missing {} at {}", parser.in_context(site.1), parser.shown(at))
             });
-            return Ok(None);
+            // A word that is taken as read stands where the next one does.
+            return Ok(if self.kind() == Kind::Eof {
+                self.at.saturating_sub(1)
+            } else {
+                self.at
+            });
         }
         Err(self.mismatch(site.1))
     }
