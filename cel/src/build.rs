@@ -6,7 +6,7 @@
 use crate::ast::{Entry, Expr, ExprKind, Field, Literal};
 use crate::lexer::{Kind, Token};
 use crate::macros;
-use crate::parser::{Abort, DEEPEST, Node, NodeId, Word};
+use crate::parser::{Abort, DEEPEST, Node, NodeId};
 use crate::source::{Report, Source};
 use crate::text::unquote;
 
@@ -62,20 +62,10 @@ impl<'a> Builder<'a> {
     pub(crate) fn build(&mut self, node: NodeId) -> Result<Expr, Abort> {
         let nodes = self.nodes;
         match nodes.get(node) {
-            None | Some(Node::Missing) => {
-                let at = self.source.text().len();
-                Ok(self.missing(at))
-            }
+            None => Ok(self.missing_at(0)),
+            Some(Node::Missing { at }) => Ok(self.missing_at(*at)),
             Some(Node::Logic { or, first, rest }) => self.logic(*or, *first, rest),
-            Some(Node::Unary { op, odd, operand }) => {
-                if !odd {
-                    return self.build(*operand);
-                }
-                let negated = self.kind_of(*op) == Kind::Exclam;
-                let id = self.id(*op);
-                let operand = self.build(*operand)?;
-                Ok(call(id, if negated { "!_" } else { "-_" }, vec![operand]))
-            }
+            Some(Node::Unary { op, odd, operand }) => self.unary(*op, *odd, *operand),
             Some(Node::Ident { dot, start, name }) => Ok(self.ident(*dot, *start, *name)),
             Some(Node::Call {
                 dot,
@@ -83,51 +73,9 @@ impl<'a> Builder<'a> {
                 name,
                 open,
                 args,
-            }) => {
-                let word = self.word(*name);
-                if RESERVED.contains(&word.as_str()) {
-                    return Ok(self.wrong(*start, format!("reserved identifier: {word}")));
-                }
-                let id = self.id(*open);
-                let args = self.all(args)?;
-                let function = if *dot { format!(".{word}") } else { word };
-                macros::expand(self, id, &function, None, args)
-            }
-            Some(Node::List { open, elements }) => {
-                let id = self.id(*open);
-                let (mut list, mut optional) = (Vec::with_capacity(elements.len()), Vec::new());
-                for (index, (marked, element)) in elements.iter().enumerate() {
-                    list.push(self.build(*element)?);
-                    if *marked {
-                        optional.push(u32::try_from(index).unwrap_or(u32::MAX));
-                    }
-                }
-                Ok(Expr {
-                    id,
-                    kind: ExprKind::List {
-                        elements: list,
-                        optional,
-                    },
-                })
-            }
-            Some(Node::Map { open, entries }) => {
-                let id = self.id(*open);
-                let mut list = Vec::with_capacity(entries.len());
-                for (colon, optional, key, value) in entries {
-                    let entry = self.id(*colon);
-                    let (key, value) = (self.build(*key)?, self.build(*value)?);
-                    list.push(Entry {
-                        id: entry,
-                        key,
-                        value,
-                        optional: *optional,
-                    });
-                }
-                Ok(Expr {
-                    id,
-                    kind: ExprKind::Map(list),
-                })
-            }
+            }) => self.call(*dot, [*start, *name, *open], args),
+            Some(Node::List { open, elements }) => self.list(*open, elements),
+            Some(Node::Map { open, entries }) => self.map(*open, entries),
             Some(Node::Message {
                 dot,
                 names,
@@ -135,92 +83,172 @@ impl<'a> Builder<'a> {
                 fields,
             }) => self.message(*dot, names, *open, fields),
             Some(Node::Literal { start, token }) => Ok(self.literal(*start, *token)),
-            Some(deep) => {
-                self.depth += 1;
-                if self.depth > DEEPEST {
-                    return Err(Abort::Whole("max recursion depth exceeded".to_owned()));
-                }
-                let built = self.deep(deep)?;
-                self.depth -= 1;
-                Ok(built)
-            }
+            Some(deep) => self.counted(deep),
         }
     }
 
-    /// The nodes whose nesting counts.
+    fn counted(&mut self, deep: &Node) -> Result<Expr, Abort> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(Abort::Whole("max recursion depth exceeded".to_owned()));
+        }
+        let built = self.deep(deep);
+        self.depth -= 1;
+        built
+    }
+
+    fn unary(&mut self, op: usize, odd: bool, operand: NodeId) -> Result<Expr, Abort> {
+        if !odd {
+            return self.build(operand);
+        }
+        let function = if self.kind_of(op) == Kind::Exclam {
+            "!_"
+        } else {
+            "-_"
+        };
+        let id = self.id(op);
+        let operand = self.build(operand)?;
+        Ok(call(id, function, vec![operand]))
+    }
+
+    fn call(&mut self, dot: bool, [start, name, open]: [usize; 3], args: &[NodeId]) -> Result<Expr, Abort> {
+        let word = self.word(name);
+        if RESERVED.contains(&word.as_str()) {
+            return Ok(self.wrong(start, format!("reserved identifier: {word}")));
+        }
+        let id = self.id(open);
+        let args = self.all(args)?;
+        let function = if dot { format!(".{word}") } else { word };
+        macros::expand(self, id, &function, None, args)
+    }
+
+    fn list(&mut self, open: usize, elements: &[(bool, NodeId)]) -> Result<Expr, Abort> {
+        let id = self.id(open);
+        let (mut list, mut optional) = (Vec::with_capacity(elements.len()), Vec::new());
+        for (index, (marked, element)) in elements.iter().enumerate() {
+            list.push(self.build(*element)?);
+            if *marked {
+                optional.push(u32::try_from(index).unwrap_or(u32::MAX));
+            }
+        }
+        Ok(Expr {
+            id,
+            kind: ExprKind::List {
+                elements: list,
+                optional,
+            },
+        })
+    }
+
+    fn map(&mut self, open: usize, entries: &[(usize, bool, NodeId, NodeId)]) -> Result<Expr, Abort> {
+        let id = self.id(open);
+        let mut list = Vec::with_capacity(entries.len());
+        for (colon, optional, key, value) in entries {
+            let entry = self.id(*colon);
+            let (key, value) = (self.build(*key)?, self.build(*value)?);
+            list.push(Entry {
+                id: entry,
+                key,
+                value,
+                optional: *optional,
+            });
+        }
+        Ok(Expr {
+            id,
+            kind: ExprKind::Map(list),
+        })
+    }
+
+    /// The nodes whose nesting counts. Each has a function of its own, since all their frames are on the stack at once.
     fn deep(&mut self, node: &Node) -> Result<Expr, Abort> {
         match node {
-            Node::Ternary { op, test, yes, no } => {
-                let test = self.build(*test)?;
-                let id = self.id(*op);
-                let (yes, no) = (self.build(*yes)?, self.build(*no)?);
-                Ok(call(id, "_?_:_", vec![test, yes, no]))
-            }
-            Node::Binary { op, left, right } => {
-                let left = self.build(*left)?;
-                let id = self.id(*op);
-                let right = self.build(*right)?;
-                Ok(call(id, operator(self.kind_of(*op)), vec![left, right]))
-            }
+            Node::Ternary { op, test, yes, no } => self.ternary(*op, [*test, *yes, *no]),
+            Node::Binary { op, left, right } => self.binary(*op, *left, *right),
             Node::Select {
                 op,
                 optional,
                 operand,
                 field,
-            } => {
-                let operand = self.build(*operand)?;
-                let name = self.field(*field);
-                if *optional {
-                    let id = self.id(*op);
-                    let field_at = field.map_or(*op, |field| field);
-                    let field = Expr {
-                        id: self.id(field_at),
-                        kind: ExprKind::Literal(Literal::String(name.into())),
-                    };
-                    return Ok(call(id, "_?._", vec![operand, field]));
-                }
-                let kind = ExprKind::Select {
-                    operand: Box::new(operand),
-                    field: name.into(),
-                    test_only: false,
-                };
-                Ok(Expr {
-                    id: self.id(*op),
-                    kind,
-                })
-            }
+            } => self.select(*op, *optional, *operand, *field),
             Node::MemberCall {
                 operand,
                 name,
                 open,
                 args,
-            } => {
-                let target = self.build(*operand)?;
-                let id = self.id(*open);
-                let args = self.all(args)?;
-                let function = self.word(*name);
-                macros::expand(self, id, &function, Some(target), args)
-            }
+            } => self.member_call(*operand, *name, *open, args),
             Node::Index {
                 op,
                 optional,
                 operand,
                 index,
-            } => {
-                let operand = self.build(*operand)?;
-                let id = self.id(*op);
-                let index = self.build(*index)?;
-                Ok(call(
-                    id,
-                    if *optional { "_[?_]" } else { "_[_]" },
-                    vec![operand, index],
-                ))
-            }
-            _ => {
-                let at = self.source.text().len();
-                Ok(self.missing(at))
-            }
+            } => self.index(*op, *optional, *operand, *index),
+            _ => Ok(self.missing_at(0)),
         }
+    }
+
+    fn ternary(&mut self, op: usize, [test, yes, no]: [NodeId; 3]) -> Result<Expr, Abort> {
+        let test = self.build(test)?;
+        let id = self.id(op);
+        let (yes, no) = (self.build(yes)?, self.build(no)?);
+        Ok(call(id, "_?_:_", vec![test, yes, no]))
+    }
+
+    fn binary(&mut self, op: usize, left: NodeId, right: NodeId) -> Result<Expr, Abort> {
+        let left = self.build(left)?;
+        let id = self.id(op);
+        let right = self.build(right)?;
+        Ok(call(id, operator(self.kind_of(op)), vec![left, right]))
+    }
+
+    fn select(&mut self, op: usize, optional: bool, operand: NodeId, field: usize) -> Result<Expr, Abort> {
+        let operand = self.build(operand)?;
+        Ok(self.selected(op, optional, operand, field))
+    }
+
+    fn selected(&mut self, op: usize, optional: bool, operand: Expr, field: usize) -> Expr {
+        let name = self.field(field, field);
+        if optional {
+            let id = self.id(op);
+            let field = Expr {
+                id: self.id(field),
+                kind: ExprKind::Literal(Literal::String(name.into())),
+            };
+            return call(id, "_?._", vec![operand, field]);
+        }
+        let kind = ExprKind::Select {
+            operand: Box::new(operand),
+            field: name.into(),
+            test_only: false,
+        };
+        Expr {
+            id: self.id(op),
+            kind,
+        }
+    }
+
+    fn member_call(
+        &mut self,
+        operand: NodeId,
+        name: usize,
+        open: usize,
+        args: &[NodeId],
+    ) -> Result<Expr, Abort> {
+        let target = self.build(operand)?;
+        let id = self.id(open);
+        let args = self.all(args)?;
+        let function = self.word(name);
+        macros::expand(self, id, &function, Some(target), args)
+    }
+
+    fn index(&mut self, op: usize, optional: bool, operand: NodeId, index: NodeId) -> Result<Expr, Abort> {
+        let operand = self.build(operand)?;
+        let id = self.id(op);
+        let index = self.build(index)?;
+        Ok(call(
+            id,
+            if optional { "_[?_]" } else { "_[_]" },
+            vec![operand, index],
+        ))
     }
 
     fn all(&mut self, nodes: &[NodeId]) -> Result<Vec<Expr>, Abort> {
@@ -272,7 +300,7 @@ impl<'a> Builder<'a> {
         dot: bool,
         names: &[usize],
         open: usize,
-        fields: &[(usize, bool, Word, NodeId)],
+        fields: &[(usize, bool, usize, NodeId)],
     ) -> Result<Expr, Abort> {
         let id = self.id(open);
         let name = names
@@ -284,7 +312,7 @@ impl<'a> Builder<'a> {
         let mut list = Vec::with_capacity(fields.len());
         for (colon, optional, field, value) in fields {
             let id = self.id(*colon);
-            let name = self.field(*field);
+            let name = self.field(*field, open + 1);
             list.push(Field {
                 id,
                 name: name.into(),
@@ -302,12 +330,14 @@ impl<'a> Builder<'a> {
     }
 
     /// A field's name; the grammar knows quoted ones, which API servers don't switch on.
-    fn field(&mut self, field: Word) -> String {
-        let Some(at) = field else { return String::new() };
-        if self.kind_of(at) == Kind::EscIdentifier {
-            self.wrong(at, "unsupported syntax: '`'".to_owned());
-        }
-        self.word(at)
+    fn field(&mut self, name: usize, at: usize) -> String {
+        let message = match self.kind_of(name) {
+            Kind::Identifier => return self.word(name),
+            Kind::EscIdentifier => "unsupported syntax: '`'",
+            _ => "unsupported ident kind",
+        };
+        self.wrong(at, message.to_owned());
+        String::new()
     }
 
     fn literal(&mut self, start: usize, token: usize) -> Expr {
@@ -400,6 +430,14 @@ impl<'a> Builder<'a> {
     fn wrong(&mut self, token: usize, message: String) -> Expr {
         let id = self.id(token);
         self.wrong_node(id, message)
+    }
+
+    fn missing_at(&mut self, token: usize) -> Expr {
+        let id = self.id(token);
+        Expr {
+            id,
+            kind: ExprKind::Literal(Literal::Null),
+        }
     }
 
     fn missing(&mut self, offset: usize) -> Expr {

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** every byte of the text belongs to a word, to space, to a comment, or to a report.
 
+use std::ops::Range;
+
 /// What a word is; numbered as in cel-go's grammar, since its messages list expected words in that order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -145,7 +147,7 @@ pub(crate) struct Token {
 /// Something that is no word: where, and the message.
 #[derive(Debug)]
 pub(crate) struct Unknown {
-    pub(crate) at: usize,
+    pub(crate) range: Range<usize>,
     pub(crate) message: String,
 }
 
@@ -174,7 +176,7 @@ pub(crate) fn lex(text: &str) -> (Vec<Token>, Vec<Unknown>) {
                     .map_or(0, char::len_utf8);
                 let text = rest.get(..fits + misfit).unwrap_or(rest);
                 unknown.push(Unknown {
-                    at: start,
+                    range: start..start + fits + misfit,
                     message: format!("token recognition error at: '{text}'"),
                 });
                 start += (fits + misfit).max(1);

@@ -51,14 +51,23 @@ pub fn parse(text: &str) -> Result<Parsed, ParseErrors> {
         });
     }
     let (tokens, unknown) = lexer::lex(text);
-    let written = parser::parse(text, &tokens);
-    let unknown = unknown.into_iter().map(|unknown| (unknown.at, unknown.message));
-    let mistakes = written.mistakes.into_iter().map(|mistake| {
-        (
-            tokens.get(mistake.token).map_or(text.len(), |token| token.start),
-            mistake.message,
-        )
-    });
+    let ranges: Vec<_> = unknown.iter().map(|unknown| unknown.range.clone()).collect();
+    let written = parser::parse(text, &tokens, &ranges);
+    let start = |token: usize| tokens.get(token).map_or(text.len(), |token| token.start);
+    // Where parsing was given up, cel-go has not read the rest.
+    let read = if written.given_up.is_some() {
+        start(written.seen)
+    } else {
+        text.len()
+    };
+    let unknown = unknown
+        .into_iter()
+        .map(|unknown| (unknown.range.start, unknown.message));
+    let unknown = unknown.take_while(|(at, _)| *at <= read);
+    let mistakes = written
+        .mistakes
+        .into_iter()
+        .map(|mistake| (start(mistake.token), mistake.message));
     let mut reports = Vec::new();
     for (at, message) in unknown.chain(mistakes) {
         let position = Some(source.at(at));

@@ -38,7 +38,8 @@ pub(crate) fn expand(
     let mut make = Make { builder, at: id };
     let expanded = match (target, function, args.len()) {
         (None, "has", 1) => make.has(args),
-        (Some(target), "all" | "exists" | "exists_one" | "existsOne", 2 | 3) => {
+        // `existsOne` with one variable is cel-go's, but not in the set that API servers switch on.
+        (Some(target), "all" | "exists" | "exists_one", 2 | 3) | (Some(target), "existsOne", 3) => {
             make.quantifier(function, target, args)
         }
         (Some(target), "map", 2 | 3) | (Some(target), "filter", 2) => {

@@ -3,14 +3,15 @@
 //!
 //! **Invariant:** no rule is nested deeper than [`DEEPEST`], whatever the text; the tree lies in one vector.
 
+use std::cell::Cell;
+use std::ops::Range;
+
 use crate::lexer::{Kind, Set, Token};
+
+mod recovery;
 
 /// How deep one rule may be nested in itself.
 pub(crate) const DEEPEST: usize = 250;
-/// How often parsing goes on after an error.
-const MOST_RECOVERIES: usize = 30;
-/// How many words one recovery skips.
-const MOST_SKIPPED: usize = 256;
 
 /// Index of a node of [`Written`].
 pub(crate) type NodeId = usize;
@@ -18,13 +19,13 @@ pub(crate) type NodeId = usize;
 /// The node that stands for what was not recognised.
 pub(crate) const MISSING: NodeId = 0;
 
-/// A word that was matched: its index among the words, or `None` where it was missing and taken as read.
-pub(crate) type Word = Option<usize>;
-
 /// What was written, before macros.
 #[derive(Debug)]
 pub(crate) enum Node {
-    Missing,
+    /// What was not recognised; at this word, as far as cel-go knows.
+    Missing {
+        at: usize,
+    },
     Ternary {
         op: usize,
         test: NodeId,
@@ -50,7 +51,7 @@ pub(crate) enum Node {
         op: usize,
         optional: bool,
         operand: NodeId,
-        field: Word,
+        field: usize,
     },
     MemberCall {
         operand: NodeId,
@@ -88,7 +89,7 @@ pub(crate) enum Node {
         dot: bool,
         names: Vec<usize>,
         open: usize,
-        fields: Vec<(usize, bool, Word, NodeId)>,
+        fields: Vec<(usize, bool, usize, NodeId)>,
     },
     Literal {
         start: usize,
@@ -111,6 +112,8 @@ pub(crate) struct Written {
     pub(crate) mistakes: Vec<Mistake>,
     /// Why parsing was given up.
     pub(crate) given_up: Option<Abort>,
+    /// The last word that was looked at.
+    pub(crate) seen: usize,
 }
 
 /// Why parsing is given up.
@@ -122,14 +125,16 @@ pub(crate) enum Abort {
     Said,
 }
 
-/// Why a rule ends early.
+/// Why a rule ends early. What belongs to it is kept in the parser: results are passed through many frames, whose size
+/// bounds how deep a text may nest.
+#[derive(Clone, Copy)]
 enum Broken {
-    /// No alternative fits from word `start` to word `at`.
-    NoWay { start: usize, at: usize },
-    /// Something else is expected here.
-    Mismatch(Set),
-    /// Not to be recovered from.
-    Fatal(Abort),
+    /// No alternative fits the words of [`Parser::stuck`].
+    NoWay,
+    /// One of [`Parser::expected`] should be here.
+    Mismatch,
+    /// Not to be recovered from: [`Parser::fatal`] says why.
+    Fatal,
 }
 
 /// A place in a rule: an identity, and what may come next in that rule.
@@ -198,36 +203,44 @@ const fn one(kind: Kind) -> Set {
 }
 
 /// Parses words, the last of which is the end.
-pub(crate) fn parse(text: &str, tokens: &[Token]) -> Written {
+///
+/// `unknown` are the ranges of the text that are no words.
+pub(crate) fn parse(text: &str, tokens: &[Token], unknown: &[Range<usize>]) -> Written {
     let mut parser = Parser {
         text,
         tokens,
+        unknown,
         at: 0,
+        seen: Cell::new(0),
         follow: Vec::new(),
         depth: [0; 16],
-        nodes: vec![Node::Missing],
+        nodes: vec![Node::Missing { at: 0 }],
         mistakes: Vec::new(),
         recovering: false,
         site: 0,
         last_error: None,
         recoveries: 0,
+        stuck: (0, 0),
+        expected: Set::of(&[]),
+        fatal: None,
     };
-    let (root, given_up) = match parser.start() {
-        Ok(root) => (root, None),
-        Err(abort) => (MISSING, Some(abort)),
-    };
+    let root = parser.start().unwrap_or(MISSING);
     Written {
         nodes: parser.nodes,
         root,
         mistakes: parser.mistakes,
-        given_up,
+        given_up: parser.fatal,
+        seen: parser.seen.get(),
     }
 }
 
 struct Parser<'a> {
     text: &'a str,
     tokens: &'a [Token],
+    unknown: &'a [Range<usize>],
     at: usize,
+    /// The last word that was looked at.
+    seen: Cell<usize>,
     /// For each rule that is being read: what its caller expects after it.
     follow: Vec<Set>,
     depth: [usize; 16],
@@ -239,15 +252,21 @@ struct Parser<'a> {
     /// Word and places of the last error.
     last_error: Option<(usize, Vec<u8>)>,
     recoveries: usize,
+    /// The words from which on, and at which, no alternative fits.
+    stuck: (usize, usize),
+    /// What was expected instead of the word that is here.
+    expected: Set,
+    /// Why parsing is given up.
+    fatal: Option<Abort>,
 }
 
 impl Parser<'_> {
-    fn start(&mut self) -> Result<NodeId, Abort> {
-        let root = self.expr(one(Kind::Eof)).map_err(fatal)?;
+    fn start(&mut self) -> Result<NodeId, Broken> {
+        let root = self.expr(one(Kind::Eof))?;
         match self.expect(Site(0, one(Kind::Eof)), Kind::Eof, Set::END) {
             Ok(_) => {}
-            Err(Broken::Fatal(abort)) => return Err(abort),
-            Err(broken) => self.recover(&broken).map_err(fatal)?,
+            Err(Broken::Fatal) => return Err(Broken::Fatal),
+            Err(broken) => self.recover(broken)?,
         }
         Ok(root)
     }
@@ -297,7 +316,7 @@ impl Parser<'_> {
         let first = if or {
             self.logic(Rule::And, next)?
         } else {
-            self.binary(Rule::Relation, next)?
+            self.relation(next)?
         };
         let mut rest = Vec::new();
         while self.kind() == kind {
@@ -306,7 +325,7 @@ impl Parser<'_> {
             let term = if or {
                 self.logic(Rule::And, next)?
             } else {
-                self.binary(Rule::Relation, next)?
+                self.relation(next)?
             };
             rest.push((op, term));
         }
@@ -318,60 +337,54 @@ impl Parser<'_> {
         })
     }
 
-    /// Comparisons, or calculations.
-    fn binary(&mut self, rule: Rule, follow: Set) -> Result<NodeId, Broken> {
-        self.enter(rule, follow)?;
-        let node = if matches!(rule, Rule::Relation) {
-            self.relation()?
-        } else {
-            self.calc(0)?
-        };
-        self.leave(rule, Ok(()))?;
-        Ok(node)
-    }
-
-    fn relation(&mut self) -> Result<NodeId, Broken> {
+    fn relation(&mut self, follow: Set) -> Result<NodeId, Broken> {
         let next = COMPARISONS.or(Set::END);
-        let mut left = self.binary(Rule::Calc, next)?;
+        self.enter(Rule::Relation, follow)?;
+        let mut left = self.calc(0, next)?;
         while COMPARISONS.has(self.kind()) {
             let op = self.at;
             self.reenter(Rule::Relation)?;
             self.consume();
             // The right side is a relation of a higher precedence, that is, one without operators.
             self.enter(Rule::Relation, next)?;
-            let right = self.binary(Rule::Calc, next)?;
+            let right = self.calc(0, next)?;
             self.leave(Rule::Relation, Ok(()))?;
             left = self.add(Node::Binary { op, left, right });
         }
+        self.leave(Rule::Relation, Ok(()))?;
         Ok(left)
     }
 
     /// Sums of products; of products alone where `least` is above 0, of single operands where it is above 1.
-    fn calc(&mut self, least: u8) -> Result<NodeId, Broken> {
+    fn calc(&mut self, least: u8, follow: Set) -> Result<NodeId, Broken> {
+        self.enter(Rule::Calc, follow)?;
         let mut left = self.unary(CALC_NEXT)?;
         loop {
             let precedence = match self.kind() {
                 kind if FACTORS.has(kind) => 1,
                 Kind::Plus | Kind::Minus => 0,
-                _ => return Ok(left),
+                _ => break,
             };
             if precedence < least {
-                return Ok(left);
+                break;
             }
             let op = self.at;
             self.reenter(Rule::Calc)?;
             self.consume();
-            self.enter(Rule::Calc, CALC_NEXT)?;
-            let right = self.calc(precedence + 1)?;
-            self.leave(Rule::Calc, Ok(()))?;
+            let right = self.calc(precedence + 1, CALC_NEXT)?;
             left = self.add(Node::Binary { op, left, right });
         }
+        self.leave(Rule::Calc, Ok(()))?;
+        Ok(left)
     }
 
     fn unary(&mut self, follow: Set) -> Result<NodeId, Broken> {
         self.enter(Rule::Unary, follow)?;
-        let mut node = MISSING;
+        let (start, mut node) = (self.at, MISSING);
         let result = self.unary_body(&mut node);
+        if result.is_err() && node == MISSING {
+            node = self.add(Node::Missing { at: start });
+        }
         self.leave(Rule::Unary, result)?;
         Ok(node)
     }
@@ -386,17 +399,17 @@ impl Parser<'_> {
                 *node = self.member(Set::END)?;
                 return Ok(());
             }
-            _ => return Err(Broken::NoWay { start, at: start }),
+            _ => return Err(self.stuck(start, start)),
         };
         let mut count = 0_usize;
         loop {
             self.consume();
             count += 1;
             self.sync_again(Site(3, one(kind).or(PRIMARY)))?;
-            let again = match kind {
-                Kind::Minus => self.kind() == kind && self.minus_is_operator_again(self.at)?,
-                _ => self.kind() == kind,
-            };
+            let again = self.kind() == kind;
+            if again && kind == Kind::Minus {
+                self.minus_is_operator(self.at)?;
+            }
             if !again {
                 break;
             }
@@ -413,40 +426,12 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Whether the minus here is an operator, not the sign of a number.
-    fn minus_is_operator(&self, at: usize) -> Result<bool, Broken> {
+    /// Whether the minus here is an operator, not the sign of a number; after another minus it always is.
+    fn minus_is_operator(&mut self, at: usize) -> Result<bool, Broken> {
         match self.kind_at(at + 1) {
-            Kind::Int | Kind::Float => self.number_ends(at).map(|()| false),
+            Kind::Int | Kind::Float => Ok(false),
             kind if PRIMARY.has(kind) => Ok(true),
-            _ => Err(Broken::NoWay {
-                start: at,
-                at: at + 1,
-            }),
-        }
-    }
-
-    /// As above, after another minus: here the number's sign is an operator too.
-    fn minus_is_operator_again(&self, at: usize) -> Result<bool, Broken> {
-        match self.kind_at(at + 1) {
-            Kind::Int | Kind::Float => self.number_ends(at).map(|()| true),
-            kind if PRIMARY.has(kind) => Ok(true),
-            _ => Err(Broken::NoWay {
-                start: at,
-                at: at + 1,
-            }),
-        }
-    }
-
-    /// Sign or operator is the same to the grammar as long as a number follows, so that ANTLR looks one word further.
-    fn number_ends(&self, at: usize) -> Result<(), Broken> {
-        let follows = self.in_context(MEMBER_NEXT);
-        if follows.has(self.kind_at(at + 2)) {
-            Ok(())
-        } else {
-            Err(Broken::NoWay {
-                start: at,
-                at: at + 2,
-            })
+            _ => Err(self.stuck(at, at + 1)),
         }
     }
 
@@ -471,14 +456,12 @@ impl Parser<'_> {
 
     fn dot(&mut self, node: &mut NodeId) -> Result<(), Broken> {
         let (op, operand) = (self.at, *node);
+        self.site = 24;
         let call = match self.kind_at(op + 1) {
             Kind::Question | Kind::EscIdentifier => false,
             Kind::Identifier => self.kind_at(op + 2) == Kind::LParen,
             _ => {
-                return Err(Broken::NoWay {
-                    start: op,
-                    at: op + 1,
-                });
+                return Err(self.stuck(op, op + 1));
             }
         };
         self.reenter(Rule::Member)?;
@@ -503,7 +486,7 @@ impl Parser<'_> {
                 op,
                 optional,
                 operand,
-                field: None,
+                field: op,
             });
             let (id, name) = (*node, self.escape_ident(MEMBER_NEXT)?);
             if let Some(Node::Select { field, .. }) = self.nodes.get_mut(id) {
@@ -586,7 +569,7 @@ impl Parser<'_> {
                 *node = self.literal(Set::END)?;
                 Ok(())
             }
-            _ => Err(Broken::NoWay { start, at: start }),
+            _ => Err(self.stuck(start, start)),
         }
     }
 
@@ -596,7 +579,7 @@ impl Parser<'_> {
         let dot = self.kind() == Kind::Dot;
         let name = if dot { start + 1 } else { start };
         if self.kind_at(name) != Kind::Identifier {
-            return Err(Broken::NoWay { start, at: name });
+            return Err(self.stuck(start, name));
         }
         // `a.b.c{` is a message; what ends otherwise is a selection.
         let mut end = name + 1;
@@ -681,7 +664,7 @@ impl Parser<'_> {
             let (optional, key) = self.opt_expr(one(Kind::Colon))?;
             let colon = self.expect(Site(16, one(Kind::Colon)), Kind::Colon, EXPR)?;
             let value = self.expr(COMMA_OR_END)?;
-            if let (Some(colon), Some(Node::Map { entries, .. })) = (colon, self.nodes.get_mut(map)) {
+            if let Some(Node::Map { entries, .. }) = self.nodes.get_mut(map) {
                 entries.push((colon, optional, key, value));
             }
             if self.kind() != Kind::Comma || !OPT_EXPR.has(self.kind_at(self.at + 1)) {
@@ -708,12 +691,12 @@ impl Parser<'_> {
     fn fields(&mut self, message: NodeId, start: Set) -> Result<(), Broken> {
         loop {
             self.enter(Rule::OptField, one(Kind::Colon))?;
-            let mut field = (false, None);
+            let mut field = (false, self.at);
             let result = self.opt_field(&mut field, start);
             self.leave(Rule::OptField, result)?;
             let colon = self.expect(Site(20, one(Kind::Colon)), Kind::Colon, EXPR)?;
             let value = self.expr(COMMA_OR_END)?;
-            if let (Some(colon), Some(Node::Message { fields, .. })) = (colon, self.nodes.get_mut(message)) {
+            if let Some(Node::Message { fields, .. }) = self.nodes.get_mut(message) {
                 fields.push((colon, field.0, field.1, value));
             }
             if self.kind() != Kind::Comma || !start.has(self.kind_at(self.at + 1)) {
@@ -723,7 +706,7 @@ impl Parser<'_> {
         }
     }
 
-    fn opt_field(&mut self, field: &mut (bool, Word), start: Set) -> Result<(), Broken> {
+    fn opt_field(&mut self, field: &mut (bool, usize), start: Set) -> Result<(), Broken> {
         self.sync(Site(21, start))?;
         field.0 = self.kind() == Kind::Question;
         if field.0 {
@@ -760,19 +743,17 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn escape_ident(&mut self, follow: Set) -> Result<Word, Broken> {
+    /// The name's word, or what stands in its place.
+    fn escape_ident(&mut self, follow: Set) -> Result<usize, Broken> {
         self.enter(Rule::EscapeIdent, follow)?;
-        let mut word = None;
+        let mut word = self.at;
         let mut result = self.sync(Site(23, IDENT));
         if result.is_ok() {
             if IDENT.has(self.kind()) {
-                word = Some(self.at);
+                word = self.at;
                 self.consume();
             } else {
-                result = Err(Broken::NoWay {
-                    start: self.at,
-                    at: self.at,
-                });
+                result = Err(self.stuck(self.at, self.at));
             }
         }
         self.leave(Rule::EscapeIdent, result)?;
@@ -785,7 +766,7 @@ impl Parser<'_> {
         let mut node = MISSING;
         let signed = self.kind() == Kind::Minus;
         let result = if signed && !matches!(self.kind_at(start + 1), Kind::Int | Kind::Float) {
-            Err(Broken::NoWay { start, at: start + 1 })
+            Err(self.stuck(start, start + 1))
         } else {
             if signed {
                 self.consume();
@@ -797,271 +778,5 @@ impl Parser<'_> {
         };
         self.leave(Rule::Literal, result)?;
         Ok(node)
-    }
-
-    // What ANTLR's runtime does around rules.
-
-    fn kind(&self) -> Kind {
-        self.kind_at(self.at)
-    }
-
-    fn kind_at(&self, at: usize) -> Kind {
-        self.tokens.get(at).map_or(Kind::Eof, |token| token.kind)
-    }
-
-    fn add(&mut self, node: Node) -> NodeId {
-        self.nodes.push(node);
-        self.nodes.len() - 1
-    }
-
-    fn step(&mut self) {
-        self.at = (self.at + 1).min(self.tokens.len() - 1);
-    }
-
-    /// Matches the word that is here.
-    fn consume(&mut self) {
-        self.matched();
-        self.step();
-    }
-
-    fn matched(&mut self) {
-        self.recovering = false;
-        self.last_error = None;
-    }
-
-    fn enter(&mut self, rule: Rule, follow: Set) -> Result<(), Broken> {
-        self.follow.push(follow);
-        self.deepen(rule)
-    }
-
-    fn deepen(&mut self, rule: Rule) -> Result<(), Broken> {
-        let depth = &mut self.depth[rule as usize];
-        *depth += 1;
-        if *depth > DEEPEST {
-            let message = format!("expression recursion limit exceeded: {DEEPEST}");
-            return Err(Broken::Fatal(Abort::Whole(message)));
-        }
-        Ok(())
-    }
-
-    /// A rule that begins with itself: the part that was read becomes the beginning of another of the same.
-    fn reenter(&mut self, rule: Rule) -> Result<(), Broken> {
-        let depth = &mut self.depth[rule as usize];
-        *depth = depth.saturating_sub(1);
-        self.deepen(rule)
-    }
-
-    fn leave(&mut self, rule: Rule, result: Result<(), Broken>) -> Result<(), Broken> {
-        match result {
-            Ok(()) => {}
-            Err(Broken::Fatal(abort)) => return Err(Broken::Fatal(abort)),
-            Err(broken) => self.recover(&broken)?,
-        }
-        self.follow.pop();
-        let depth = &mut self.depth[rule as usize];
-        *depth = depth.saturating_sub(1);
-        Ok(())
-    }
-
-    /// Reads a word of this kind, and mends where another stands there: by leaving that out, or by taking it as read.
-    fn expect(&mut self, site: Site, kind: Kind, after: Set) -> Result<Word, Broken> {
-        self.site = site.0;
-        if self.kind() == kind {
-            let word = self.at;
-            self.consume();
-            return Ok(Some(word));
-        }
-        self.attempt()?;
-        if self.delete_word(site.1) {
-            let word = self.at;
-            self.consume();
-            return Ok(Some(word));
-        }
-        if self.in_context(after).has(self.kind()) {
-            self.report(|parser, at| {
-                format!("missing {} at {}", parser.in_context(site.1), parser.shown(at))
-            });
-            return Ok(None);
-        }
-        Err(Broken::Mismatch(self.in_context(site.1)))
-    }
-
-    /// Checks, before a choice, that one alternative fits.
-    fn sync(&mut self, site: Site) -> Result<(), Broken> {
-        self.site = site.0;
-        if self.recovering || site.1.ends() || site.1.has(self.kind()) || self.delete_word(site.1) {
-            return Ok(());
-        }
-        Err(Broken::Mismatch(self.in_context(site.1)))
-    }
-
-    /// Checks, after one round of a loop, that another can begin or what follows; skips words until then.
-    fn sync_again(&mut self, site: Site) -> Result<(), Broken> {
-        self.site = site.0;
-        if self.recovering || site.1.has(self.kind()) {
-            return Ok(());
-        }
-        self.report_unwanted(site.1);
-        let until = self.in_context(site.1).or(self.recovery_set());
-        while self.kind() != Kind::Eof && !until.has(self.kind()) {
-            self.step();
-        }
-        Ok(())
-    }
-
-    /// Leaves one word out if the next one is what is expected.
-    fn delete_word(&mut self, expected: Set) -> bool {
-        if !self.in_context(expected).has(self.kind_at(self.at + 1)) {
-            return false;
-        }
-        self.report_unwanted(expected);
-        self.step();
-        self.matched();
-        true
-    }
-
-    fn report_unwanted(&mut self, expected: Set) {
-        self.report(|parser, at| {
-            format!(
-                "extraneous input {} expecting {}",
-                parser.shown(at),
-                parser.in_context(expected)
-            )
-        });
-    }
-
-    fn report(&mut self, message: impl Fn(&Self, usize) -> String) {
-        if !self.recovering {
-            self.recovering = true;
-            let mistake = Mistake {
-                token: self.at,
-                message: message(self, self.at),
-            };
-            self.mistakes.push(mistake);
-        }
-    }
-
-    /// What may come, where a rule may end, by those that called it.
-    fn in_context(&self, mut set: Set) -> Set {
-        for follow in self.follow.iter().rev() {
-            if !set.ends() {
-                return set;
-            }
-            set = set.without_end().or(*follow);
-        }
-        if set.ends() {
-            set.without_end().or(one(Kind::Eof))
-        } else {
-            set
-        }
-    }
-
-    fn recovery_set(&self) -> Set {
-        self.follow
-            .iter()
-            .fold(Set::of(&[]), |all, follow| all.or(*follow))
-            .without_end()
-    }
-
-    /// Counts an attempt to go on.
-    fn attempt(&mut self) -> Result<(), Broken> {
-        if self.recoveries == MOST_RECOVERIES {
-            let message = format!("error recovery attempt limit exceeded: {MOST_RECOVERIES}");
-            self.mistakes.push(Mistake {
-                token: self.at,
-                message,
-            });
-            return Err(Broken::Fatal(Abort::Said));
-        }
-        self.recoveries += 1;
-        Ok(())
-    }
-
-    fn recover(&mut self, broken: &Broken) -> Result<(), Broken> {
-        match broken {
-            Broken::NoWay { start, at } => {
-                if !self.recovering {
-                    self.recovering = true;
-                    let token = (*at).min(self.tokens.len() - 1);
-                    self.mistakes.push(Mistake {
-                        token,
-                        message: self.no_way(*start, token),
-                    });
-                }
-            }
-            Broken::Mismatch(expected) => self
-                .report(|parser, at| format!("mismatched input {} expecting {expected}", parser.shown(at))),
-            Broken::Fatal(_) => {}
-        }
-        self.attempt()?;
-        let mut skipped = 0;
-        let (site, at) = (self.site, self.at);
-        let again = self
-            .last_error
-            .as_ref()
-            .is_some_and(|(last, sites)| *last == at && sites.contains(&site));
-        if again {
-            skipped += 1;
-            self.step();
-        }
-        let mut sites = self.last_error.take().map(|(_, sites)| sites).unwrap_or_default();
-        sites.push(site);
-        self.last_error = Some((self.at, sites));
-        let until = self.recovery_set();
-        while self.kind() != Kind::Eof && !until.has(self.kind()) {
-            if skipped >= MOST_SKIPPED {
-                let message = format!("error recovery token lookahead limit exceeded: {MOST_SKIPPED}");
-                return Err(Broken::Fatal(Abort::Whole(message)));
-            }
-            skipped += 1;
-            self.step();
-        }
-        Ok(())
-    }
-
-    /// A word as messages show it.
-    fn shown(&self, at: usize) -> String {
-        self.tokens
-            .get(at)
-            .filter(|token| token.kind != Kind::Eof)
-            .map_or_else(
-                || "'<EOF>'".to_owned(),
-                |token| escaped(self.text.get(token.start..token.end).unwrap_or_default()),
-            )
-    }
-
-    fn no_way(&self, start: usize, at: usize) -> String {
-        let (Some(first), Some(last)) = (self.tokens.get(start), self.tokens.get(at)) else {
-            return String::new();
-        };
-        if first.kind == Kind::Eof {
-            return "no viable alternative at input '<EOF>'".to_owned();
-        }
-        let text = self.text.get(first.start..last.end).unwrap_or_default();
-        // cel-go words reserved names after a dot (or another single character) differently.
-        if let Some(reserved) = ["true", "false", "null"].into_iter().find(|name| {
-            text.strip_suffix(name)
-                .is_some_and(|before| before.chars().count() == 1 && before != "\n")
-        }) {
-            return format!("mismatched input '{reserved}' expecting IDENTIFIER");
-        }
-        format!("no viable alternative at input {}", escaped(text))
-    }
-}
-
-/// In quotes, with breaks and tabs escaped as by ANTLR.
-fn escaped(text: &str) -> String {
-    format!(
-        "'{}'",
-        text.replace('\t', "\\t")
-            .replace('\n', "\\n")
-            .replace('\r', "\\r")
-    )
-}
-
-fn fatal(broken: Broken) -> Abort {
-    match broken {
-        Broken::Fatal(abort) => abort,
-        Broken::NoWay { .. } | Broken::Mismatch(_) => Abort::Said,
     }
 }

@@ -121,11 +121,13 @@ pub fn render(position: Option<Position>, message: &str, source: &Source) -> Str
     let Some(position) = position else {
         return format!("ERROR: <input>:-1:0: {message}");
     };
-    let mut out = format!(
-        "ERROR: <input>:{}:{}: {message}",
-        position.line,
+    // In an empty text the end stands before the first column.
+    let column = if source.text.is_empty() {
+        0
+    } else {
         position.column + 1
-    );
+    };
+    let mut out = format!("ERROR: <input>:{}:{column}: {message}", position.line);
     if let Some(line) = source
         .line(position.line)
         .filter(|line| line.len() <= LONGEST_SNIPPET)

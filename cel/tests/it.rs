@@ -1,6 +1,7 @@
 //! Texts through the parser: what comes out, what is said of mistakes, and that hostile ones are bounded.
 
-use kubewright_cel::{Expr, ExprKind, Literal, parse};
+use kubewright_cel::{Expr, ExprKind, Literal, Source, parse};
+use serde_json::Value;
 
 /// A tree in a short notation, to compare.
 fn show(expr: &Expr) -> String {
@@ -163,7 +164,7 @@ fn deep_and_long_texts_are_bounded() {
         }
     };
     std::thread::Builder::new()
-        .stack_size(3072 * 1024)
+        .stack_size(1024 * 1024)
         .spawn(walk)
         .expect("thread")
         .join()
@@ -227,5 +228,149 @@ fn mangled_texts_are_answered() {
             );
             assert!(!errors.to_string().is_empty());
         }
+    }
+}
+
+/// A double as the recorded trees have it.
+fn exponent(value: f64) -> String {
+    let text = format!("{value:.17e}");
+    let (digits, exponent) = text.split_once('e').expect("an exponent");
+    let (sign, exponent) = exponent
+        .strip_prefix('-')
+        .map_or(('+', exponent), |exponent| ('-', exponent));
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
+/// A tree with positions, in the notation that `schema/tests/data/cel.md` explains.
+fn placed(expr: &Expr, source: &Source) -> String {
+    let at = |id: u32| {
+        let position = source.position(id).expect("every node stands somewhere");
+        format!("@{}:{}", position.line, position.column)
+    };
+    let all = |exprs: &[Expr]| {
+        exprs
+            .iter()
+            .map(|expr| placed(expr, source))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let mark = |optional: bool| if optional { "?" } else { "" };
+    let here = at(expr.id);
+    match &expr.kind {
+        ExprKind::Literal(literal) => match literal {
+            Literal::Null => format!("null{here}"),
+            Literal::Bool(value) => format!("{value}{here}"),
+            Literal::Int(value) => format!("{value}{here}"),
+            Literal::Uint(value) => format!("{value}u{here}"),
+            Literal::Double(value) => format!("{}{here}", exponent(*value)),
+            Literal::String(value) => format!("{}{here}", Value::from(value.to_string())),
+            Literal::Bytes(value) => {
+                let bytes: Vec<String> = value.iter().map(u8::to_string).collect();
+                format!("b[{}]{here}", bytes.join(" "))
+            }
+        },
+        ExprKind::Ident(name) => format!("{name}{here}"),
+        ExprKind::Select {
+            operand,
+            field,
+            test_only,
+        } => {
+            format!(
+                "{}.{field}{}{here}",
+                placed(operand, source),
+                if *test_only { "~" } else { "" }
+            )
+        }
+        ExprKind::Call {
+            function,
+            target: Some(target),
+            args,
+        } => {
+            format!("{}.{function}{here}({})", placed(target, source), all(args))
+        }
+        ExprKind::Call {
+            function,
+            target: None,
+            args,
+        } => format!("{function}{here}({})", all(args)),
+        ExprKind::List { elements, optional } => {
+            let optional = if optional.is_empty() {
+                String::new()
+            } else {
+                format!("{optional:?}")
+            };
+            format!("[{}]{optional}{here}", all(elements))
+        }
+        ExprKind::Map(entries) => {
+            let entries = entries.iter().map(|entry| {
+                let (key, value) = (placed(&entry.key, source), placed(&entry.value, source));
+                format!("{}{key}: {value}{}", mark(entry.optional), at(entry.id))
+            });
+            format!("{{{}}}{here}", entries.collect::<Vec<_>>().join(", "))
+        }
+        ExprKind::Struct { name, fields } => {
+            let fields = fields.iter().map(|field| {
+                let value = placed(&field.value, source);
+                format!("{}{}: {value}{}", mark(field.optional), field.name, at(field.id))
+            });
+            format!("{name}{{{}}}{here}", fields.collect::<Vec<_>>().join(", "))
+        }
+        ExprKind::Comprehension(walk) => format!(
+            "fold{here}({} as {}{}, {} = {}; {}; {}; {})",
+            placed(&walk.range, source),
+            walk.var,
+            walk.var2.as_ref().map_or(String::new(), |var| format!("/{var}")),
+            walk.accu,
+            placed(&walk.init, source),
+            placed(&walk.condition, source),
+            placed(&walk.step, source),
+            placed(&walk.result, source)
+        ),
+    }
+}
+
+fn recorded(name: &str) -> Vec<Value> {
+    let path = format!("{}/../schema/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect(&path);
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect(line))
+        .collect()
+}
+
+/// Every recorded text has cel-go's tree, with each node at its place, or cel-go's errors.
+#[test]
+fn recorded_texts_read_as_in_cel_go() {
+    let mut wrong = Vec::new();
+    for case in recorded("cel-syntax.jsonl") {
+        let text = case["text"].as_str().expect("a text");
+        let (expected, found) = match parse(text) {
+            Ok(parsed) => (case["tree"].as_str(), placed(&parsed.expr, &parsed.source)),
+            Err(errors) => (case["error"].as_str(), errors.to_string()),
+        };
+        if expected != Some(found.as_str()) {
+            let expected = case["tree"]
+                .as_str()
+                .or(case["error"].as_str())
+                .unwrap_or_default();
+            let short = |text: &str| text.chars().take(1500).collect::<String>();
+            wrong.push(format!(
+                "{}\n-- expected\n{}\n-- found\n{}\n",
+                short(text),
+                short(expected),
+                short(&found)
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ\n\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What was refused by cel-go's parser is refused here in the same words, and nothing else is.
+#[test]
+fn recorded_rules_parse_as_in_cel_go() {
+    for case in recorded("cel.jsonl") {
+        let rule = case["rule"].as_str().expect("a rule");
+        let expected = case["error"].as_str().filter(|_| case["stage"] == "parse");
+        let found = parse(rule).err().map(|errors| errors.to_string());
+        assert_eq!(found.as_deref(), expected, "{rule}");
     }
 }
