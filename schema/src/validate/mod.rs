@@ -7,6 +7,7 @@
 
 mod lists;
 mod number;
+mod ratchet;
 
 use std::collections::HashMap;
 
@@ -21,6 +22,7 @@ use crate::structural::{Additional, Checks, ListType, Node, Structural, Type};
 
 use self::lists::{may_repeat, validate_lists};
 use self::number::{check_number, is_integer};
+pub(crate) use self::ratchet::{OldItems, unchanged};
 
 /// Everything that is wrong with an object, in the server's words and order: value validation, then embedded
 /// resources, then duplicates in sets and maps in list form.
@@ -336,7 +338,7 @@ fn walk<S: Sink>(value: &Value, old: Option<&Value>, node: &Node, path: &Path<'_
     }
     let mark = sink.mark();
     let matches = walk_all(value, old, node, path, sink);
-    if !S::QUICK && sink.mark() > mark && old == Some(value) {
+    if !S::QUICK && sink.mark() > mark && old.is_some_and(|old| unchanged(value, old, node)) {
         sink.forgive(mark);
     }
     matches
@@ -670,7 +672,7 @@ fn check_items<S: Sink>(
         let old = old
             .and_then(Value::as_array)
             .filter(|_| !S::QUICK)
-            .and_then(|old| OldItems::new(old, &node.list_type));
+            .and_then(|old| OldItems::new(old, node));
         for (index, item) in items.iter().enumerate() {
             let old = old.as_ref().and_then(|old| old.find(item));
             matches += walk(item, old, item_node, &Path::Index(path, index), sink);
@@ -696,38 +698,6 @@ fn check_items<S: Sink>(
         }
     }
     matches
-}
-
-/// The items of the old list by their keys; only maps in list form can be correlated.
-struct OldItems<'a> {
-    keys: &'a [Box<str>],
-    by_key: HashMap<String, &'a Value>,
-}
-
-impl<'a> OldItems<'a> {
-    fn new(old: &'a [Value], list_type: &'a ListType) -> Option<Self> {
-        let ListType::Map(keys) = list_type else {
-            return None;
-        };
-        let mut by_key = HashMap::with_capacity(old.len());
-        for item in old {
-            by_key.entry(key_of(item, keys)).or_insert(item);
-        }
-        Some(Self { keys, by_key })
-    }
-
-    fn find(&self, item: &Value) -> Option<&'a Value> {
-        self.by_key.get(&key_of(item, self.keys)).copied()
-    }
-}
-
-fn key_of(item: &Value, keys: &[Box<str>]) -> String {
-    let mut text = String::new();
-    for key in keys {
-        text.push_str(&item.get(&**key).map(gotext::json).unwrap_or_default());
-        text.push('\u{0}');
-    }
-    text
 }
 
 fn check_object<S: Sink>(

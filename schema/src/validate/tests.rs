@@ -90,6 +90,56 @@ fn unchanged_values_are_forgiven() {
     );
 }
 
+/// SCH-58: the order of a map in list form is no change, and what the schema does not describe always is one.
+#[test]
+fn what_counts_as_unchanged() {
+    let spec = json!({"type": "object", "properties": {
+        "l": {"type": "array", "maxItems": 1, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k", "n"], "items": {
+            "type": "object", "required": ["k", "n"], "properties": {
+                "k": {"type": "string"}, "n": {"type": "integer"}, "v": {"type": "string"}}}},
+        "s": {"type": "array", "maxItems": 1, "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+        "p": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "minProperties": 9,
+            "properties": {"a": {"type": "string", "minLength": 9}}},
+    }});
+    let told = |old: &Value, new: &Value| {
+        let found = update(&spec, old, new);
+        found
+            .iter()
+            .map(|text| text.split(": ").next().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (a, b) = (json!({"k": "a", "n": 1, "v": "x"}), json!({"k": "a", "n": 2}));
+    assert_eq!(
+        told(&json!({"l": [a, b]}), &json!({"l": [b, a], "s": []})),
+        [""; 0]
+    );
+    assert_eq!(
+        told(
+            &json!({"l": [a, b]}),
+            &json!({"l": [a, {"k": "a", "n": 2, "v": "y"}]})
+        ),
+        ["spec.l"]
+    );
+    assert_eq!(
+        told(&json!({"l": [a, b]}), &json!({"l": [a, {"k": "a", "n": 3}]})),
+        ["spec.l"]
+    );
+    assert_eq!(
+        told(&json!({"s": ["a", "b"]}), &json!({"s": ["b", "a"]})),
+        ["spec.s"]
+    );
+    assert_eq!(
+        told(&json!({"s": ["a", "b"]}), &json!({"s": ["a", "b"], "l": []})),
+        [""; 0]
+    );
+    assert_eq!(
+        told(&json!({"p": {"a": "x"}}), &json!({"p": {"a": "x"}, "s": []})),
+        [""; 0]
+    );
+    let open = json!({"p": {"a": "x", "zz": 1}});
+    assert_eq!(told(&open, &open), ["spec.p"]);
+}
+
 /// SCH-58: upstream does not correlate inside junctors.
 #[test]
 fn junctors_are_not_forgiven_in_parts() {
@@ -317,7 +367,7 @@ proptest! {
         prop_assert_eq!(object, by_steps);
     }
 
-    /// What is prepared is judged the same, however often it is prepared, and an unchanged object is always accepted.
+    /// What is prepared is judged the same, however often it is prepared, and an unchanged object is accepted.
     #[test]
     fn judging_is_stable(spec in values()) {
         let schema = busy_schema();
@@ -326,7 +376,9 @@ proptest! {
         let errors = validate(&object, None, &schema);
         crate::prepare(&mut object, &schema);
         prop_assert_eq!(validate(&object, None, &schema), errors);
-        prop_assert_eq!(validate(&object, Some(&object), &schema), vec![]);
+        if unchanged(&object, &object, &schema.root) {
+            prop_assert_eq!(validate(&object, Some(&object), &schema), vec![]);
+        }
     }
 
     /// The quick walk and the full one agree, on raw values too.
