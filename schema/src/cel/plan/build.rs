@@ -59,7 +59,7 @@ impl Attribute {
     }
 }
 
-/// Runtime name of a type.
+/// The type as a value: objects are maps at run time.
 fn type_value(checked: &Type) -> Value<'static> {
     Value::Type(match checked {
         Type::Null => "null_type",
@@ -76,7 +76,7 @@ fn type_value(checked: &Type) -> Value<'static> {
         Type::Optional(_) => "optional_type",
         Type::Opaque(name) | Type::Param(name) => name,
         Type::Type(_) => "type",
-        Type::Dyn => "dyn",
+        Type::Dyn | Type::Var(_) => "dyn",
         Type::Error => "error",
     })
 }
