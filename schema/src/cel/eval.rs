@@ -6,9 +6,10 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::library::time::from_seconds;
 use super::library::{self, COST_EXCEEDED, Function, arithmetic};
 use super::plan::{
-    Attribute, Body, Call, Comparison, Element, Fold, Node, OldSelf, Qualifier, Root, Step, Subject,
+    Attribute, Body, Call, Comparison, Element, Fold, Message, Node, OldSelf, Qualifier, Root, Step, Subject,
 };
 use super::run_cost::{self, CallCost};
 use super::value::{
@@ -51,6 +52,27 @@ pub(super) fn run<'a>(
     old: OldSelf<'a>,
     limit: u64,
 ) -> Evaluation {
+    let (outcome, cost) = outcome(root, slots, subject, old, limit);
+    Evaluation {
+        result: match outcome {
+            Ok(Value::Bool(value)) => Ok(Output::Bool(value)),
+            Ok(Value::String(text)) => Ok(Output::Text(text.to_string())),
+            Ok(value) => Ok(Output::Other(display(&value))),
+            Err(error) if error.is_abort() && error.text() == COST_EXCEEDED => Err(EvalError::CostExceeded),
+            Err(error) => Err(EvalError::Failed(error.text().to_owned())),
+        },
+        cost,
+    }
+}
+
+/// The value and its cost.
+pub(super) fn outcome<'a>(
+    root: &'a Node,
+    slots: usize,
+    subject: Subject<'a>,
+    old: OldSelf<'a>,
+    limit: u64,
+) -> (Outcome<'a>, u64) {
     let value = |subject: Subject<'a>| {
         let (json, shape) = subject.parts();
         read(json, shape)
@@ -67,17 +89,8 @@ pub(super) fn run<'a>(
         },
         slots: Slots::new(slots),
     };
-    let result = machine.eval(root);
-    Evaluation {
-        result: match result {
-            Ok(Value::Bool(value)) => Ok(Output::Bool(value)),
-            Ok(Value::String(text)) => Ok(Output::Text(text.to_string())),
-            Ok(value) => Ok(Output::Other(display(&value))),
-            Err(error) if error.is_abort() && error.text() == COST_EXCEEDED => Err(EvalError::CostExceeded),
-            Err(error) => Err(EvalError::Failed(error.text().to_owned())),
-        },
-        cost: machine.cost,
-    }
+    let outcome = machine.eval(root);
+    (outcome, machine.cost)
 }
 
 /// A variable of a loop; an accumulator is unset until it is read.
@@ -171,6 +184,7 @@ impl<'a> Machine<'a> {
             },
             Node::List(elements) => self.list(elements),
             Node::Map(entries) => self.map(entries),
+            Node::Message(message, fields) => self.message(*message, fields),
             Node::Fold(fold) => self.fold(fold),
             Node::Append(slot, init, elements) => self.append(*slot, init, elements),
         }
@@ -443,7 +457,7 @@ impl<'a> Machine<'a> {
             )));
         }
         match value {
-            Value::Map(map) => match map.find(&key.clone())? {
+            Value::Map(map) => match map.find(key)? {
                 None if !may_lack => Err(Failure::no_key(display(key))),
                 found => Ok(found),
             },
@@ -527,6 +541,42 @@ impl<'a> Machine<'a> {
                     )));
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, message: Message, fields: &'a [(usize, Element)]) -> Outcome<'a> {
+        let mut parts = [0_i64; 2];
+        let outcome = self.fields(fields, &mut parts);
+        if outcome.as_ref().is_err_and(Failure::is_abort) {
+            return outcome.map(|()| Value::Null);
+        }
+        self.charge(run_cost::MESSAGE)?;
+        outcome?;
+        let [seconds, nanos] = parts;
+        match message {
+            Message::Duration => seconds
+                .checked_mul(1_000_000_000)
+                .and_then(|total| total.checked_add(nanos))
+                .map(Value::Duration)
+                .ok_or_else(|| Failure::fixed("integer overflow")),
+            Message::Timestamp => from_seconds(seconds)
+                .and_then(|time| time.plus(nanos))
+                .map(Value::Timestamp),
+        }
+    }
+
+    fn fields(&mut self, fields: &'a [(usize, Element)], parts: &mut [i64; 2]) -> Result<(), Failure> {
+        for (place, element) in fields {
+            parts[*place] = match self.eval(&element.node)? {
+                Value::Int(value) if !element.optional => value,
+                Value::Optional(Some(value)) if matches!(*value, Value::Int(_)) => match *value {
+                    Value::Int(value) => value,
+                    _ => 0,
+                },
+                Value::Optional(None) => 0,
+                _ => return Err(Failure::no_overload()),
+            };
         }
         Ok(())
     }
@@ -671,3 +721,6 @@ fn index_in(list: &List<'_>, key: &Value<'_>) -> Result<Option<usize>, Failure> 
     };
     Ok(usize::try_from(index).ok().filter(|index| *index < list.len()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,22 +88,23 @@ impl Program {
         build::program(checked)
     }
 
-    /// Compiles an expression whose types are unknown, for tests.
-    #[cfg(test)]
-    pub(crate) fn unchecked(expr: kubewright_cel::Expr) -> Result<Self, String> {
-        Self::new(&Checked {
-            expr,
-            types: std::collections::HashMap::new(),
-            references: std::collections::HashMap::new(),
-        })
-    }
-
     /// Evaluates it for one value.
     ///
     /// `limit` is what the evaluation may cost, usually [`LIMIT_PER_CALL`](super::run_cost::LIMIT_PER_CALL). The cost is
     /// known for failures, too.
     pub(crate) fn evaluate<'a>(&'a self, subject: Subject<'a>, old: OldSelf<'a>, limit: u64) -> Evaluation {
         eval::run(&self.root, self.slots, subject, old, limit)
+    }
+
+    /// The value itself, for tests.
+    #[cfg(test)]
+    pub(super) fn outcome<'a>(
+        &'a self,
+        subject: Subject<'a>,
+        old: OldSelf<'a>,
+        limit: u64,
+    ) -> (super::value::Outcome<'a>, u64) {
+        eval::outcome(&self.root, self.slots, subject, old, limit)
     }
 }
 
@@ -126,6 +127,8 @@ pub(super) enum Node {
     OptionalOrValue(Box<[Node; 2]>),
     List(Box<[Element]>),
     Map(Box<[(Node, Element)]>),
+    /// A message of seconds and nanoseconds, with the places of the fields that are set.
+    Message(Message, Box<[(usize, Element)]>),
     Fold(Box<Fold>),
     /// `accumulator + [elements]` in a loop, which grows the list in place.
     Append(usize, Arc<Node>, Box<Node>),
@@ -136,6 +139,13 @@ pub(super) enum Node {
 pub(super) struct Element {
     pub(super) node: Node,
     pub(super) optional: bool,
+}
+
+/// A message that rules can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Message {
+    Duration,
+    Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

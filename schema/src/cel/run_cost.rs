@@ -10,6 +10,8 @@ pub(crate) const LIMIT_PER_CALL: u64 = 1_000_000;
 
 /// Making a list.
 pub(crate) const LIST: u64 = 10;
+/// Making a message.
+pub(crate) const MESSAGE: u64 = 40;
 /// Making a map.
 pub(crate) const MAP: u64 = 30;
 
@@ -183,7 +185,14 @@ fn no_lister<T>() -> Result<T, Failure> {
     clippy::cast_sign_loss
 )]
 fn list_call(factor: f64, size: u64) -> u64 {
-    ((size as f64 * factor) as u64).saturating_add(1 + LIST)
+    // Go's conversion wraps where the product is negative.
+    let product = size as f64 * factor;
+    let product = if product < 0.0 {
+        (product as i64).cast_unsigned()
+    } else {
+        product as u64
+    };
+    product.wrapping_add(1 + LIST)
 }
 
 /// The cost of a call; arguments and a result that failed are missing.

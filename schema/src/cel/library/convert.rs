@@ -146,7 +146,9 @@ pub(crate) fn convert<'a>(value: &Value<'a>, target: Target) -> Outcome<'a> {
         (Value::Double(value), Target::Int | Target::Uint) => from_float(*value, target),
         (Value::Duration(value), Target::Int) => Ok(Value::Int(*value)),
         (Value::Timestamp(time), Target::Int) => Ok(Value::Int(time.seconds)),
-        (_, Target::String) => to_text(value).unwrap_or_else(|| super::mismatch(function, std::slice::from_ref(value))),
+        (_, Target::String) => {
+            to_text(value).unwrap_or_else(|| super::mismatch(function, std::slice::from_ref(value)))
+        }
         _ => super::mismatch(function, std::slice::from_ref(value)),
     }
 }

@@ -90,7 +90,8 @@ fn write(verb: char, precision: Option<usize>, arg: &Value<'_>) -> Result<String
             Ok(if verb == 'f' {
                 fixed(value, precision)
             } else {
-                scientific(value, precision)
+                // What should be a precision is taken for a width upstream.
+                format!("{:>precision$}", scientific(value))
             })
         }
         ('b', Value::Int(value)) => Ok(signed(*value, |value| format!("{value:b}"))),
@@ -181,11 +182,11 @@ fn fixed(value: f64, precision: usize) -> String {
 }
 
 /// With a power of ten written out, as in English.
-fn scientific(value: f64, precision: usize) -> String {
+fn scientific(value: f64) -> String {
     if let Some(text) = special(value) {
         return text.to_owned();
     }
-    let text = format!("{value:.precision$e}");
+    let text = format!("{value:.PRECISION$e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let (sign, digits) = match exponent.strip_prefix('-') {
         Some(digits) => ('⁻', digits),
@@ -207,7 +208,7 @@ fn scientific(value: f64, precision: usize) -> String {
         })
         .collect();
     let sign: String = Some(sign).filter(|sign| *sign != '\0').into_iter().collect();
-    format!("{mantissa}\u{202f}×\u{202f}10{sign}{raised}")
+    format!("{mantissa}×10{sign}{raised}")
 }
 
 fn decimal(arg: &Value<'_>) -> Result<String, String> {

@@ -533,11 +533,11 @@ fn binary<'a>(function: Function, left: &Value<'a>, right: &Value<'a>) -> Option
         }
         (Function::MapInsert, Value::Map(map), Value::Map(update)) => insert_all(map, update),
         (Function::ContainsIp, Value::Cidr(network), Value::Ip(address)) => truth(network.contains(*address)),
-        (Function::ContainsIp, Value::Cidr(network), Value::String(text)) => {
-            written(net::parse_ip(text), |address| {
-                Value::Bool(network.contains(address))
-            })
-        }
+        // What is wrong with the text is lost upstream.
+        (Function::ContainsIp, Value::Cidr(network), Value::String(text)) => match net::parse_ip(text) {
+            Ok(address) => truth(network.contains(address)),
+            Err(_) => Err(Failure::no_overload()),
+        },
         (Function::ContainsCidr, Value::Cidr(network), Value::Cidr(other)) => {
             truth(network.contains_network(*other))
         }

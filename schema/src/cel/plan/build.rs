@@ -11,7 +11,8 @@ use super::super::run_cost::CallCost;
 use super::super::types::{Checked, Reference, Type};
 use super::super::value::{Key, List, Map, Text, Value, membership};
 use super::{
-    Attribute, Body, Call, Comparison, Condition, Element, Fold, Node, Program, Qualifier, Root, Step,
+    Attribute, Body, Call, Comparison, Condition, Element, Fold, Message, Node, Program, Qualifier, Root,
+    Step,
 };
 
 pub(super) fn program(checked: &Checked) -> Result<Program, String> {
@@ -118,11 +119,10 @@ fn constants(elements: &[Element]) -> Option<Result<Vec<Value<'static>>, String>
 
 impl Planner<'_> {
     fn plan(&mut self, expr: &Expr) -> Result<Node, String> {
+        let is_name = matches!(expr.kind, ExprKind::Ident(_) | ExprKind::Select { .. });
         match self.checked.references.get(&expr.id) {
-            Some(Reference::TypeName(name)) => return Ok(Node::Constant(type_value(name))),
-            Some(Reference::Variable(name)) if !matches!(expr.kind, ExprKind::Call { .. }) => {
-                return Ok(self.variable(name));
-            }
+            Some(Reference::TypeName(name)) if is_name => return Ok(Node::Constant(type_value(name))),
+            Some(Reference::Variable(name)) if is_name => return Ok(self.variable(name)),
             _ => {}
         }
         match &expr.kind {
@@ -148,7 +148,7 @@ impl Planner<'_> {
             } => self.call(expr.id, function, target.as_deref(), args),
             ExprKind::List { elements, optional } => self.list(elements, optional),
             ExprKind::Map(entries) => self.map(entries),
-            ExprKind::Struct { name, .. } => Err(format!("unknown type: {name}")),
+            ExprKind::Struct { name, fields } => self.message(name, fields),
             ExprKind::Comprehension(comprehension) => self.fold(comprehension),
         }
     }
@@ -212,6 +212,32 @@ impl Planner<'_> {
         Ok(Node::Constant(Value::Map(Map::Shared(Arc::new(fixed)))))
     }
 
+    /// `google.protobuf.Duration{seconds: 1}` and the like.
+    fn message(&mut self, name: &str, fields: &[kubewright_cel::Field]) -> Result<Node, String> {
+        let message = match name.trim_start_matches('.') {
+            "google.protobuf.Duration" => Message::Duration,
+            "google.protobuf.Timestamp" => Message::Timestamp,
+            _ => return Err(format!("unknown type: {name}")),
+        };
+        let mut planned = Vec::with_capacity(fields.len());
+        for field in fields {
+            let Some(place) = ["seconds", "nanos"]
+                .iter()
+                .position(|known| **known == *field.name)
+            else {
+                return Err(format!("undefined field '{}'", field.name));
+            };
+            planned.push((
+                place,
+                Element {
+                    node: self.plan(&field.value)?,
+                    optional: field.optional,
+                },
+            ));
+        }
+        Ok(Node::Message(message, planned.into()))
+    }
+
     fn pair(&mut self, target: Option<&Expr>, args: &[Expr]) -> Result<Box<[Node; 2]>, String> {
         let mut nodes = target
             .into_iter()
@@ -240,7 +266,7 @@ impl Planner<'_> {
             "_!=_" => return Ok(Node::NotEqual(self.pair(target, args)?)),
             "_[_]" => return self.index(args, false),
             "_?._" | "_[?_]" => return self.index(args, true),
-            "_?:_" => return self.condition(args),
+            "_?_:_" => return self.condition(args),
             "or" => return Ok(Node::OptionalOr(self.pair(target, args)?)),
             "orValue" => return Ok(Node::OptionalOrValue(self.pair(target, args)?)),
             _ => {}
