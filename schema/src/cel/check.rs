@@ -95,7 +95,7 @@ struct Mistake {
 }
 
 /// Finds the types; the error is the text of all mistakes with their places.
-fn check(text: &str, decl: &RootDecl, old_self: OldSelf) -> Result<Checked, String> {
+pub(super) fn check(text: &str, decl: &RootDecl, old_self: OldSelf) -> Result<Checked, String> {
     let Parsed { expr, source } = parse(text).map_err(|errors| errors.to_string())?;
     let this = decl.root.ty.clone();
     let old = match old_self {

@@ -8,4 +8,14 @@ mod cost;
 mod decl;
 mod declarations;
 #[allow(dead_code)] // used by those who run rules
+mod eval;
+#[allow(dead_code)] // used by those who run rules
+mod library;
+#[allow(dead_code)] // used by those who run rules
+mod plan;
+#[allow(dead_code)] // used by those who run rules
+mod run_cost;
+#[allow(dead_code)] // used by those who run rules
 mod types;
+#[allow(dead_code)] // used by those who run rules
+mod value;
