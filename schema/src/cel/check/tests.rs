@@ -21,7 +21,6 @@ struct Case {
     rule: String,
     optional_old_self: bool,
     error: Option<String>,
-    stage: Option<String>,
     #[serde(rename = "type")]
     output: Option<String>,
     uses_old_self: bool,
@@ -119,26 +118,16 @@ fn compare(rules: &str, schemas: &str) {
     );
 }
 
-/// What differs knowingly.
+/// What differs knowingly. No value of a resource is one of these messages, and no rule has a use for them.
 fn tolerated(case: &Case) -> bool {
-    // Messages of protocol buffers besides durations and timestamps: no value of a resource is one, and rules have no
-    // use for them.
-    let is_message = case.rule.contains("google.protobuf.");
-    // Constants are folded when a program is made, which is the evaluator's.
-    let is_folded = case.stage.as_deref() == Some("program")
-        && case.error.as_deref().is_some_and(|error| {
-            [
-                "conversion",
-                "overflow",
-                "no such overload",
-                "invalid UTF-8",
-                "invalid qualifier",
-                "parsing regexp",
-            ]
-            .iter()
-            .any(|text| error.contains(text))
-        });
-    is_message || is_folded
+    // Messages of protocol buffers besides durations and times are not declared.
+    let is_message =
+        case.rule.contains("google.protobuf.") && !case.rule.contains("google.protobuf.Duration");
+    // Upstream's checker takes these names for messages, its evaluation does not; here they are refused at once.
+    let is_alias = case.rule.starts_with("timestamp{") || case.rule.starts_with("duration{");
+    // Go reads underscores in floats.
+    let is_grouped = case.rule.contains("double('1_0')");
+    is_message || is_alias || is_grouped
 }
 
 /// SCH-50, SCH-53, SCH-54: types, mistakes and costs are a server's.
