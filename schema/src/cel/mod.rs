@@ -8,14 +8,18 @@ mod cost;
 mod decl;
 mod declarations;
 #[allow(dead_code)] // used by those who run rules
+#[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
 mod eval;
 #[allow(dead_code)] // used by those who run rules
+#[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
 mod library;
 #[allow(dead_code)] // used by those who run rules
+#[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
 mod plan;
 #[allow(dead_code)] // used by those who run rules
 mod run_cost;
 #[allow(dead_code)] // used by those who run rules
 mod types;
 #[allow(dead_code)] // used by those who run rules
+#[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
 mod value;
