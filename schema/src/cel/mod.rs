@@ -5,7 +5,7 @@ mod check;
 #[allow(dead_code)] // used by those who run rules
 mod cost;
 #[allow(dead_code)] // used by those who run rules
-mod decl;
+pub(crate) mod decl;
 mod declarations;
 #[allow(dead_code)] // used by those who run rules
 mod eval;
@@ -13,9 +13,13 @@ mod eval;
 mod library;
 #[allow(dead_code)] // used by those who run rules
 mod plan;
+pub(crate) mod rules;
+pub(crate) mod run;
 #[allow(dead_code)] // used by those who run rules
 mod run_cost;
 #[allow(dead_code)] // used by those who run rules
 mod types;
 #[allow(dead_code)] // used by those who run rules
 mod value;
+
+pub(crate) use self::rules::RuleNode;
