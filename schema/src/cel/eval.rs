@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::library::regex::Compiled;
 use super::library::time::from_seconds;
 use super::library::{self, COST_EXCEEDED, Function, arithmetic};
 use super::plan::{
@@ -171,6 +172,7 @@ impl<'a> Machine<'a> {
             }),
             Node::Member(value, members) => {
                 let value = self.eval(value)?;
+                value.check_hashable()?;
                 Ok(Value::Bool(is_member(members, &value)))
             }
             Node::OptionalOr(sides) => match self.eval(&sides[0])? {
@@ -446,15 +448,8 @@ impl<'a> Machine<'a> {
                 &key
             }
         };
-        let known = matches!(
-            key,
-            Value::String(_) | Value::Int(_) | Value::Uint(_) | Value::Bool(_) | Value::Double(_)
-        );
-        if !known {
-            return Err(Failure::new(format!(
-                "invalid qualifier type: {}",
-                key.type_name()
-            )));
+        if !is_index(key) {
+            return Err(Failure::new(format!("invalid qualifier type: {}", key.go_type())));
         }
         match value {
             Value::Map(map) => match map.find(key)? {
@@ -517,12 +512,8 @@ impl<'a> Machine<'a> {
         for (key, element) in entries {
             let key = self.eval(key)?;
             let value = self.eval(&element.node)?;
-            let Some(name) = Key::of(&key) else {
-                return Err(Failure::new(format!(
-                    "unsupported map key type: {}",
-                    key.type_name()
-                )));
-            };
+            key.check_hashable()?;
+            let name = Key::of(&key);
             match value {
                 value if !element.optional => {
                     map.insert(name, value);
@@ -634,10 +625,11 @@ impl<'a> Machine<'a> {
                 }
             }
             other => {
-                return Err(Failure::new(format!(
-                    "got '{}', expected iterable type",
-                    go_type(&other)
-                )));
+                let found = other.go_type();
+                return Err(Failure::new(match fold.var2 {
+                    Some(_) => format!("unsupported comprehension range type: {found}"),
+                    None => format!("got '{found}', expected iterable type"),
+                }));
             }
         }
         match &fold.body {
@@ -688,21 +680,31 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// Type of a value in Go, for the message about loops.
-fn go_type(value: &Value<'_>) -> &'static str {
-    match value {
-        Value::Null => "types.Null",
-        Value::Bool(_) => "types.Bool",
-        Value::Int(_) => "types.Int",
-        Value::Uint(_) => "types.Uint",
-        Value::Double(_) => "types.Double",
-        Value::String(_) => "types.String",
-        Value::Bytes(_) => "types.Bytes",
-        Value::Duration(_) => "types.Duration",
-        Value::Timestamp(_) => "types.Timestamp",
-        Value::Optional(_) => "*types.Optional",
-        other => other.type_name(),
-    }
+/// A call with a constant pattern. Go takes a type for the text of its name there.
+fn find_pattern<'a>(function: Function, pattern: &Compiled, args: &[Value<'a>]) -> Outcome<'a> {
+    let text = match args.first() {
+        Some(Value::String(text)) => &**text,
+        Some(Value::Type(name)) => name,
+        _ => return Err(Failure::no_overload()),
+    };
+    let limit = match args.get(2) {
+        None => -1,
+        Some(Value::Int(limit)) => *limit,
+        Some(_) => return Err(Failure::no_overload()),
+    };
+    Ok(match function {
+        Function::Matches => Value::Bool(pattern.is_match(text)),
+        Function::Find => Value::text(pattern.find(text)),
+        _ => Value::texts(pattern.find_all(text, limit)),
+    })
+}
+
+/// Whether values of the type can stand in brackets.
+pub(super) fn is_index(value: &Value<'_>) -> bool {
+    matches!(
+        value,
+        Value::String(_) | Value::Int(_) | Value::Uint(_) | Value::Bool(_) | Value::Double(_)
+    )
 }
 
 /// The place that a number says in a list; nothing if it is outside.

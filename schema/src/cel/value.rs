@@ -25,6 +25,7 @@ use super::library::quantity::Quantity;
 use super::library::semver::Semver;
 use super::library::time::Timestamp;
 use super::library::url::Url;
+use crate::structural::ListType;
 
 pub(crate) use compare::{Numeric, compare, is_comparable};
 pub(crate) use container::{Entries, Key, List, Map, lossless_int};
@@ -234,6 +235,59 @@ impl<'a> Value<'a> {
     /// The type as messages write it: lists and maps have parameters there.
     pub(crate) fn type_text(&self) -> &'static str {
         type_text(self.type_name())
+    }
+
+    /// The type of the value in Go, which some messages give away.
+    pub(crate) fn go_type(&self) -> &'static str {
+        match self {
+            Self::Null => "types.Null",
+            Self::Bool(_) => "types.Bool",
+            Self::Int(_) => "types.Int",
+            Self::Uint(_) => "types.Uint",
+            Self::Double(_) => "types.Double",
+            Self::String(_) => "types.String",
+            Self::Bytes(_) => "types.Bytes",
+            Self::Duration(_) => "types.Duration",
+            Self::Timestamp(_) => "types.Timestamp",
+            Self::List(List::Json(_, Some(node)) | List::Typed(_, node)) => match node.list_type {
+                ListType::Atomic => "*common.unstructuredList",
+                ListType::Set => "*common.unstructuredSetList",
+                ListType::Map(_) => "*common.unstructuredMapList",
+            },
+            Self::List(List::Joined(_)) => "*types.concatList",
+            Self::List(_) => "*types.baseList",
+            Self::Map(Map::Json(_, shape)) if !matches!(shape, Shape::Raw) => "*common.unstructuredMap",
+            Self::Map(_) => "*types.baseMap",
+            Self::Optional(_) => "*types.Optional",
+            Self::Type(_) => "*types.Type",
+            Self::Quantity(quantity) if quantity.computed => "*cel.Quantity",
+            Self::Quantity(_) => "cel.Quantity",
+            Self::Url(_) => "cel.URL",
+            Self::Ip(_) => "cel.IP",
+            Self::Cidr(_) => "cel.CIDR",
+            Self::Semver(_) => "cel.Semver",
+            Self::Format(_) => "cel.Format",
+            Self::Opaque(_) => "*common.unknownPreserved",
+        }
+    }
+
+    /// Whether Go can look for the value among a map's keys.
+    ///
+    /// # Errors
+    /// It panics, which ends the evaluation.
+    pub(crate) fn check_hashable(&self) -> Result<(), Failure> {
+        match self {
+            Self::Bytes(_) => Err(Failure::abort(
+                "internal error: runtime error: hash of unhashable type types.Bytes",
+            )),
+            Self::Semver(_) => Err(Failure::abort(
+                "internal error: runtime error: hash of unhashable type cel.Semver",
+            )),
+            Self::Format(_) => Err(Failure::abort(
+                "internal error: runtime error: hash of unhashable type cel.Format",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Number of elements, entries, characters or bytes; nothing for what has no size.

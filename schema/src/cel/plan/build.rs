@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kubewright_cel::{Comprehension, Expr, ExprKind, Literal};
 
+use super::super::eval::is_index;
 use super::super::library::regex::Compiled;
 use super::super::library::{self, Function};
 use super::super::run_cost::CallCost;
@@ -200,14 +201,14 @@ impl Planner<'_> {
         }
         let mut fixed = BTreeMap::new();
         for (key, element) in &planned {
-            let (Some(key), Some(value), false) = (
-                constant(key).and_then(Key::of),
-                constant(&element.node),
-                element.optional,
-            ) else {
+            let (Some(key), Some(value), false) = (constant(key), constant(&element.node), element.optional)
+            else {
                 return Ok(Node::Map(planned.into()));
             };
-            fixed.insert(key, value.clone());
+            if key.check_hashable().is_err() {
+                return Ok(Node::Map(planned.into()));
+            }
+            fixed.insert(Key::of(key), value.clone());
         }
         Ok(Node::Constant(Value::Map(Map::Shared(Arc::new(fixed)))))
     }
@@ -332,7 +333,8 @@ impl Planner<'_> {
         let mut attribute = Attribute::of(self.plan(operand)?);
         let step = match self.plan(index)? {
             Node::Constant(Value::String(name)) => Step::Name((*name).into()),
-            Node::Constant(value) => Step::Constant(value),
+            Node::Constant(value) if is_index(&value) => Step::Constant(value),
+            Node::Constant(value) => return Err(format!("invalid qualifier type: {}", value.go_type())),
             Node::Attribute(attribute) => Step::Attribute(*attribute),
             node => Step::Attribute(Attribute::new(Root::Node(node))),
         };

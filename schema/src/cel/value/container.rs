@@ -1,5 +1,6 @@
 //! Lists and maps.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -145,18 +146,61 @@ pub(crate) enum Key<'a> {
     /// The bits of a float.
     Double(u64),
     Text(Text<'a>),
+    Other(OtherKey<'a>),
+}
+
+/// A key of a type that no checked map has, but one of dynamic type can have.
+#[derive(Clone, Debug)]
+pub(crate) struct OtherKey<'a> {
+    /// What tells it from other keys.
+    identity: String,
+    value: Arc<Value<'a>>,
+}
+
+impl PartialEq for OtherKey<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
+}
+
+impl Eq for OtherKey<'_> {}
+
+impl PartialOrd for OtherKey<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for OtherKey<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.identity.cmp(&other.identity)
+    }
 }
 
 impl<'a> Key<'a> {
-    pub(crate) fn of(value: &Value<'a>) -> Option<Self> {
-        Some(match value {
+    pub(crate) fn of(value: &Value<'a>) -> Self {
+        match value {
             Value::Bool(value) => Self::Bool(*value),
             Value::Int(value) => Self::Int(*value),
             Value::Uint(value) => Self::Uint(*value),
             Value::Double(value) => Self::Double(value.to_bits()),
             Value::String(text) => Self::Text(text.clone()),
-            _ => return None,
-        })
+            other => {
+                let value = Arc::new(other.clone());
+                let identity = match other {
+                    // Go compares pointers here.
+                    Value::List(_)
+                    | Value::Map(_)
+                    | Value::Optional(Some(_))
+                    | Value::Quantity(_)
+                    | Value::Url(_) => {
+                        format!("{:p}", Arc::as_ptr(&value))
+                    }
+                    other => format!("{} {}", other.type_name(), display(other)),
+                };
+                Self::Other(OtherKey { identity, value })
+            }
+        }
     }
 
     pub(crate) fn value(&self) -> Value<'a> {
@@ -166,6 +210,7 @@ impl<'a> Key<'a> {
             Self::Uint(value) => Value::Uint(*value),
             Self::Double(bits) => Value::Double(f64::from_bits(*bits)),
             Self::Text(text) => Value::String(text.clone()),
+            Self::Other(key) => (*key.value).clone(),
         }
     }
 }
@@ -202,8 +247,8 @@ impl<'a> Map<'a> {
             (Self::Json(entries, shape), Value::String(name)) => find_field(entries, *shape, name),
             (Self::Json(_, Shape::Raw), _) => Ok(None),
             (Self::Json(..), _) => Err(Failure::no_overload()),
-            (Self::Values(entries), _) => Ok(find_entry(entries, key).map(Value::reborrow)),
-            (Self::Shared(entries), _) => Ok(find_entry(entries, key).cloned()),
+            (Self::Values(entries), _) => Ok(find_entry(entries, key)?.map(Value::reborrow)),
+            (Self::Shared(entries), _) => Ok(find_entry(entries, key)?.cloned()),
         }
     }
 
@@ -273,19 +318,23 @@ fn find_text<'m, 'a>(entries: &'m Entries<'a>, name: &str) -> Option<&'m Value<'
     entries.get(&Key::Text(Text::Shared(name.into())))
 }
 
-fn find_entry<'m, 'a>(entries: &'m Entries<'a>, key: &Value<'a>) -> Option<&'m Value<'a>> {
-    if let Some(found) = entries.get(&Key::of(key)?) {
-        return Some(found);
+fn find_entry<'m, 'a>(entries: &'m Entries<'a>, key: &Value<'a>) -> Result<Option<&'m Value<'a>>, Failure> {
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    key.check_hashable()?;
+    if let Some(found) = entries.get(&Key::of(key)) {
+        return Ok(Some(found));
     }
     // Numbers of another type find the key, too, where nothing is lost.
-    match *key {
-        Value::Double(value) => lossless_int(value)
-            .and_then(|int| entries.get(&Key::Int(int)))
-            .or_else(|| lossless_uint(value).and_then(|uint| entries.get(&Key::Uint(uint)))),
-        Value::Int(value) => entries.get(&Key::Uint(u64::try_from(value).ok()?)),
-        Value::Uint(value) => entries.get(&Key::Int(i64::try_from(value).ok()?)),
+    let int = |int: Option<i64>| int.and_then(|int| entries.get(&Key::Int(int)));
+    let uint = |uint: Option<u64>| uint.and_then(|uint| entries.get(&Key::Uint(uint)));
+    Ok(match *key {
+        Value::Double(value) => int(lossless_int(value)).or_else(|| uint(lossless_uint(value))),
+        Value::Int(value) => uint(u64::try_from(value).ok()),
+        Value::Uint(value) => int(i64::try_from(value).ok()),
         _ => None,
-    }
+    })
 }
 
 /// The integer that equals the float.
