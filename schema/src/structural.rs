@@ -43,6 +43,13 @@ impl Structural {
         }
     }
 
+    /// Reads a schema that was accepted before: [`crd::decode`](crate::crd::decode) has read it and
+    /// [`crd::validate`](crate::crd::validate) found nothing in it. That is not checked again; keywords with values of a
+    /// wrong type count as absent.
+    pub fn from_accepted(schema: &Value) -> Self {
+        Self::decode(schema)
+    }
+
     /// Reads a schema that is known to be structural, or whose mistakes are reported elsewhere; keywords with values
     /// of a wrong type count as absent.
     pub(crate) fn decode(schema: &Value) -> Self {

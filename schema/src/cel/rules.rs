@@ -118,21 +118,16 @@ pub(crate) fn compile_rule(rule: &Rule, decl: &RootDecl) -> Option<Result<Compil
 }
 
 fn prepare(rule: &Rule, node: &Node, decl: &RootDecl) -> Option<RuleProgram> {
-    let compiled = match compile_rule(rule, decl)? {
-        Ok(compiled) => compiled,
-        Err(why) => return Some(Err(why)),
-    };
-    let message = compiled
-        .message
-        .and_then(Result::ok)
-        .and_then(|message| Program::new(&message.checked).ok());
-    let program = Program::new(&compiled.rule.checked)
-        .map(|program| Prepared {
-            rule: program,
-            message,
+    let compiled = compile_rule(rule, decl)?;
+    Some(compiled.map(|compiled| {
+        Prepared {
+            rule: compiled.rule.program,
+            message: compiled
+                .message
+                .and_then(Result::ok)
+                .map(|message| message.program),
             uses_old_self: compiled.rule.uses_old_self,
             field_path: rule_field(&rule.field_path, node),
-        })
-        .map_err(|why| format!("program instantiation failed: {why}"));
-    Some(program)
+        }
+    }))
 }
