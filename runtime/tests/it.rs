@@ -23,3 +23,5 @@ mod events;
 mod finalizer;
 #[path = "it/informer.rs"]
 mod informer;
+#[path = "it/kube_schema.rs"]
+mod kube_schema;
