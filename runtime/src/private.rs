@@ -235,6 +235,9 @@ where
         (true, true) => FlatWithStatus::<K::Spec, K::Status>::json_schema(generator),
         (true, false) => Flat::<K::Spec>::json_schema(generator),
     };
+    if !K::INFO.flat && has_exact_spec(&schema, generator) {
+        schema.insert(MARK.to_owned(), serde_json::json!({"exact": true}));
+    }
     let (title, description) = title_and_description(K::INFO.description);
     for (keyword, text) in [("title", title), ("description", description)] {
         if !text.is_empty() {
@@ -242,6 +245,26 @@ where
         }
     }
     schema
+}
+
+/// How `KubeSchema` marks what it makes.
+const MARK: &str = "x-kubewright";
+
+/// Whether the spec derives `KubeSchema`; the root then has its shape too. A flattened spec brings its mark along.
+fn has_exact_spec(root: &Schema, generator: &SchemaGenerator) -> bool {
+    let Some(mut spec) = root
+        .get("properties")
+        .and_then(|properties| properties.get("spec"))
+    else {
+        return false;
+    };
+    let reference = spec.get("$ref").and_then(serde_json::Value::as_str);
+    if let Some(name) = reference.and_then(|reference| reference.rsplit('/').next())
+        && let Some(definition) = generator.definitions().get(name)
+    {
+        spec = definition;
+    }
+    spec.get(MARK).and_then(|mark| mark.get("exact")) == Some(&serde_json::Value::Bool(true))
 }
 
 /// A doc comment as schemars' derive reads it: a heading in the first line is the title.

@@ -72,7 +72,49 @@ pub const LINTS: &[&str] = &[
     "empty-object",
     "emptied-map",
     "size",
+    "float",
+    "wide-integer",
+    "byte-list",
+    "closed-object",
+    "unchecked-keys",
 ];
+
+/// Rules that nobody passes over: what they find, a server refuses or drops.
+const FINAL: [&str; 3] = ["refused", "undecodable", "dropped"];
+
+/// Where in [`LINTS`] the rule `id` stands, which may be passed over.
+#[cfg(feature = "schemars")]
+pub(crate) fn allowable(id: &str) -> Result<usize, String> {
+    if FINAL.contains(&id) {
+        return Err(format!(
+            "`{id}` cannot be allowed: what it finds, the server refuses or drops; correct it"
+        ));
+    }
+    LINTS.iter().position(|known| *known == id).ok_or_else(|| {
+        let nearest = LINTS
+            .iter()
+            .filter(|known| !FINAL.contains(known))
+            .min_by_key(|known| distance(id, known))
+            .expect("there are rules");
+        format!("there is no rule `{id}` to allow; is `{nearest}` meant?")
+    })
+}
+
+/// How many letters must change to make one word of the other (Levenshtein).
+#[cfg(feature = "schemars")]
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.iter().enumerate() {
+            let change = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
 
 /// Looks at a whole CRD, as written (not yet decoded or defaulted).
 ///

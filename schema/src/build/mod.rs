@@ -13,15 +13,26 @@
 //! **Invariant:** equal types give equal bytes: keys are sorted, `required` is sorted and without repetitions, enums
 //! keep the order of declaration.
 
+mod describe;
+mod foreign;
+mod inline;
 mod kube;
+mod kubernetes;
 mod merge;
+mod overlay;
 mod tidy;
 
 use std::fmt;
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::transform::{AddNullable, RemoveRefSiblings};
 use serde_json::{Map, Value};
+
+use crate::lint::Lint;
+
+pub use describe::Descriptions;
+pub use inline::Allowed;
 
 /// One thing in a type that a structural schema cannot say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,20 +94,99 @@ fn list(problems: &[Problem]) -> String {
 /// # Ok::<(), build::BuildError>(())
 /// ```
 pub fn structural_schema<T: JsonSchema>() -> Result<Value, BuildError> {
-    let generator = SchemaSettings::openapi3()
-        .with(|settings| {
-            settings.inline_subschemas = true;
-            settings.meta_schema = None;
+    build::<T>().map(|built| built.schema)
+}
+
+/// A type's schema, and what was seen on the way.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Built {
+    /// The `openAPIV3Schema`.
+    pub schema: Value,
+    /// What is doubtful in the Rust types and cannot be seen in the schema any more. Paths begin at the schema.
+    pub notes: Vec<Lint>,
+    /// Where which rules are passed over, as the types' attributes say.
+    pub allowed: Vec<Allowed>,
+}
+
+/// As [`structural_schema`], with what was noticed besides.
+///
+/// # Errors
+/// Those of [`structural_schema`].
+pub fn build<T: JsonSchema>() -> Result<Built, BuildError> {
+    let name = T::schema_name();
+    // Each named type once; kube-derive's own settings write it wherever it is used, and lose its name.
+    let referring = raw_settings()
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value();
+    let built = if inline::is_exact(&referring) {
+        exact(referring, &name)
+    } else {
+        let inlined = inlining().into_root_schema_for::<T>().to_value();
+        restructure(inlined).map(|schema| Built {
+            schema,
+            notes: Vec::new(),
+            allowed: Vec::new(),
         })
-        .into_generator();
-    let schema = generator.into_root_schema_for::<T>().to_value();
-    restructure(schema).map_err(|problems| BuildError {
-        type_name: T::schema_name().into_owned(),
+    };
+    built.map_err(|problems| BuildError {
+        type_name: name.into_owned(),
         problems,
     })
 }
 
-/// Everything after schemars; not generic, so that it is compiled once.
+/// As schemars writes it, in the words of OpenAPI but for null, which stays what the type made it.
+fn raw_settings() -> SchemaSettings {
+    SchemaSettings::openapi3().with(|settings| {
+        settings.meta_schema = None;
+        // Where schemars' transforms look for definitions.
+        settings.definitions_path = "/$defs".into();
+        settings
+            .transforms
+            .retain(|transform| !transform.is::<AddNullable>() && !transform.is::<RemoveRefSiblings>());
+    })
+}
+
+fn inlining() -> SchemaGenerator {
+    SchemaSettings::openapi3()
+        .with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        })
+        .into_generator()
+}
+
+/// Everything after schemars for a type that derives `KubeSchema`; not generic, so that it is compiled once.
+fn exact(mut root: Value, name: &str) -> Result<Built, Vec<Problem>> {
+    let mut definitions = Map::new();
+    if let Value::Object(map) = &mut root {
+        // schemars gives every root its name.
+        if map.get("title").is_some_and(|title| title == name) {
+            map.remove("title");
+        }
+        if let Some(Value::Object(defined)) = map.remove("$defs") {
+            definitions = defined;
+        }
+    }
+    let mut inliner = inline::Inliner::new(&root, name, &definitions);
+    let mut schema = inliner.root();
+    schema.sort_all_objects();
+    let mut found = inliner.problems.found;
+    if found.is_empty() {
+        found = refusals(&schema);
+    }
+    if !found.is_empty() {
+        return Err(found);
+    }
+    Ok(Built {
+        schema,
+        notes: inliner.notes,
+        allowed: inliner.allowed,
+    })
+}
+
+/// The same for all other types.
 fn restructure(mut schema: Value) -> Result<Value, Vec<Problem>> {
     let mut problems = Problems::default();
     if let Value::Object(root) = &mut schema {
@@ -204,6 +294,19 @@ impl Problems {
         path
     }
 
+    /// As [`path`](Self::path), in the server's way.
+    fn server_path(&self) -> String {
+        let mut path = String::new();
+        for segment in &self.path {
+            match segment {
+                Segment::Property(name) => path += &format!(".properties[{name}]"),
+                Segment::Items => path.push_str(".items"),
+                Segment::Values => path.push_str(".additionalProperties"),
+            }
+        }
+        path
+    }
+
     fn push(&mut self, message: impl Into<String>) {
         let problem = Problem {
             path: self.path(),
@@ -265,5 +368,12 @@ fn each_subschema(
     }
 }
 
+/// Calls `visit` for each direct subschema, wherever it stands.
+fn each_subschema_plain(map: &mut Map<String, Value>, visit: &mut dyn FnMut(&mut Value)) {
+    each_subschema(map, &mut Problems::default(), |schema, _| visit(schema));
+}
+
+#[cfg(test)]
+mod exact_tests;
 #[cfg(test)]
 mod tests;
