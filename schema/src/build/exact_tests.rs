@@ -418,3 +418,48 @@ fn big_types_are_whole_on_demand() {
         "Container image name."
     );
 }
+
+/// Of another derive.
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct Outer {
+    /// Optional there.
+    number: Option<u32>,
+    inner: Option<Merged>,
+    list: Vec<Name>,
+    source: OuterSource,
+}
+
+#[derive(JsonSchema)]
+#[serde(tag = "kind")]
+#[allow(dead_code)]
+enum OuterSource {
+    Git {
+        /// The one.
+        name: Name,
+    },
+    Bucket {
+        /// The other.
+        name: Name,
+        secret: SecretKeySelector,
+    },
+}
+
+/// Each has the shape of its derive.
+#[test]
+fn a_kube_schema_within_another_type_keeps_its_shape() {
+    let schema = structural_schema::<Outer>().unwrap();
+    let of = |name: &str| schema["properties"][name].clone();
+    assert_eq!(of("number")["nullable"], true);
+    assert_eq!(of("number")["description"], "Optional there.");
+    let mut inner = structural_schema::<Merged>().unwrap();
+    inner["nullable"] = true.into();
+    assert_eq!(of("inner"), inner);
+    let name = |text: &str| json!({"type": "string", "maxLength": 8, "description": text});
+    assert_eq!(of("list")["items"], name("A limited string."));
+    assert_eq!(of("source")["properties"]["name"], name("The one."));
+    assert_eq!(
+        of("source")["properties"]["secret"].get("x-kubernetes-map-type"),
+        None
+    );
+}

@@ -13,11 +13,10 @@ use serde_json::{Map, Value, json};
 use super::describe::Descriptions;
 use super::kubernetes::{self, Special};
 use super::overlay::overlay;
+use super::wishes::{Allowed, MARK, Settings};
 use super::{Problems, Segment, foreign, kube, tidy};
-use crate::lint::{self, Lint, Severity};
+use crate::lint::{Lint, Severity};
 
-/// The keyword by which `KubeSchema` speaks to this module.
-pub(super) const MARK: &str = "x-kubewright";
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
 const LIST_TYPE: &str = "x-kubernetes-list-type";
 const DEFINITIONS: &str = "#/$defs/";
@@ -41,31 +40,6 @@ impl Note {
             message: message.into(),
         }
     }
-}
-
-/// Rules that are passed over in a part of a schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Allowed {
-    /// Where the part stands, as the server writes paths, from the type's own schema on.
-    pub path: String,
-    /// The rules' identifiers.
-    pub ids: Vec<&'static str>,
-}
-
-/// Wishes that hold from a schema downwards.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-struct Settings {
-    descriptions: Descriptions,
-    full: bool,
-    embedded_meta: bool,
-    int_keys: bool,
-    compat: bool,
-    /// Inside of a type of Kubernetes.
-    kubernetes: bool,
-    max_depth: Option<usize>,
-    /// A bit for each rule of [`lint::LINTS`].
-    allowed: u64,
 }
 
 /// Where a schema stands in its parent.
@@ -161,7 +135,11 @@ impl<'a> Inliner<'a> {
         let flag = |key: &str| mark.and_then(|mark| mark.get(key)) == Some(&Value::Bool(true));
         place.nullable |= schema.get("nullable") == Some(&Value::Bool(true));
         if let Some(mark) = mark {
-            self.wishes(mark, &mut settings);
+            let ids = settings.take(mark, &mut self.problems);
+            if !ids.is_empty() {
+                let path = self.problems.server_path();
+                self.allowed.push(Allowed { path, ids });
+            }
         }
         let mut node = if flag("preserve") {
             self.preserved(schema, place, settings)
@@ -175,44 +153,6 @@ impl<'a> Inliner<'a> {
             node.map.insert("description".to_owned(), text.into());
         }
         node
-    }
-
-    /// Reads what a type or a field asks for below it.
-    fn wishes(&mut self, mark: &Map<String, Value>, settings: &mut Settings) {
-        let set = |key: &str| mark.get(key) == Some(&Value::Bool(true));
-        settings.full |= set("full");
-        settings.embedded_meta |= set("embeddedMeta");
-        settings.int_keys |= set("intKeys");
-        settings.compat |= mark.get("compat").is_some_and(|with| with == "kube-derive");
-        match mark.get("description") {
-            Some(Value::String(word)) if word == "none" => settings.descriptions = Descriptions::Max(0),
-            Some(Value::String(word)) if word == "short" => settings.descriptions = Descriptions::Short,
-            Some(Value::Number(limit)) => {
-                let limit = limit.as_u64().and_then(|limit| usize::try_from(limit).ok());
-                settings.descriptions = Descriptions::Max(limit.unwrap_or(usize::MAX));
-            }
-            _ => {}
-        }
-        if let Some(depth) = mark.get("maxDepth").and_then(Value::as_u64) {
-            settings.max_depth = usize::try_from(depth).ok();
-        }
-        let mut ids = Vec::new();
-        for id in mark.get("allow").and_then(Value::as_array).into_iter().flatten() {
-            let Some(id) = id.as_str() else { continue };
-            match lint::allowable(id) {
-                Ok(index) => {
-                    settings.allowed |= 1 << index;
-                    ids.push(lint::LINTS[index]);
-                }
-                Err(message) => self.problems.push(message),
-            }
-        }
-        if !ids.is_empty() {
-            self.allowed.push(Allowed {
-                path: self.problems.server_path(),
-                ids,
-            });
-        }
     }
 
     /// Unknown fields are kept here: what cannot be said is then not said, and a cycle ends.
@@ -468,13 +408,9 @@ impl<'a> Inliner<'a> {
     }
 
     fn note(&mut self, note: Note, settings: Settings) {
-        let index = lint::LINTS.iter().position(|id| *id == note.id);
         // Floats that the program alone writes come back as they were.
         let in_status = self.problems.path.first() == Some(&Segment::Property("status".to_owned()));
-        if settings.kubernetes
-            || index.is_some_and(|index| settings.allowed & (1 << index) != 0)
-            || (note.id == "float" && in_status)
-        {
+        if settings.kubernetes || settings.allows(note.id) || (note.id == "float" && in_status) {
             return;
         }
         self.notes.push(Lint {

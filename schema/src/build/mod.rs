@@ -15,12 +15,14 @@
 
 mod describe;
 mod foreign;
+mod graft;
 mod inline;
 mod kube;
 mod kubernetes;
 mod merge;
 mod overlay;
 mod tidy;
+mod wishes;
 
 use std::fmt;
 
@@ -32,7 +34,7 @@ use serde_json::{Map, Value};
 use crate::lint::Lint;
 
 pub use describe::Descriptions;
-pub use inline::Allowed;
+pub use wishes::Allowed;
 
 /// One thing in a type that a structural schema cannot say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,11 +126,7 @@ pub fn build<T: JsonSchema>() -> Result<Built, BuildError> {
         exact(referring, &name)
     } else {
         let inlined = inlining().into_root_schema_for::<T>().to_value();
-        restructure(inlined).map(|schema| Built {
-            schema,
-            notes: Vec::new(),
-            allowed: Vec::new(),
-        })
+        restructure(inlined, referring, &name)
     };
     built.map_err(|problems| BuildError {
         type_name: name.into_owned(),
@@ -159,18 +157,46 @@ fn inlining() -> SchemaGenerator {
 
 /// Everything after schemars for a type that derives `KubeSchema`; not generic, so that it is compiled once.
 fn exact(mut root: Value, name: &str) -> Result<Built, Vec<Problem>> {
-    let mut definitions = Map::new();
-    if let Value::Object(map) = &mut root {
-        // schemars gives every root its name.
-        if map.get("title").is_some_and(|title| title == name) {
-            map.remove("title");
-        }
-        if let Some(Value::Object(defined)) = map.remove("$defs") {
-            definitions = defined;
-        }
+    // schemars gives every root its name.
+    if let Value::Object(map) = &mut root
+        && map.get("title").is_some_and(|title| title == name)
+    {
+        map.remove("title");
     }
+    let definitions = take_definitions(&mut root);
     let mut inliner = inline::Inliner::new(&root, name, &definitions);
-    let mut schema = inliner.root();
+    let schema = inliner.root();
+    judged(schema, inliner)
+}
+
+/// The same for all other types, of which `inlined` and `referring` are the two forms.
+fn restructure(mut inlined: Value, mut referring: Value, name: &str) -> Result<Built, Vec<Problem>> {
+    if let Value::Object(root) = &mut inlined {
+        root.remove("components");
+    }
+    let definitions = take_definitions(&mut referring);
+    let mut inliner = inline::Inliner::new(&referring, name, &definitions);
+    let mut grafts = graft::Grafts::default();
+    if definitions.values().any(inline::is_exact) {
+        grafts.cut(&mut inlined, &referring, &definitions, &mut inliner);
+    }
+    kube::rewrite(&mut inlined, &mut inliner.problems);
+    kube::join_optional(&mut inlined);
+    kube::nullable_int_or_string(&mut inlined);
+    tidy::tidy(&mut inlined, &mut inliner.problems);
+    grafts.put_back(&mut inlined);
+    judged(inlined, inliner)
+}
+
+fn take_definitions(root: &mut Value) -> Map<String, Value> {
+    match root.as_object_mut().and_then(|root| root.remove("$defs")) {
+        Some(Value::Object(definitions)) => definitions,
+        _ => Map::new(),
+    }
+}
+
+/// The end of both ways.
+fn judged(mut schema: Value, inliner: inline::Inliner<'_>) -> Result<Built, Vec<Problem>> {
     schema.sort_all_objects();
     let mut found = inliner.problems.found;
     if found.is_empty() {
@@ -184,27 +210,6 @@ fn exact(mut root: Value, name: &str) -> Result<Built, Vec<Problem>> {
         notes: inliner.notes,
         allowed: inliner.allowed,
     })
-}
-
-/// The same for all other types.
-fn restructure(mut schema: Value) -> Result<Value, Vec<Problem>> {
-    let mut problems = Problems::default();
-    if let Value::Object(root) = &mut schema {
-        root.remove("components");
-    }
-    kube::rewrite(&mut schema, &mut problems);
-    kube::join_optional(&mut schema);
-    kube::nullable_int_or_string(&mut schema);
-    tidy::tidy(&mut schema, &mut problems);
-    schema.sort_all_objects();
-    if problems.found.is_empty() {
-        problems.found = refusals(&schema);
-    }
-    if problems.found.is_empty() {
-        Ok(schema)
-    } else {
-        Err(problems.found)
-    }
 }
 
 /// What a server would say to the schema in a CRD: bad patterns and defaults, list types without keys, and whatever

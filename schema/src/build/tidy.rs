@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Problems, each_subschema};
+use super::{Problems, each_subschema, graft};
 use crate::format::Format;
 
 /// Keywords of `JSONSchemaProps` that a CRD may carry.
@@ -67,6 +67,9 @@ pub(super) fn tidy(schema: &mut Value, problems: &mut Problems) {
     let Value::Object(map) = schema else {
         return;
     };
+    if graft::is_mark(map) {
+        return;
+    }
     if let Some(reference) = map.get("$ref").and_then(Value::as_str) {
         let message = recursion(reference);
         problems.push(message);
