@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** an object's JSON is the same whether this crate's derive or kube-derive 5 made its type.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext;
+use kubewright_schema::build::{BuildError, Built};
 use schemars::generate::SchemaGenerator;
 use serde::ser::SerializeStruct;
 
@@ -93,11 +93,11 @@ pub mod cel {
 }
 
 /// How a kind's schema is made.
-pub type SchemaFn = fn() -> Result<apiext::JSONSchemaProps, crate::crd::SchemaError>;
+pub type SchemaFn = fn() -> Result<Built, BuildError>;
 
 /// That `T`'s own schema, as a definition takes it, is its kind's.
 pub const fn schema_of<T: JsonSchema>() -> Option<SchemaFn> {
-    Some(crate::crd::schema_of::<T>)
+    Some(kubewright_schema::build::build::<T>)
 }
 
 /// An object taken apart: metadata, spec, status.

@@ -72,6 +72,7 @@ pub const LINTS: &[&str] = &[
     "empty-object",
     "emptied-map",
     "size",
+    "too-large",
     "float",
     "wide-integer",
     "byte-list",
@@ -80,12 +81,23 @@ pub const LINTS: &[&str] = &[
 ];
 
 /// Rules that nobody passes over: what they find, a server refuses or drops.
-const FINAL: [&str; 3] = ["refused", "undecodable", "dropped"];
+const FINAL: [&str; 4] = ["refused", "undecodable", "dropped", "too-large"];
+
+/// Whether a server has the last word on what a rule finds, so that it cannot be passed over.
+#[must_use]
+pub fn is_final(id: &str) -> bool {
+    FINAL.contains(&id)
+}
+
+/// Why `id` is no rule that could be passed over, with the rule that was probably meant; `None` if it is one.
+#[must_use]
+pub fn not_allowable(id: &str) -> Option<String> {
+    allowable(id).err()
+}
 
 /// Where in [`LINTS`] the rule `id` stands, which may be passed over.
-#[cfg(feature = "schemars")]
 pub(crate) fn allowable(id: &str) -> Result<usize, String> {
-    if FINAL.contains(&id) {
+    if is_final(id) {
         return Err(format!(
             "`{id}` cannot be allowed: what it finds, the server refuses or drops; correct it"
         ));
@@ -101,7 +113,6 @@ pub(crate) fn allowable(id: &str) -> Result<usize, String> {
 }
 
 /// How many letters must change to make one word of the other (Levenshtein).
-#[cfg(feature = "schemars")]
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
@@ -121,7 +132,8 @@ fn distance(one: &str, other: &str) -> usize {
 /// Identifiers of errors: `refused` and `undecodable` (the server's words), `dropped`, `unknown-format`,
 /// `contradicting-limits`, `misplaced-limit`, `enum-type`, `repeated-value`, `undeclared-required`, `closed-variant`,
 /// `nullable-enum`, `typed-int-or-string`, `kind-name`, `lossy-conversion`, `scale-path`, `status-without-schema`,
-/// `column-path`. Of warnings: `unanchored-pattern`, `empty-object`, `emptied-map`, `size`.
+/// `column-path`, `too-large`. Of warnings: `unanchored-pattern`, `empty-object`, `emptied-map`, `size`. Those of types
+/// alone, which only building a schema finds: `float`, `wide-integer`, `byte-list`, `closed-object`, `unchecked-keys`.
 ///
 /// ```
 /// use kubewright_schema::lint;
@@ -288,17 +300,22 @@ impl Linter {
 
     /// SCH-70.
     fn size(&mut self, crd: &Value) {
+        // kubectl keeps the whole definition in an annotation, of which all together have 256 KiB.
         const ADVICE: usize = 200_000;
+        // etcd takes 1.5 MiB, with some more around the definition.
+        const LIMIT: usize = 1_500_000;
         let size = crd.to_string().len();
-        if size > ADVICE {
-            self.warning(
-                "size",
-                "",
-                format!(
-                    "{size} bytes: `kubectl apply` fails above 256 KiB and the server above 1.5 MB; strip descriptions or \
-                     use server-side apply"
-                ),
+        let advice = "shorten descriptions (`max_desc_len`, `#[kube(description = \"short\")]`), keep unknown fields of \
+                      large types";
+        if size > LIMIT {
+            let message = format!("{size} bytes: no server stores more than about 1.5 MB; {advice}");
+            self.error("too-large", "", message);
+        } else if size > ADVICE {
+            let message = format!(
+                "{size} bytes: `kubectl apply` fails above 256 KiB; {advice}, or apply on the server \
+                 (`kubectl apply --server-side`)"
             );
+            self.warning("size", "", message);
         }
     }
 

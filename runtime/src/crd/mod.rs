@@ -6,18 +6,20 @@
 mod check;
 mod info;
 mod merge;
+mod told;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use schemars::JsonSchema;
 
 use crate::kind::CustomKind;
 
-pub use check::{CheckError, LINTS, Lint, Severity, check};
+pub use check::{CheckError, KindError, LINTS, Lint, Severity, check, check_kind};
 #[cfg(feature = "build")]
-pub(crate) use check::{check_except, describe};
+pub(crate) use check::{check_told, describe};
 pub use info::{Column, Deprecation, KindInfo, ScalePaths};
 pub use merge::{MergeError, merge};
+#[cfg(feature = "build")]
+pub(crate) use told::Told;
 
 /// A kind's definition, with one version.
 ///
@@ -26,13 +28,39 @@ pub use merge::{MergeError, merge};
 /// # Errors
 /// [`DefinitionError`] where the kind's schema cannot stand in a definition.
 pub fn of<K: CustomKind>() -> Result<apiext::CustomResourceDefinition, DefinitionError> {
-    let schema = K::SCHEMA.map(|schema| schema()).transpose();
-    let schema = schema.map_err(|source| DefinitionError {
-        kind: K::INFO.kind,
-        version: K::INFO.version,
+    made::<K>().map(|(definition, _)| definition)
+}
+
+/// As [`of`], with what the types say besides.
+pub(crate) fn made<K: CustomKind>() -> Result<(apiext::CustomResourceDefinition, told::Told), DefinitionError>
+{
+    made_of(K::INFO, K::SCHEMA)
+}
+
+fn made_of(
+    info: &'static KindInfo,
+    schema: Option<crate::__private0::SchemaFn>,
+) -> Result<(apiext::CustomResourceDefinition, told::Told), DefinitionError> {
+    let failed = |source| DefinitionError {
+        kind: info.kind,
+        version: info.version,
         source,
-    })?;
-    Ok(definition(K::INFO, schema))
+    };
+    if let Some(text) = info
+        .allowed
+        .iter()
+        .find_map(|rule| kubewright_schema::not_allowable(rule))
+    {
+        return Err(failed(SchemaError::Rule(text)));
+    }
+    let built = schema.map(|schema| schema()).transpose();
+    let built = built.map_err(|error| failed(error.into()))?;
+    let told = told::Told::new(info, built.as_ref());
+    let schema = built
+        .map(|built| serde_json::from_value(built.schema))
+        .transpose();
+    let schema = schema.map_err(|error| failed(error.into()))?;
+    Ok((definition(info, schema), told))
 }
 
 /// A type whose schema cannot stand in a CustomResourceDefinition.
@@ -51,15 +79,12 @@ pub enum SchemaError {
     /// The type has no structural schema.
     #[error(transparent)]
     Structure(#[from] kubewright_schema::build::BuildError),
+    /// A rule in `allow` that does not exist, or that nobody passes over.
+    #[error("{0}")]
+    Rule(String),
     /// A keyword that was written by hand has a value of the wrong type.
     #[error("a keyword has a value that the server would not read")]
     Keyword(#[from] serde_json::Error),
-}
-
-/// A type's schema in the form that a CustomResourceDefinition takes.
-pub(crate) fn schema_of<T: JsonSchema>() -> Result<apiext::JSONSchemaProps, SchemaError> {
-    let schema = kubewright_schema::build::structural_schema::<T>()?;
-    Ok(serde_json::from_value(schema)?)
 }
 
 /// The definition that `info` describes, with `schema` where there is one.

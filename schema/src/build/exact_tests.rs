@@ -463,3 +463,54 @@ fn a_kube_schema_within_another_type_keeps_its_shape() {
         None
     );
 }
+
+/// Whatever a spec may hold of Kubernetes, whole.
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true, "full": true, "description": "none"}))]
+#[allow(dead_code)]
+struct Everything {
+    pod: PodTemplateSpec,
+    pod_status: k8s_openapi::api::core::v1::PodStatus,
+    node: k8s_openapi::api::core::v1::NodeSpec,
+    node_status: k8s_openapi::api::core::v1::NodeStatus,
+    volume: k8s_openapi::api::core::v1::PersistentVolumeSpec,
+    claim: k8s_openapi::api::core::v1::PersistentVolumeClaim,
+    service: k8s_openapi::api::core::v1::ServiceSpec,
+    stateful_set: k8s_openapi::api::apps::v1::StatefulSetSpec,
+    daemon_set: k8s_openapi::api::apps::v1::DaemonSetStatus,
+    cron_job: k8s_openapi::api::batch::v1::CronJobSpec,
+    job: k8s_openapi::api::batch::v1::JobStatus,
+    scaler: k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerSpec,
+    ingress: k8s_openapi::api::networking::v1::IngressSpec,
+    policy: k8s_openapi::api::networking::v1::NetworkPolicySpec,
+    budget: k8s_openapi::api::policy::v1::PodDisruptionBudgetSpec,
+    role: k8s_openapi::api::rbac::v1::ClusterRole,
+    binding: k8s_openapi::api::rbac::v1::RoleBinding,
+    webhook: k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration,
+    definition: k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+}
+
+/// A server takes them all, and none is doubtful.
+#[test]
+fn whole_types_of_kubernetes_are_accepted() {
+    let built = build::<Everything>().unwrap();
+    assert_eq!(built.notes, []);
+    let crd = json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "foos.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "foos", "kind": "Foo"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                "type": "object", "properties": {"spec": built.schema}}}}],
+        },
+    });
+    let told: Vec<String> = crate::lint(&crd)
+        .iter()
+        .filter(|lint| lint.severity == crate::Severity::Error)
+        .map(ToString::to_string)
+        .collect();
+    assert!(told.is_empty(), "{told:#?}");
+}

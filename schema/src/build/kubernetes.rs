@@ -148,6 +148,7 @@ pub(super) fn complete(name: &str, map: &mut Map<String, Value>) {
         let (keyword, value) = match marker {
             Marker::List(kind) => ("x-kubernetes-list-type", Value::from(*kind)),
             Marker::Keys(keys) => {
+                require_keys(target, keys);
                 target.insert("x-kubernetes-list-map-keys".to_owned(), keys.clone().into());
                 ("x-kubernetes-list-type", "map".into())
             }
@@ -162,6 +163,35 @@ pub(super) fn complete(name: &str, map: &mut Map<String, Value>) {
         .filter_map(|(field, marker)| field.filter(|_| matches!(marker, Marker::Default(_))))
         .collect();
     not_required(map, &optional);
+}
+
+/// A list's keys are there in each item (SCH-43), also where a type of some version forgets to say so.
+fn require_keys(list: &mut Map<String, Value>, keys: &[&str]) {
+    let Some(Value::Object(item)) = list.get_mut("items") else {
+        return;
+    };
+    let properties = item.get("properties").and_then(Value::as_object);
+    let without_default = |key: &&&str| {
+        properties
+            .and_then(|properties| properties.get(**key))
+            .is_some_and(|property| property.get("default").is_none())
+    };
+    let missing: Vec<Value> = keys
+        .iter()
+        .filter(without_default)
+        .map(|key| Value::from(*key))
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+    if let Value::Array(required) = item.entry("required").or_insert_with(|| json!([])) {
+        for key in missing {
+            if !required.contains(&key) {
+                required.push(key);
+            }
+        }
+        required.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+    }
 }
 
 /// Takes fields out of `required`.
