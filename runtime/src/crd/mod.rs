@@ -56,11 +56,21 @@ fn made_of(
     let built = schema.map(|schema| schema()).transpose();
     let built = built.map_err(|error| failed(error.into()))?;
     let told = told::Told::new(info, built.as_ref());
-    let schema = built
-        .map(|built| serde_json::from_value(built.schema))
-        .transpose();
-    let schema = schema.map_err(|error| failed(error.into()))?;
-    Ok((definition(info, schema), told))
+    let Some(built) = built else {
+        return Ok((definition(info, None), told));
+    };
+    let schema = serde_json::from_value(built.schema).map_err(|error| failed(error.into()))?;
+    let mut definition = definition(info, Some(schema));
+    for version in &mut definition.spec.versions {
+        // After those of the kind: what fields declare.
+        let columns = built.columns.iter().map(field_column);
+        extend(&mut version.additional_printer_columns, columns);
+        let selectable = built.selectable.iter().map(|path| apiext::SelectableField {
+            json_path: path.clone(),
+        });
+        extend(&mut version.selectable_fields, selectable);
+    }
+    Ok((definition, told))
 }
 
 /// A type whose schema cannot stand in a CustomResourceDefinition.
@@ -156,6 +166,23 @@ fn column(column: &Column) -> apiext::CustomResourceColumnDefinition {
         description: column.description.map(str::to_owned),
         format: column.format.map(str::to_owned),
         priority: column.priority,
+    }
+}
+
+fn field_column(column: &kubewright_schema::build::Column) -> apiext::CustomResourceColumnDefinition {
+    apiext::CustomResourceColumnDefinition {
+        name: column.name.clone(),
+        type_: column.type_.clone(),
+        json_path: column.json_path.clone(),
+        description: column.description.clone(),
+        format: column.format.clone(),
+        priority: column.priority,
+    }
+}
+
+fn extend<T>(list: &mut Option<Vec<T>>, more: impl ExactSizeIterator<Item = T>) {
+    if more.len() > 0 {
+        list.get_or_insert_default().extend(more);
     }
 }
 

@@ -514,3 +514,64 @@ fn whole_types_of_kubernetes_are_accepted() {
         .collect();
     assert!(told.is_empty(), "{told:#?}");
 }
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true}))]
+#[allow(dead_code)]
+struct Shown {
+    #[schemars(extend("x-kubewright" = {"column": {"name": "Since", "priority": 1}, "selectable": true}))]
+    since: Option<Time>,
+    inner: ShownInner,
+}
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true}))]
+#[allow(dead_code)]
+struct ShownInner {
+    #[schemars(extend("x-kubewright" = {"column": {"name": "A", "description": "Of a."}}))]
+    #[serde(rename = "a.b")]
+    a: i32,
+}
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true}))]
+#[allow(dead_code)]
+struct ShownWrongly {
+    list: Vec<ShownInner>,
+    #[schemars(extend("x-kubewright" = {"column": {"name": "A"}}))]
+    object: ShownInner,
+}
+
+/// markers.md, section 2: the path and the type of a column are the field's.
+#[test]
+fn columns_of_fields_know_their_path() {
+    let built = build::<Shown>().unwrap();
+    let columns: Vec<_> = built
+        .columns
+        .iter()
+        .map(|c| {
+            (
+                c.name.as_str(),
+                c.type_.as_str(),
+                c.json_path.as_str(),
+                c.priority,
+            )
+        })
+        .collect();
+    assert_eq!(
+        columns,
+        [
+            ("A", "integer", r".inner.a\.b", None),
+            ("Since", "date", ".since", Some(1))
+        ]
+    );
+    assert_eq!(built.selectable, [".since"]);
+    assert_eq!(built.columns[0].description.as_deref(), Some("Of a."));
+    let told = problems::<ShownWrongly>();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].starts_with("list[].a.b: `printcolumn` stands on a field"),
+        "{told:?}"
+    );
+    assert!(told[1].starts_with("object: a column shows a string"), "{told:?}");
+}

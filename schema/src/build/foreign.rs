@@ -8,9 +8,14 @@ use super::Problems;
 use super::inline::Note;
 
 /// Rewrites one schema whose subschemas are done.
-pub(super) fn shape(map: &mut Map<String, Value>, problems: &mut Problems, notes: &mut Vec<Note>) {
+pub(super) fn shape(
+    map: &mut Map<String, Value>,
+    strict_ints: bool,
+    problems: &mut Problems,
+    notes: &mut Vec<Note>,
+) {
     map.remove("title");
-    numbers(map, problems, notes);
+    numbers(map, strict_ints, problems, notes);
     durations(map, problems);
     sets(map, problems);
     // A `properties` that pretends to know all keys says nothing that pruning does not (SCH-14).
@@ -27,12 +32,12 @@ pub(super) fn shape(map: &mut Map<String, Value>, problems: &mut Problems, notes
 }
 
 /// SCH-107 to 110, 25: the formats that a server knows, and the limits that these leave.
-fn numbers(map: &mut Map<String, Value>, problems: &mut Problems, notes: &mut Vec<Note>) {
+fn numbers(map: &mut Map<String, Value>, strict_ints: bool, problems: &mut Problems, notes: &mut Vec<Note>) {
     let Some(format) = map.get("format").and_then(Value::as_str).map(str::to_owned) else {
         return;
     };
     let natural = |map: &mut Map<String, Value>, key: &str, limit: i64| {
-        if map.get(key).and_then(Value::as_i64) == Some(limit) {
+        if !strict_ints && map.get(key).and_then(Value::as_i64) == Some(limit) {
             map.remove(key);
         }
     };

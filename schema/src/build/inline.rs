@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use super::columns::{self, Column};
 use super::describe::Descriptions;
 use super::kubernetes::{self, Special};
 use super::overlay::overlay;
@@ -85,6 +86,8 @@ pub(super) struct Inliner<'a> {
     pub(super) problems: Problems,
     pub(super) notes: Vec<Lint>,
     pub(super) allowed: Vec<Allowed>,
+    pub(super) columns: Vec<Column>,
+    pub(super) selectable: Vec<String>,
 }
 
 impl<'a> Inliner<'a> {
@@ -100,6 +103,8 @@ impl<'a> Inliner<'a> {
             problems: Problems::default(),
             notes: Vec::new(),
             allowed: Vec::new(),
+            columns: Vec::new(),
+            selectable: Vec::new(),
         }
     }
 
@@ -146,6 +151,14 @@ impl<'a> Inliner<'a> {
         } else {
             self.plain(schema, place, settings, flag("exact"))
         };
+        if let Some(asked) = mark.and_then(|mark| mark.get("column")) {
+            let column = columns::column(asked, &node.map, &mut self.problems);
+            self.columns.extend(column);
+        }
+        if flag("selectable") {
+            let path = columns::json_path("selectable", &mut self.problems);
+            self.selectable.extend(path);
+        }
         if settings.descriptions != Descriptions::Full
             && let Some(Value::String(text)) = node.map.remove("description")
             && let Some(text) = settings.descriptions.of(&text)
@@ -394,7 +407,7 @@ impl<'a> Inliner<'a> {
         if !exact {
             if !settings.compat {
                 let mut notes = Vec::new();
-                foreign::shape(map, &mut self.problems, &mut notes);
+                foreign::shape(map, settings.strict_ints, &mut self.problems, &mut notes);
                 for note in notes {
                     self.note(note, settings);
                 }
@@ -474,11 +487,13 @@ impl<'a> Inliner<'a> {
     }
 
     /// How much was said so far.
-    fn told(&self) -> [usize; 4] {
+    fn told(&self) -> [usize; 6] {
         [
             self.problems.found.len(),
             self.notes.len(),
             self.allowed.len(),
+            self.columns.len(),
+            self.selectable.len(),
             self.cuts,
         ]
     }

@@ -13,6 +13,7 @@
 //! **Invariant:** equal types give equal bytes: keys are sorted, `required` is sorted and without repetitions, enums
 //! keep the order of declaration.
 
+mod columns;
 mod describe;
 mod foreign;
 mod graft;
@@ -33,6 +34,7 @@ use serde_json::{Map, Value};
 
 use crate::lint::Lint;
 
+pub use columns::Column;
 pub use describe::Descriptions;
 pub use wishes::Allowed;
 
@@ -109,6 +111,10 @@ pub struct Built {
     pub notes: Vec<Lint>,
     /// Where which rules are passed over, as the types' attributes say.
     pub allowed: Vec<Allowed>,
+    /// Printer columns that fields declare, sorted by path.
+    pub columns: Vec<Column>,
+    /// Paths of fields that say that they can be selected by, sorted.
+    pub selectable: Vec<String>,
 }
 
 /// As [`structural_schema`], with what was noticed besides.
@@ -209,6 +215,8 @@ fn judged(mut schema: Value, inliner: inline::Inliner<'_>) -> Result<Built, Vec<
         schema,
         notes: inliner.notes,
         allowed: inliner.allowed,
+        columns: inliner.columns,
+        selectable: inliner.selectable,
     })
 }
 

@@ -26,6 +26,7 @@ pub(super) struct Settings {
     pub(super) full: bool,
     pub(super) embedded_meta: bool,
     pub(super) int_keys: bool,
+    pub(super) strict_ints: bool,
     /// kube-derive's shape.
     pub(super) compat: bool,
     /// Inside of a type of Kubernetes.
@@ -42,6 +43,7 @@ impl Settings {
         self.full |= set("full");
         self.embedded_meta |= set("embeddedMeta");
         self.int_keys |= set("intKeys");
+        self.strict_ints |= set("strictInts");
         self.compat |= mark.get("compat").is_some_and(|with| with == "kube-derive");
         match mark.get("description") {
             Some(Value::String(word)) if word == "none" => self.descriptions = Descriptions::Max(0),
