@@ -575,3 +575,44 @@ fn columns_of_fields_know_their_path() {
     );
     assert!(told[1].starts_with("object: a column shows a string"), "{told:?}");
 }
+
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct Percent(i32);
+
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct Limited {
+    #[schemars(range(min = 0, max = 100))]
+    percent: Percent,
+    #[schemars(range(max = 50))]
+    half: Option<Percent>,
+    #[schemars(length(max = 3))]
+    few: Vec<Percent>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true}))]
+#[allow(dead_code)]
+struct HoldsLimited {
+    limited: Limited,
+    byte: u8,
+}
+
+/// schemars drops these where it writes a reference.
+#[test]
+fn limits_beside_references_are_kept() {
+    let limited = property::<HoldsLimited>("limited");
+    assert_eq!(
+        limited["properties"],
+        json!({
+            "percent": {"type": "integer", "format": "int32", "minimum": 0, "maximum": 100},
+            "half": {"type": "integer", "format": "int32", "maximum": 50},
+            "few": {"type": "array", "items": {"type": "integer", "format": "int32"}, "maxItems": 3},
+        })
+    );
+    assert_eq!(
+        property::<HoldsLimited>("byte"),
+        json!({"type": "integer", "minimum": 0})
+    );
+}

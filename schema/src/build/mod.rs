@@ -20,6 +20,7 @@ mod graft;
 mod inline;
 mod kube;
 mod kubernetes;
+mod limits;
 mod merge;
 mod overlay;
 mod tidy;
@@ -129,7 +130,13 @@ pub fn build<T: JsonSchema>() -> Result<Built, BuildError> {
         .into_root_schema_for::<T>()
         .to_value();
     let built = if inline::is_exact(&referring) {
-        exact(referring, &name)
+        exact(referring, &name, &|| {
+            raw_settings()
+                .with(|settings| settings.inline_subschemas = true)
+                .into_generator()
+                .into_root_schema_for::<T>()
+                .to_value()
+        })
     } else {
         let inlined = inlining().into_root_schema_for::<T>().to_value();
         restructure(inlined, referring, &name)
@@ -161,8 +168,9 @@ fn inlining() -> SchemaGenerator {
         .into_generator()
 }
 
-/// Everything after schemars for a type that derives `KubeSchema`; not generic, so that it is compiled once.
-fn exact(mut root: Value, name: &str) -> Result<Built, Vec<Problem>> {
+/// Everything after schemars for a type that derives `KubeSchema`; not generic, so that it is compiled once. `inlined` is the
+/// form without references, which is seldom needed.
+fn exact(mut root: Value, name: &str, inlined: &dyn Fn() -> Value) -> Result<Built, Vec<Problem>> {
     // schemars gives every root its name.
     if let Value::Object(map) = &mut root
         && map.get("title").is_some_and(|title| title == name)
@@ -171,7 +179,10 @@ fn exact(mut root: Value, name: &str) -> Result<Built, Vec<Problem>> {
     }
     let definitions = take_definitions(&mut root);
     let mut inliner = inline::Inliner::new(&root, name, &definitions);
-    let schema = inliner.root();
+    let mut schema = inliner.root();
+    if limits::may_be_dropped(&definitions) {
+        limits::restore(&mut schema, &inlined());
+    }
     judged(schema, inliner)
 }
 
