@@ -4,6 +4,8 @@
 //! **Invariant:** a CRD without lints of severity [`Severity::Error`] is accepted with strict field validation, and read
 //! back as it was sent, but for the server's defaults and for empty values (`required: []`). Rules in CEL are the exception: they are not compiled here.
 
+mod guards;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
@@ -71,6 +73,7 @@ pub const LINTS: &[&str] = &[
     "unanchored-pattern",
     "empty-object",
     "emptied-map",
+    "unguarded-optional",
     "size",
     "too-large",
     "float",
@@ -132,7 +135,7 @@ fn distance(one: &str, other: &str) -> usize {
 /// Identifiers of errors: `refused` and `undecodable` (the server's words), `dropped`, `unknown-format`,
 /// `contradicting-limits`, `misplaced-limit`, `enum-type`, `repeated-value`, `undeclared-required`, `closed-variant`,
 /// `nullable-enum`, `typed-int-or-string`, `kind-name`, `lossy-conversion`, `scale-path`, `status-without-schema`,
-/// `column-path`, `too-large`. Of warnings: `unanchored-pattern`, `empty-object`, `emptied-map`, `size`. Those of types
+/// `column-path`, `too-large`. Of warnings: `unanchored-pattern`, `empty-object`, `emptied-map`, `unguarded-optional`, `size`. Those of types
 /// alone, which only building a schema finds: `float`, `wide-integer`, `byte-list`, `closed-object`, `unchecked-keys`.
 ///
 /// ```
@@ -521,6 +524,7 @@ impl Linter {
                 "keys are kept, but objects as values are emptied; preserve unknown fields instead",
             );
         }
+        self.guards(map, path);
         let Some(Value::Array(required)) = map.get("required") else {
             return;
         };
@@ -535,6 +539,31 @@ impl Linter {
                     format!(
                         "`{name}` is required and not declared, so that it is pruned before it is looked for"
                     ),
+                );
+            }
+        }
+    }
+
+    /// SCH-56.
+    fn guards(&mut self, map: &Map<String, Value>, path: &str) {
+        let rules = map.get("x-kubernetes-validations").and_then(Value::as_array);
+        let is_resource = path.ends_with(".openAPIV3Schema") || flag(map, "x-kubernetes-embedded-resource");
+        for (index, rule) in rules.into_iter().flatten().enumerate() {
+            // There `oldSelf` is a value that may be absent itself, and is asked in other ways.
+            if rule.get("optionalOldSelf") == Some(&Value::Bool(true)) {
+                continue;
+            }
+            let text = rule.get("rule").and_then(Value::as_str).unwrap_or_default();
+            for field in guards::unguarded(text, map, is_resource) {
+                let (object, name) = field.rsplit_once('.').unwrap_or(("self", &field));
+                let message = format!(
+                    "`{field}` may be absent, and then the rule fails with \"no such key\"; write `!has({field}) || ...`, \
+                     or `{object}.?{name}.orValue(...)`"
+                );
+                self.warning(
+                    "unguarded-optional",
+                    format!("{path}.x-kubernetes-validations[{index}].rule"),
+                    message,
                 );
             }
         }
