@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** an object's JSON is the same whether this crate's derive or kube-derive 5 made its type.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext;
+use kubewright_schema::build::{BuildError, Built};
 use schemars::generate::SchemaGenerator;
 use serde::ser::SerializeStruct;
 
@@ -125,11 +125,11 @@ pub fn merge_strategy(node: &mut shape::Node, strategy: impl Into<kube::core::ce
 pub const fn has_shape<T: shape::Shaped>() {}
 
 /// How a kind's schema is made.
-pub type SchemaFn = fn() -> Result<apiext::JSONSchemaProps, crate::crd::SchemaError>;
+pub type SchemaFn = fn() -> Result<Built, BuildError>;
 
 /// That `T`'s own schema, as a definition takes it, is its kind's.
 pub const fn schema_of<T: JsonSchema>() -> Option<SchemaFn> {
-    Some(crate::crd::schema_of::<T>)
+    Some(kubewright_schema::build::build::<T>)
 }
 
 /// An object taken apart: metadata, spec, status.
@@ -267,13 +267,8 @@ where
         (true, true) => FlatWithStatus::<K::Spec, K::Status>::json_schema(generator),
         (true, false) => Flat::<K::Spec>::json_schema(generator),
     };
-    // The root is as its spec is.
-    let spec = K::Spec::json_schema(generator);
-    if spec
-        .get(shape::MARK)
-        .is_some_and(|marks| marks.get("exact") == Some(&true.into()))
-    {
-        schema.insert(shape::MARK.to_owned(), serde_json::json!({"exact": true}));
+    if !K::INFO.flat && has_exact_spec(&schema, generator) {
+        schema.insert(MARK.to_owned(), serde_json::json!({"exact": true}));
     }
     let (title, description) = title_and_description(K::INFO.description);
     for (keyword, text) in [("title", title), ("description", description)] {
@@ -282,6 +277,26 @@ where
         }
     }
     schema
+}
+
+/// How `KubeSchema` marks what it makes.
+const MARK: &str = "x-kubewright";
+
+/// Whether the spec derives `KubeSchema`; the root then has its shape too. A flattened spec brings its mark along.
+fn has_exact_spec(root: &Schema, generator: &SchemaGenerator) -> bool {
+    let Some(mut spec) = root
+        .get("properties")
+        .and_then(|properties| properties.get("spec"))
+    else {
+        return false;
+    };
+    let reference = spec.get("$ref").and_then(serde_json::Value::as_str);
+    if let Some(name) = reference.and_then(|reference| reference.rsplit('/').next())
+        && let Some(definition) = generator.definitions().get(name)
+    {
+        spec = definition;
+    }
+    spec.get(MARK).and_then(|mark| mark.get("exact")) == Some(&serde_json::Value::Bool(true))
 }
 
 /// A doc comment as schemars' derive reads it: a heading in the first line is the title.
