@@ -26,11 +26,12 @@ pub use k8s_openapi::{Metadata, Resource};
 pub use kube;
 pub use kube::core as kube_core;
 pub use kube::core::ApiResource;
+pub use kubewright_schema::shape;
 pub use schemars::{JsonSchema, Schema, generate::SchemaGenerator as Generator};
 pub use serde;
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::borrow::Cow;
-pub use std::string::String;
+pub use std::string::{String, ToString};
 
 /// Stands for the status of a kind that has none; no value of it is ever read or written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
@@ -91,6 +92,37 @@ pub mod cel {
         Ok(())
     }
 }
+
+/// A rule of kube's as JSON.
+pub fn rule(rule: impl Into<kube::core::Rule>) -> serde_json::Value {
+    serde_json::to_value(rule.into()).expect("a rule is strings and a flag")
+}
+
+/// kube's merge strategy as keywords. The server knows one keyword for maps and structs.
+pub fn merge_strategy(node: &mut shape::Node, strategy: impl Into<kube::core::cel::MergeStrategy>) {
+    use kube::core::cel::MergeStrategy;
+    use kube::core::{ListMerge, MapMerge, StructMerge};
+
+    const LIST: &str = "x-kubernetes-list-type";
+    const MAP: &str = "x-kubernetes-map-type";
+    match strategy.into() {
+        MergeStrategy::ListType(ListMerge::Atomic) => node.set(&[LIST], "atomic"),
+        MergeStrategy::ListType(ListMerge::Set) => node.set(&[LIST], "set"),
+        MergeStrategy::ListType(ListMerge::Map(keys)) => {
+            node.set(&[LIST], "map");
+            node.set(&["x-kubernetes-list-map-keys"], keys);
+        }
+        MergeStrategy::MapType(MapMerge::Atomic) | MergeStrategy::StructType(StructMerge::Atomic) => {
+            node.set(&[MAP], "atomic");
+        }
+        MergeStrategy::MapType(MapMerge::Granular) | MergeStrategy::StructType(StructMerge::Granular) => {
+            node.set(&[MAP], "granular");
+        }
+    }
+}
+
+/// Compiles where `T` derives `KubeSchema`, which reads attributes of fields.
+pub const fn has_shape<T: shape::Shaped>() {}
 
 /// How a kind's schema is made.
 pub type SchemaFn = fn() -> Result<Built, BuildError>;
@@ -236,7 +268,7 @@ where
         (true, false) => Flat::<K::Spec>::json_schema(generator),
     };
     if !K::INFO.flat && has_exact_spec(&schema, generator) {
-        schema.insert(MARK.to_owned(), serde_json::json!({"exact": true}));
+        schema.insert(shape::MARK.to_owned(), serde_json::json!({"exact": true}));
     }
     let (title, description) = title_and_description(K::INFO.description);
     for (keyword, text) in [("title", title), ("description", description)] {
@@ -246,9 +278,6 @@ where
     }
     schema
 }
-
-/// How `KubeSchema` marks what it makes.
-const MARK: &str = "x-kubewright";
 
 /// Whether the spec derives `KubeSchema`; the root then has its shape too. A flattened spec brings its mark along.
 fn has_exact_spec(root: &Schema, generator: &SchemaGenerator) -> bool {
@@ -264,7 +293,7 @@ fn has_exact_spec(root: &Schema, generator: &SchemaGenerator) -> bool {
     {
         spec = definition;
     }
-    spec.get(MARK).and_then(|mark| mark.get("exact")) == Some(&serde_json::Value::Bool(true))
+    spec.get(shape::MARK).and_then(|mark| mark.get("exact")) == Some(&serde_json::Value::Bool(true))
 }
 
 /// A doc comment as schemars' derive reads it: a heading in the first line is the title.
@@ -282,7 +311,7 @@ fn title_and_description(doc: &str) -> (&str, &str) {
 
 /// Adds a CEL rule to the root of a schema.
 pub fn add_rule(schema: &mut Schema, rule: impl Into<kube::core::Rule>) {
-    let rule = serde_json::to_value(rule.into()).expect("a rule is strings and a flag");
+    let rule = self::rule(rule);
     let rules = schema
         .ensure_object()
         .entry("x-kubernetes-validations")

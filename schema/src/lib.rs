@@ -22,6 +22,9 @@ mod names;
 mod path;
 mod prune;
 mod regexp;
+#[cfg(feature = "schemars")]
+#[doc(hidden)]
+pub mod shape;
 mod structural;
 mod validate;
 

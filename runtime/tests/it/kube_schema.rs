@@ -1,0 +1,160 @@
+//! `#[derive(KubeSchema)]`: what becomes of types (SCH-80 to SCH-126).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubewright::schemars::JsonSchema;
+use kubewright::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The schema as it is stored, without the builder's instructions.
+fn schema<T: JsonSchema>() -> Value {
+    let generator = kubewright::schemars::generate::SchemaSettings::openapi3()
+        .with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        })
+        .into_generator();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
+    if let Value::Object(map) = &mut schema {
+        map.remove("title");
+        map.remove("components");
+    }
+    strip(&mut schema);
+    schema
+}
+
+fn strip(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            map.remove("x-kubewright");
+            map.values_mut().for_each(strip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+/// Everything at once.
+#[derive(KubeSchema, CustomResource, Serialize, Deserialize, Clone, Debug)]
+#[kube(group = "example.com", version = "v1", kind = "First", namespaced)]
+#[serde(rename_all = "camelCase")]
+pub struct FirstSpec {
+    /// What it is called.
+    /// TODO: rename.
+    /// ---
+    /// Not for users.
+    #[kube(min_length = 1, max_length = 63, pattern = "^[a-z]+$")]
+    pub display_name: String,
+    #[kube(minimum = 1, maximum = 10, default = 3)]
+    pub replicas: Option<i32>,
+    pub small: u8,
+    pub word: u32,
+    pub long: Option<u64>,
+    #[kube(nullable)]
+    pub maybe: Option<String>,
+    pub phase: Phase,
+    #[kube(list_map_keys("name"))]
+    pub ports: Vec<Port>,
+    pub names: BTreeSet<String>,
+    #[kube(values(max_length = 8), max_properties = 4)]
+    pub labels: BTreeMap<String, String>,
+    #[kube(immutable)]
+    pub fixed: Option<String>,
+    #[serde(flatten)]
+    pub common: Common,
+    #[serde(skip)]
+    #[allow(dead_code, reason = "it is not written")]
+    pub skipped: Option<String>,
+    pub any: Value,
+    #[kube(schema_default)]
+    #[serde(default = "hundred")]
+    pub hundred: i64,
+    #[schemars(range(min = 1, max = LIMIT))]
+    pub limited: i64,
+}
+
+const LIMIT: i64 = 9;
+
+fn hundred() -> i64 {
+    100
+}
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+pub enum Phase {
+    Pending,
+    #[serde(rename = "running")]
+    Running,
+}
+
+/// A port.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+pub struct Port {
+    pub name: String,
+    #[kube(validation = Rule::new("self > 0").message("must be positive"))]
+    pub number: i32,
+}
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[kube(validation = "self.owner != ''")]
+pub struct Common {
+    pub owner: String,
+    pub note: Option<String>,
+}
+
+#[test]
+fn a_struct_with_the_common_attributes() {
+    insta::assert_json_snapshot!(schema::<FirstSpec>());
+}
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub enum External {
+    /// A file.
+    File {
+        path: String,
+    },
+    Url(Common),
+    Nothing {},
+}
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[serde(tag = "type", rename_all_fields = "camelCase")]
+pub enum Internal {
+    A { the_size: i32 },
+    B(Common),
+    C,
+}
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[serde(tag = "t", content = "c")]
+pub enum Adjacent {
+    A { size: i32 },
+    B(Common),
+    C,
+}
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[serde(untagged)]
+pub enum Untagged {
+    A { size: i32 },
+    B(Common),
+}
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[serde(untagged)]
+pub enum Port2 {
+    Number(i32),
+    Name(String),
+}
+
+#[test]
+fn enums_with_data() {
+    insta::assert_json_snapshot!(json!({
+        "external": schema::<External>(),
+        "internal": schema::<Internal>(),
+        "adjacent": schema::<Adjacent>(),
+        "untagged": schema::<Untagged>(),
+        "int_or_string": schema::<Port2>(),
+    }));
+}
