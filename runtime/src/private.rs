@@ -268,7 +268,7 @@ where
         (true, false) => Flat::<K::Spec>::json_schema(generator),
     };
     if !K::INFO.flat && has_exact_spec(&schema, generator) {
-        schema.insert(MARK.to_owned(), serde_json::json!({"exact": true}));
+        schema.insert(shape::MARK.to_owned(), serde_json::json!({"exact": true}));
     }
     let (title, description) = title_and_description(K::INFO.description);
     for (keyword, text) in [("title", title), ("description", description)] {
@@ -278,9 +278,6 @@ where
     }
     schema
 }
-
-/// How `KubeSchema` marks what it makes.
-const MARK: &str = "x-kubewright";
 
 /// Whether the spec derives `KubeSchema`; the root then has its shape too. A flattened spec brings its mark along.
 fn has_exact_spec(root: &Schema, generator: &SchemaGenerator) -> bool {
@@ -296,7 +293,7 @@ fn has_exact_spec(root: &Schema, generator: &SchemaGenerator) -> bool {
     {
         spec = definition;
     }
-    spec.get(MARK).and_then(|mark| mark.get("exact")) == Some(&serde_json::Value::Bool(true))
+    spec.get(shape::MARK).and_then(|mark| mark.get("exact")) == Some(&serde_json::Value::Bool(true))
 }
 
 /// A doc comment as schemars' derive reads it: a heading in the first line is the title.

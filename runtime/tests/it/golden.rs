@@ -12,10 +12,15 @@ use serde_json::Value;
 
 /// Upstream's definition, or `None` with a word about it where the goldens are not at hand.
 pub(crate) fn upstreams(name: &str) -> Option<Value> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/goldens").join(name);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../shared/goldens")
+        .join(name);
     let Ok(text) = std::fs::read_to_string(&path) else {
         // Past the test runner, which keeps what passing tests print.
-        let _ = writeln!(std::io::stderr(), "golden: skipped: there is no {name} to compare with");
+        let _ = writeln!(
+            std::io::stderr(),
+            "golden: skipped: there is no {name} to compare with"
+        );
         return None;
     };
     let definition: CustomResourceDefinition = serde_saphyr::from_str(&text).unwrap();
@@ -36,17 +41,28 @@ pub(crate) fn ours<K: kubewright::kind::CustomKind>() -> Value {
 #[track_caller]
 pub(crate) fn same(mut ours: Value, mut theirs: Value) {
     for definition in [&mut ours, &mut theirs] {
-        definition["metadata"].as_object_mut().unwrap().remove("annotations");
-        definition["spec"]["names"].as_object_mut().unwrap().remove("listKind");
+        definition["metadata"]
+            .as_object_mut()
+            .unwrap()
+            .remove("annotations");
+        definition["spec"]["names"]
+            .as_object_mut()
+            .unwrap()
+            .remove("listKind");
     }
-    let versions = |definition: &mut Value| std::mem::take(definition["spec"]["versions"].as_array_mut().unwrap());
+    let versions =
+        |definition: &mut Value| std::mem::take(definition["spec"]["versions"].as_array_mut().unwrap());
     let (our_versions, their_versions) = (versions(&mut ours), versions(&mut theirs));
     assert_eq!(ours, theirs);
     assert_eq!(our_versions.len(), their_versions.len());
     for (mut ours, mut theirs) in our_versions.into_iter().zip(their_versions) {
         let (mut our_schema, mut their_schema) = (schema(&mut ours), schema(&mut theirs));
         for version in [&mut ours, &mut theirs] {
-            for column in version["additionalPrinterColumns"].as_array_mut().into_iter().flatten() {
+            for column in version["additionalPrinterColumns"]
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+            {
                 column.as_object_mut().unwrap().remove("description");
             }
         }
@@ -76,7 +92,9 @@ fn plain(ours: &mut Value, theirs: &mut Value) {
                 map.remove("description");
             }
         }
-        let number = ours.get("type").is_some_and(|kind| kind == "integer" || kind == "number");
+        let number = ours
+            .get("type")
+            .is_some_and(|kind| kind == "integer" || kind == "number");
         if number && !theirs.contains_key("format") {
             ours.remove("format");
         }

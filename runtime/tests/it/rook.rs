@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    NodeAffinity, PodAffinity, PodAntiAffinity, Probe, ResourceRequirements, Toleration, TopologySpreadConstraint,
+    NodeAffinity, PodAffinity, PodAntiAffinity, Probe, ResourceRequirements, Toleration,
+    TopologySpreadConstraint,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -24,8 +25,17 @@ use crate::golden;
     status = "CephBlockPoolStatus",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Type", type_ = "string", json_path = ".status.info.type"),
-    printcolumn(name = "FailureDomain", type_ = "string", json_path = ".status.info.failureDomain"),
-    printcolumn(name = "Replication", type_ = "integer", json_path = ".spec.replicated.size", priority = 1),
+    printcolumn(
+        name = "FailureDomain",
+        type_ = "string",
+        json_path = ".status.info.failureDomain"
+    ),
+    printcolumn(
+        name = "Replication",
+        type_ = "integer",
+        json_path = ".spec.replicated.size",
+        priority = 1
+    ),
     printcolumn(
         name = "EC-CodingChunks",
         type_ = "integer",
@@ -528,7 +538,8 @@ fn a_filesystem_is_upstreams() {
         return;
     };
     let mut ours = golden::ours::<CephFilesystem>();
-    let server = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/metadataServer/properties";
+    let server =
+        "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/metadataServer/properties";
     // What Kubernetes added to its probes after the version that upstream is built with.
     for probe in ["livenessProbe", "startupProbe"] {
         for (action, field) in [("grpc", "mode"), ("httpGet", "protocol")] {

@@ -72,7 +72,7 @@ impl Node {
     pub fn rule(&mut self, path: &[&str], rule: Value) {
         let mut path = path.to_vec();
         path.push(RULES);
-        self.set(&path, json!([rule]));
+        self.set(&path, [rule]);
     }
 
     /// Calls schemars' `transform`.
@@ -169,26 +169,29 @@ pub(super) fn overlay(map: &mut Map<String, Value>, layer: Map<String, Value>) {
     }
 }
 
-/// To keep unknown fields of a list or a map means those of what is in it: a list has none.
+/// To keep unknown fields of a list means those of its items: a list has none. A map has, and keeps its own.
 fn reach_inside(map: &mut Map<String, Value>) {
-    for inner in ["items", "additionalProperties"] {
-        if let Some(Value::Object(inside)) = map.get_mut(inner) {
-            let mut moved = Vec::new();
-            let keyword = inside.contains_key(PRESERVE);
-            if let Some(Value::Object(marks)) = map.get_mut(MARK) {
-                for key in ["preserve", "maxDepth", "embeddedMeta", "full"] {
-                    moved.extend(marks.remove_entry(key));
-                }
-            }
-            let preserve = map.remove(PRESERVE).filter(|_| !keyword);
-            if let Some(Value::Object(inside)) = map.get_mut(inner) {
-                inside.extend(preserve.map(|value| (PRESERVE.to_owned(), value)));
-                for (key, value) in moved {
-                    mark(inside, &key, value);
-                }
-                reach_inside(inside);
-            }
+    match map.get_mut("items") {
+        Some(Value::Object(_)) => {}
+        // Any value.
+        Some(items @ Value::Bool(true)) => *items = json!({}),
+        _ => return,
+    }
+    let mut moved = Vec::new();
+    if let Some(Value::Object(marks)) = map.get_mut(MARK) {
+        for key in ["preserve", "maxDepth", "embeddedMeta", "full"] {
+            moved.extend(marks.remove_entry(key));
         }
+    }
+    let preserve = map.remove(PRESERVE);
+    if let Some(Value::Object(inside)) = map.get_mut("items") {
+        if let Some(preserve) = preserve {
+            inside.entry(PRESERVE).or_insert(preserve);
+        }
+        for (key, value) in moved {
+            mark(inside, &key, value);
+        }
+        reach_inside(inside);
     }
 }
 
