@@ -4,6 +4,8 @@
 //! **Invariant:** a CRD without lints of severity [`Severity::Error`] is accepted with strict field validation, and read
 //! back as it was sent, but for the server's defaults and for empty values (`required: []`). Rules in CEL are the exception: they are not compiled here.
 
+mod guards;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
@@ -71,15 +73,70 @@ pub const LINTS: &[&str] = &[
     "unanchored-pattern",
     "empty-object",
     "emptied-map",
+    "unguarded-optional",
     "size",
+    "too-large",
+    "float",
+    "wide-integer",
+    "byte-list",
+    "closed-object",
+    "unchecked-keys",
 ];
+
+/// Rules that nobody passes over: what they find, a server refuses or drops.
+const FINAL: [&str; 4] = ["refused", "undecodable", "dropped", "too-large"];
+
+/// Whether a server has the last word on what a rule finds, so that it cannot be passed over.
+#[must_use]
+pub fn is_final(id: &str) -> bool {
+    FINAL.contains(&id)
+}
+
+/// Why `id` is no rule that could be passed over, with the rule that was probably meant; `None` if it is one.
+#[must_use]
+pub fn not_allowable(id: &str) -> Option<String> {
+    allowable(id).err()
+}
+
+/// Where in [`LINTS`] the rule `id` stands, which may be passed over.
+pub(crate) fn allowable(id: &str) -> Result<usize, String> {
+    if is_final(id) {
+        return Err(format!(
+            "`{id}` cannot be allowed: what it finds, the server refuses or drops; correct it"
+        ));
+    }
+    LINTS.iter().position(|known| *known == id).ok_or_else(|| {
+        let nearest = LINTS
+            .iter()
+            .filter(|known| !FINAL.contains(known))
+            .min_by_key(|known| distance(id, known))
+            .expect("there are rules");
+        format!("there is no rule `{id}` to allow; is `{nearest}` meant?")
+    })
+}
+
+/// How many letters must change to make one word of the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.iter().enumerate() {
+            let change = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
 
 /// Looks at a whole CRD, as written (not yet decoded or defaulted).
 ///
 /// Identifiers of errors: `refused` and `undecodable` (the server's words), `dropped`, `unknown-format`,
 /// `contradicting-limits`, `misplaced-limit`, `enum-type`, `repeated-value`, `undeclared-required`, `closed-variant`,
 /// `nullable-enum`, `typed-int-or-string`, `kind-name`, `lossy-conversion`, `scale-path`, `status-without-schema`,
-/// `column-path`. Of warnings: `unanchored-pattern`, `empty-object`, `emptied-map`, `size`.
+/// `column-path`, `too-large`. Of warnings: `unanchored-pattern`, `empty-object`, `emptied-map`, `unguarded-optional`, `size`. Those of types
+/// alone, which only building a schema finds: `float`, `wide-integer`, `byte-list`, `closed-object`, `unchecked-keys`.
 ///
 /// ```
 /// use kubewright_schema::lint;
@@ -246,17 +303,22 @@ impl Linter {
 
     /// SCH-70.
     fn size(&mut self, crd: &Value) {
+        // kubectl keeps the whole definition in an annotation, of which all together have 256 KiB.
         const ADVICE: usize = 200_000;
+        // etcd takes 1.5 MiB, with some more around the definition.
+        const LIMIT: usize = 1_500_000;
         let size = crd.to_string().len();
-        if size > ADVICE {
-            self.warning(
-                "size",
-                "",
-                format!(
-                    "{size} bytes: `kubectl apply` fails above 256 KiB and the server above 1.5 MB; strip descriptions or \
-                     use server-side apply"
-                ),
+        let advice = "shorten descriptions (`max_desc_len`, `#[kube(description = \"short\")]`), keep unknown fields of \
+                      large types";
+        if size > LIMIT {
+            let message = format!("{size} bytes: no server stores more than about 1.5 MB; {advice}");
+            self.error("too-large", "", message);
+        } else if size > ADVICE {
+            let message = format!(
+                "{size} bytes: `kubectl apply` fails above 256 KiB; {advice}, or apply on the server \
+                 (`kubectl apply --server-side`)"
             );
+            self.warning("size", "", message);
         }
     }
 
@@ -462,6 +524,7 @@ impl Linter {
                 "keys are kept, but objects as values are emptied; preserve unknown fields instead",
             );
         }
+        self.guards(map, path);
         let Some(Value::Array(required)) = map.get("required") else {
             return;
         };
@@ -476,6 +539,31 @@ impl Linter {
                     format!(
                         "`{name}` is required and not declared, so that it is pruned before it is looked for"
                     ),
+                );
+            }
+        }
+    }
+
+    /// SCH-56.
+    fn guards(&mut self, map: &Map<String, Value>, path: &str) {
+        let rules = map.get("x-kubernetes-validations").and_then(Value::as_array);
+        let is_resource = path.ends_with(".openAPIV3Schema") || flag(map, "x-kubernetes-embedded-resource");
+        for (index, rule) in rules.into_iter().flatten().enumerate() {
+            // There `oldSelf` is a value that may be absent itself, and is asked in other ways.
+            if rule.get("optionalOldSelf") == Some(&Value::Bool(true)) {
+                continue;
+            }
+            let text = rule.get("rule").and_then(Value::as_str).unwrap_or_default();
+            for field in guards::unguarded(text, map, is_resource) {
+                let (object, name) = field.rsplit_once('.').unwrap_or(("self", &field));
+                let message = format!(
+                    "`{field}` may be absent, and then the rule fails with \"no such key\"; write `!has({field}) || ...`, \
+                     or `{object}.?{name}.orValue(...)`"
+                );
+                self.warning(
+                    "unguarded-optional",
+                    format!("{path}.x-kubernetes-validations[{index}].rule"),
+                    message,
                 );
             }
         }
