@@ -12,6 +12,7 @@
 #[cfg(feature = "schemars")]
 pub mod build;
 mod cel;
+pub mod compare;
 pub mod crd;
 mod error;
 mod format;
