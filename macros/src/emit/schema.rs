@@ -177,7 +177,6 @@ fn extra(extra: &Extra, paths: &Paths) -> TokenStream {
 fn statement(later: &Later, paths: &Paths) -> TokenStream {
     let kube_core = paths.kube_core();
     let names = quote! {
-        #[allow(unused_imports)]
         use #kube_core::{ListMerge, MapMerge, Message, Reason, Rule, StructMerge};
     };
     match later {

@@ -7,32 +7,15 @@ use kubewright::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The schema as it is stored, without the builder's instructions.
+/// The schema as a definition holds it.
 fn schema<T: JsonSchema>() -> Value {
-    let generator = kubewright::schemars::generate::SchemaSettings::openapi3()
-        .with(|settings| {
-            settings.inline_subschemas = true;
-            settings.meta_schema = None;
-        })
-        .into_generator();
-    let mut schema = generator.into_root_schema_for::<T>().to_value();
-    if let Value::Object(map) = &mut schema {
-        map.remove("title");
-        map.remove("components");
-    }
-    strip(&mut schema);
-    schema
+    kubewright_schema::build::structural_schema::<T>().unwrap()
 }
 
-fn strip(schema: &mut Value) {
-    match schema {
-        Value::Object(map) => {
-            map.remove("x-kubewright");
-            map.values_mut().for_each(strip);
-        }
-        Value::Array(items) => items.iter_mut().for_each(strip),
-        _ => {}
-    }
+/// The builder's problems.
+fn problems<T: JsonSchema>() -> Vec<String> {
+    let error = kubewright_schema::build::structural_schema::<T>().unwrap_err();
+    error.problems.iter().map(ToString::to_string).collect()
 }
 
 /// Everything at once.

@@ -21,11 +21,7 @@ pub(super) fn shape(
     // A `properties` that pretends to know all keys says nothing that pruning does not (SCH-14).
     if map.get("additionalProperties") == Some(&Value::Bool(false)) {
         if map.contains_key("properties") {
-            notes.push(Note::new(
-                "closed-object",
-                "`deny_unknown_fields` makes older programs fail on fields that a newer definition adds; the server \
-                 prunes unknown fields anyway: remove it",
-            ));
+            notes.push(Note::closed());
         }
         map.remove("additionalProperties");
     }

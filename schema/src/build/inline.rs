@@ -35,6 +35,15 @@ pub(super) struct Note {
 }
 
 impl Note {
+    /// SCH-99.
+    pub(super) fn closed() -> Self {
+        Self::new(
+            "closed-object",
+            "`deny_unknown_fields` makes older programs fail on fields that a newer definition adds; the server prunes \
+             unknown fields anyway: remove it",
+        )
+    }
+
     pub(super) fn new(id: &'static str, message: impl Into<String>) -> Self {
         Self {
             id,
@@ -155,6 +164,9 @@ impl<'a> Inliner<'a> {
             let column = columns::column(asked, &node.map, &mut self.problems);
             self.columns.extend(column);
         }
+        if flag("denyUnknownFields") {
+            self.note(Note::closed(), settings);
+        }
         if flag("selectable") {
             let path = columns::json_path("selectable", &mut self.problems);
             self.selectable.extend(path);
@@ -237,15 +249,16 @@ impl<'a> Inliner<'a> {
                 }
             }
         }
-        // SCH-124, unless the field says otherwise.
-        if schema
+        // SCH-124 and `map_key`, unless the field says otherwise.
+        if let Some(items) = schema
             .get("items")
-            .is_some_and(|items| self.refers(items, kubernetes::is_condition))
-            && !own.contains_key(LIST_TYPE)
-            && !settings.compat
+            .filter(|_| !settings.compat && !own.contains_key(LIST_TYPE))
         {
-            own.insert(LIST_TYPE.to_owned(), "map".into());
-            own.insert("x-kubernetes-list-map-keys".to_owned(), json!(["type"]));
+            let keys = self.keys(items);
+            if !keys.is_empty() {
+                own.insert(LIST_TYPE.to_owned(), "map".into());
+                own.insert("x-kubernetes-list-map-keys".to_owned(), keys.into());
+            }
         }
         if null {
             self.absent(&mut own, place, settings);
@@ -434,12 +447,31 @@ impl<'a> Inliner<'a> {
         });
     }
 
-    /// Whether a schema is a reference to a type of Kubernetes that is as wanted.
-    fn refers(&self, schema: &Value, wanted: fn(&str) -> bool) -> bool {
-        let reference = schema.get("$ref").and_then(Value::as_str);
-        reference
-            .and_then(|reference| kubernetes::known_as(reference.strip_prefix(DEFINITIONS)?))
-            .is_some_and(wanted)
+    /// The fields that tell a list's items apart, as the type of the items says.
+    fn keys(&self, mut items: &'a Value) -> Vec<String> {
+        // A type may be written as another one, and that as a third.
+        for _ in 0..self.definitions.len() {
+            let Some(reference) = items.get("$ref").and_then(Value::as_str) else {
+                break;
+            };
+            let name = reference
+                .strip_prefix(DEFINITIONS)
+                .map(decode)
+                .unwrap_or_default();
+            if kubernetes::known_as(&name).is_some_and(kubernetes::is_condition) {
+                return vec!["type".to_owned()];
+            }
+            match self.definitions.get(&name) {
+                Some(definition) => items = definition,
+                None => break,
+            }
+        }
+        let properties = items.get("properties").and_then(Value::as_object);
+        let is_key = |(_, schema): &(&String, &Value)| {
+            schema.get(MARK).and_then(|mark| mark.get("mapKey")) == Some(&Value::Bool(true))
+        };
+        let keys = properties.into_iter().flatten().filter(is_key);
+        keys.map(|(name, _)| name.clone()).collect()
     }
 
     /// The schema that a reference leads to.

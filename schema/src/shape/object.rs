@@ -3,7 +3,7 @@
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use super::node::{Node, mark, plain, problem, strip_null};
+use super::node::{Node, mark, problem, strip_null};
 use super::{Field, Kind, Role, Shape, Want, resolve};
 
 /// An object of these fields.
@@ -28,7 +28,7 @@ impl Object {
     pub(super) fn add(&mut self, field: &'static Field, shape: &Shape, generator: &mut SchemaGenerator) {
         match field.role {
             Role::Required | Role::Optional => self.property(field, shape, generator),
-            Role::Flat | Role::FlatOptional => self.lift(field, shape, generator),
+            Role::Flat | Role::FlatOptional => self.lift(field, generator),
         }
     }
 
@@ -58,15 +58,12 @@ impl Object {
     }
 
     /// Adds the fields of an inner object.
-    fn lift(&mut self, field: &'static Field, shape: &Shape, generator: &mut SchemaGenerator) {
+    fn lift(&mut self, field: &'static Field, generator: &mut SchemaGenerator) {
         let mut inner = Node::wrap((field.child)(generator, Want::Whole).to_value()).map;
         let optional = strip_null(&mut inner) || field.role == Role::FlatOptional;
-        let Value::Object(mut inner) = resolve(Value::Object(inner), generator) else {
+        let Value::Object(inner) = resolve(Value::Object(inner), generator) else {
             return;
         };
-        if !shape.kube_derive {
-            plain(&mut inner);
-        }
         let mut node = Node::wrap(Value::Object(inner));
         node.finish("", field.keywords, field.later);
         self.take(node.map, optional, &format!("`{}`", field.name));
@@ -197,7 +194,6 @@ pub(super) fn value_of(field: &'static Field, shape: &Shape, generator: &mut Sch
 }
 
 fn tidy(field: &Field, map: &mut Map<String, Value>) {
-    plain(map);
     if field.kind == Kind::Any && map.is_empty() {
         map.insert(
             "x-kubernetes-preserve-unknown-fields".to_owned(),
@@ -206,21 +202,16 @@ fn tidy(field: &Field, map: &mut Map<String, Value>) {
     }
 }
 
-/// schemars tells a map's keys by patterns or properties, where their type is no plain string; a server knows maps
-/// with any keys alone.
+/// schemars tells a map's keys as properties, where their type is an enum; a server knows maps with any keys alone.
 fn keys(kind: Kind, map: &mut Map<String, Value>) {
     if kind != Kind::Map {
         return;
     }
-    let any = match map.get("patternProperties") {
-        Some(Value::Object(patterns)) => patterns.values().next().cloned(),
-        _ => match map.get("properties") {
-            Some(Value::Object(names)) => names.values().next().cloned(),
-            _ => None,
-        },
+    // Integers are left to the builder, which refuses them unless they were asked for.
+    let Some(Value::Object(names)) = map.get("properties") else {
+        return;
     };
-    if let Some(any) = any {
-        map.remove("patternProperties");
+    if let Some(any) = names.values().next().cloned() {
         map.remove("properties");
         map.insert("additionalProperties".to_owned(), any);
     }

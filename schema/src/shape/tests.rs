@@ -27,8 +27,8 @@ fn an_object_is_marked_and_has_no_nulls() {
                 "a": {"type": "integer", "format": "int32", "minimum": 1},
                 "b": {
                     "type": "array",
-                    "items": {"type": "integer", "minimum": 0},
-                    "x-kubernetes-list-type": "set",
+                    "uniqueItems": true,
+                    "items": {"type": "integer", "format": "uint8", "minimum": 0, "maximum": 255},
                 },
             },
             "required": ["b"],

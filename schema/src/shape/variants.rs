@@ -5,7 +5,7 @@
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use super::node::{Node, plain, problem, strip_null};
+use super::node::{Node, problem, strip_null};
 use super::object::{self, Object};
 use super::{Body, Shape, Tagging, Variant, Want, resolve};
 
@@ -325,7 +325,7 @@ fn whole(
     shape: &Shape,
     generator: &mut SchemaGenerator,
 ) -> Option<Map<String, Value>> {
-    let mut map = match variant.body {
+    let map = match variant.body {
         Body::Unit => return None,
         Body::Fields(fields) => object::of(fields, shape, generator).map,
         Body::New(field) => {
@@ -337,9 +337,6 @@ fn whole(
             inner
         }
     };
-    if !shape.kube_derive {
-        plain(&mut map);
-    }
     let mut node = Node::wrap(Value::Object(map));
     node.finish("", variant.keywords, None);
     Some(node.map)

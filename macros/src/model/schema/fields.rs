@@ -170,7 +170,7 @@ fn one(
             words.map.entry(key).or_insert(value);
         }
     }
-    extras(&part.extras, &mut words, errors);
+    extras(&part.extras, node.kind, &mut words, errors);
     let mut checks = std::mem::take(&mut words.checks);
     if known {
         refuse(&ty, marks, &place, around, &mut checks, errors);
@@ -510,7 +510,7 @@ fn map_key(key: &Type, marks: &[Mark], place: &str, checks: &mut Vec<Check>, err
 }
 
 /// What schemars' own attributes say.
-pub(super) fn extras(extras: &Extras, words: &mut Words, errors: &mut Errors) {
+pub(super) fn extras(extras: &Extras, kind: types::Kind, words: &mut Words, errors: &mut Errors) {
     const LENGTHS: [(&str, &str); 4] = [
         ("minimum", "minimum"),
         ("maximum", "maximum"),
@@ -523,6 +523,12 @@ pub(super) fn extras(extras: &Extras, words: &mut Words, errors: &mut Errors) {
                 .iter()
                 .find(|(ours, _)| ours == key)
                 .map_or(*key, |(_, keyword)| keyword);
+            // schemars' `length` is that of a list too.
+            let keyword = match keyword {
+                "minLength" if kind == types::Kind::List && !inside => "minItems",
+                "maxLength" if kind == types::Kind::List && !inside => "maxItems",
+                other => other,
+            };
             let literal = crate::attrs::json::of_expr(value);
             match literal {
                 Some(literal) if !inside => {

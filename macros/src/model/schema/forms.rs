@@ -90,7 +90,7 @@ pub(super) fn build(
             words.map.entry(key).or_insert(value);
         }
     }
-    fields::extras(&serde.extras, &mut words, errors);
+    fields::extras(&serde.extras, types::Kind::Unknown, &mut words, errors);
     if serde.deny_unknown_fields.is_some() {
         // The builder warns: what a newer definition adds, older clients refuse.
         words.note("denyUnknownFields", true);
