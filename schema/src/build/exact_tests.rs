@@ -646,3 +646,30 @@ fn items_tell_their_keys() {
     assert_eq!(atomic.get("x-kubernetes-list-map-keys"), None);
     assert_eq!(notes::<HoldsKeyed>(), [("closed-object", String::new())]);
 }
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true}))]
+#[allow(dead_code)]
+struct Ints {
+    #[schemars(extend("x-kubewright" = {"strictInts": true}))]
+    strict: i8,
+    #[schemars(extend("x-kubewright" = {"compat": "controller-gen"}))]
+    go: u32,
+    #[schemars(extend("x-kubewright" = {"alias": true}))]
+    aliased: String,
+}
+
+/// SCH-103, 107, 108.
+#[test]
+fn integers_as_asked_for() {
+    let of = property::<Ints>;
+    assert_eq!(
+        of("strict"),
+        json!({"type": "integer", "minimum": -128, "maximum": 127})
+    );
+    assert_eq!(of("go"), json!({"type": "integer", "format": "int32"}));
+    assert_eq!(
+        notes::<Ints>(),
+        [("pruned-alias", ".properties[aliased]".to_owned())]
+    );
+}

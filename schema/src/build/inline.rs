@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::columns::{self, Column};
 use super::describe::Descriptions;
 use super::kubernetes::{self, Special};
+use super::notes::{self, Note};
 use super::overlay::overlay;
 use super::wishes::{Allowed, MARK, Settings};
 use super::{Problems, Segment, foreign, kube, tidy};
@@ -25,31 +26,6 @@ const DEFINITIONS: &str = "#/$defs/";
 /// Whether `KubeSchema` made this schema.
 pub(super) fn is_exact(schema: &Value) -> bool {
     schema.get(MARK).and_then(|mark| mark.get("exact")) == Some(&Value::Bool(true))
-}
-
-/// What is doubtful in a schema, before its place is known.
-#[derive(Debug)]
-pub(super) struct Note {
-    id: &'static str,
-    message: String,
-}
-
-impl Note {
-    /// SCH-99.
-    pub(super) fn closed() -> Self {
-        Self::new(
-            "closed-object",
-            "`deny_unknown_fields` makes older programs fail on fields that a newer definition adds; the server prunes \
-             unknown fields anyway: remove it",
-        )
-    }
-
-    pub(super) fn new(id: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            id,
-            message: message.into(),
-        }
-    }
 }
 
 /// Where a schema stands in its parent.
@@ -164,8 +140,8 @@ impl<'a> Inliner<'a> {
             let column = columns::column(asked, &node.map, &mut self.problems);
             self.columns.extend(column);
         }
-        if flag("denyUnknownFields") {
-            self.note(Note::closed(), settings);
+        for note in mark.into_iter().flat_map(notes::told) {
+            self.note(note, settings);
         }
         if flag("selectable") {
             let path = columns::json_path("selectable", &mut self.problems);
@@ -333,9 +309,7 @@ impl<'a> Inliner<'a> {
             }
             ("items", Value::Object(_)) => {
                 if value.get("format").is_some_and(|format| format == "uint8") {
-                    let message =
-                        "bytes are written as a list of numbers; use ByteString (string, format byte)";
-                    self.note(Note::new("byte-list", message), settings);
+                    self.note(notes::BYTES, settings);
                 }
                 self.at(Segment::Items, value, element, settings)
             }
@@ -386,9 +360,7 @@ impl<'a> Inliner<'a> {
                  or accept that with #[kube(int_keys)]",
             );
         } else if !numbers {
-            let message =
-                "the server does not check the keys of a map; a key that the type refuses is stored";
-            self.note(Note::new("unchecked-keys", message), settings);
+            self.note(notes::KEYS, settings);
         }
         let Some(values) = patterns.values().next() else {
             return;
@@ -420,7 +392,7 @@ impl<'a> Inliner<'a> {
         if !exact {
             if !settings.compat {
                 let mut notes = Vec::new();
-                foreign::shape(map, settings.strict_ints, &mut self.problems, &mut notes);
+                foreign::shape(map, settings.integers, &mut self.problems, &mut notes);
                 for note in notes {
                     self.note(note, settings);
                 }
@@ -443,7 +415,7 @@ impl<'a> Inliner<'a> {
             id: note.id,
             severity: Severity::Warning,
             path: self.problems.server_path(),
-            message: note.message,
+            message: note.message.to_owned(),
         });
     }
 
@@ -550,6 +522,12 @@ impl<'a> Inliner<'a> {
         };
         if let Some(description) = schema.get("description").filter(|_| !kubernetes::is_scalar(name)) {
             map.insert("description".to_owned(), description.clone());
+        }
+        if let Some(Value::String(text)) = map.get_mut("description")
+            && kubernetes::is_big(name)
+        {
+            // SCH-122.
+            text.push_str(" Kept as it is written: the server neither validates nor prunes it.");
         }
         Some(Node { map, exact: true })
     }
