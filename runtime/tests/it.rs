@@ -31,3 +31,5 @@ mod kube_schema;
 mod rook;
 #[path = "it/tfjob.rs"]
 mod tfjob;
+#[path = "it/twins.rs"]
+mod twins;

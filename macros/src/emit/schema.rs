@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
-use syn::{GenericParam, Type};
+use syn::{GenericArgument, GenericParam, PathArguments, Type};
 
 use crate::attrs::form::Default;
 use crate::model::schema::{
@@ -142,10 +142,13 @@ fn variant(variant: &Variant, paths: &Paths) -> TokenStream {
 fn field(field: &Field, paths: &Paths) -> TokenStream {
     let name = &field.name;
     let (child, kind) = match &field.child {
-        Child::Type(ty) => (
-            quote!(__k::shape::child::<#ty>),
-            quote!(__k::shape::Of::<#ty>::KIND),
-        ),
+        Child::Type(ty) => {
+            let ty = described(ty);
+            (
+                quote!(__k::shape::child::<#ty>),
+                quote!(__k::shape::Of::<#ty>::KIND),
+            )
+        }
         Child::Function(function) => (quote!(|__g, _| #function(__g)), quote!(__k::shape::Kind::Unknown)),
         Child::Given => (quote!(__k::shape::given), quote!(__k::shape::Kind::Unknown)),
     };
@@ -161,6 +164,37 @@ fn field(field: &Field, paths: &Paths) -> TokenStream {
     });
     let extra = extra(&field.extra, paths);
     quote!(__k::shape::Field::new(#name, #child, #kind) #(#flags)* #extra)
+}
+
+/// The type whose schema is asked for: k8s-openapi's `ByteString` has none, and one stands in for it (SCH-114).
+fn described(ty: &Type) -> Type {
+    let mut ty = ty.clone();
+    stand_in(&mut ty);
+    ty
+}
+
+fn stand_in(ty: &mut Type) {
+    match ty {
+        Type::Path(path) if path.qself.is_none() => {
+            let Some(last) = path.path.segments.last_mut() else {
+                return;
+            };
+            if last.ident == "ByteString" && last.arguments.is_none() {
+                *ty = syn::parse_quote!(__k::shape::Bytes);
+            } else if let PathArguments::AngleBracketed(arguments) = &mut last.arguments {
+                for argument in &mut arguments.args {
+                    if let GenericArgument::Type(inner) = argument {
+                        stand_in(inner);
+                    }
+                }
+            }
+        }
+        Type::Group(group) => stand_in(&mut group.elem),
+        Type::Paren(paren) => stand_in(&mut paren.elem),
+        Type::Slice(slice) => stand_in(&mut slice.elem),
+        Type::Array(array) => stand_in(&mut array.elem),
+        _ => {}
+    }
 }
 
 fn extra(extra: &Extra, paths: &Paths) -> TokenStream {

@@ -121,7 +121,47 @@ pub enum Adjacent {
 #[serde(untagged)]
 pub enum Untagged {
     A { size: i32 },
+    B(Port),
+}
+
+/// A rule that cannot be said of one variant alone.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[serde(untagged)]
+pub enum UntaggedRule {
+    A { size: i32 },
     B(Common),
+}
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[serde(tag = "type")]
+pub enum Conflict {
+    A { size: i32 },
+    B { size: String },
+}
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+pub struct Narrow {
+    #[kube(enum_values("Stopped"))]
+    pub phase: Phase,
+    #[serde(flatten)]
+    pub conflict: Conflict,
+    #[kube(default = Phase::Running)]
+    pub computed: Phase,
+}
+
+/// What only the whole schema shows.
+#[test]
+fn what_cannot_be_said_is_told_with_its_place() {
+    let twice = "field `size` has type integer in variant `A` and type string in `B`; rename one";
+    assert_eq!(problems::<Conflict>(), [twice]);
+    let found = problems::<UntaggedRule>();
+    assert!(
+        found.len() == 1 && found[0].starts_with("the rules of `B` cannot tell"),
+        "{found:?}"
+    );
+    let found = problems::<Narrow>();
+    assert!(found.contains(&twice.to_owned()), "{found:?}");
+    assert!(found.iter().any(|text| text.starts_with("phase: ")), "{found:?}");
 }
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]

@@ -77,6 +77,23 @@ pub trait Foreign {
 
 impl<T: ?Sized> Foreign for Of<T> {}
 
+/// Stands for a type that is written as base64 and implements no `JsonSchema`.
+pub struct Bytes(());
+
+impl schemars::JsonSchema for Bytes {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Bytes".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "format": "byte"})
+    }
+}
+
 macro_rules! scalars {
     ($($kind:ident: $($ty:ty),*;)*) => {
         $($(impl Shaped for $ty {
@@ -85,7 +102,7 @@ macro_rules! scalars {
     };
 }
 scalars! {
-    String: str, String, char, std::path::Path, std::path::PathBuf;
+    String: str, String, char, Bytes, std::path::Path, std::path::PathBuf;
     Integer: i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize;
     Integer: std::num::NonZeroU8, std::num::NonZeroU16, std::num::NonZeroU32, std::num::NonZeroU64;
     Integer: std::num::NonZeroI8, std::num::NonZeroI16, std::num::NonZeroI32, std::num::NonZeroI64;

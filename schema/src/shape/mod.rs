@@ -22,7 +22,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
 pub use check::{Limit, default_name, flat, key_kind, kind_takes, limit, list_map, set_kind};
-pub use kind::{Foreign, Kind, Of, Shaped};
+pub use kind::{Bytes, Foreign, Kind, Of, Shaped};
 pub use node::Node;
 
 /// The keyword under which instructions for the builder stand.

@@ -72,7 +72,7 @@ impl Node {
     pub fn rule(&mut self, path: &[&str], rule: Value) {
         let mut path = path.to_vec();
         path.push(RULES);
-        self.set(&path, json!([rule]));
+        self.set(&path, [rule]);
     }
 
     /// Calls schemars' `transform`.
@@ -171,8 +171,11 @@ pub(super) fn overlay(map: &mut Map<String, Value>, layer: Map<String, Value>) {
 
 /// To keep unknown fields of a list means those of its items: a list has none. A map has, and keeps its own.
 fn reach_inside(map: &mut Map<String, Value>) {
-    if !matches!(map.get("items"), Some(Value::Object(_))) {
-        return;
+    match map.get_mut("items") {
+        Some(Value::Object(_)) => {}
+        // Any value.
+        Some(items @ Value::Bool(true)) => *items = json!({}),
+        _ => return,
     }
     let mut moved = Vec::new();
     if let Some(Value::Object(marks)) = map.get_mut(MARK) {
