@@ -1,6 +1,6 @@
 //! From a CRD to entries of the registry.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use kubewright_schema::Structural;
 use serde_json::Value;
@@ -159,6 +159,7 @@ fn resource(crd: &Value, version: &Value, storage_version: &str) -> Option<Resou
             schema,
             deprecation_warning: deprecation(version, &group, &kind),
             openapi,
+            merging: OnceLock::new(),
         })),
         kind,
         gvr,

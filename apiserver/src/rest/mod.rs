@@ -9,6 +9,7 @@ mod delete;
 mod list;
 mod meta;
 pub(crate) mod names;
+mod owners;
 mod patch;
 pub(crate) mod path;
 mod pipeline;
