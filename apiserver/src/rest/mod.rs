@@ -346,6 +346,7 @@ pub(crate) async fn rewrite_internal(
         if value == stored.value {
             return Ok(());
         }
+        call.track_controller(&stored.value, &mut value);
         let outcome = if call.is_finished(&value) {
             storage.delete(&entry.key, value, stored.revision).await
         } else {

@@ -25,6 +25,9 @@ use crate::status::{ApiError, Result};
 /// Longest name of a manager, in bytes.
 const MANAGER_LIMIT: usize = 128;
 
+/// Where upstream's controllers of namespaces and garbage run.
+const CONTROLLERS: &str = "kube-controller-manager";
+
 const SCALE_VERSION: &str = "autoscaling/v1";
 
 /// The versions of one resource.
@@ -174,6 +177,24 @@ impl Call<'_> {
         }
     }
 
+    /// Notes in `new` what a change by one of the server's own controllers takes from others. Both are as stored.
+    pub(super) fn track_controller(&self, live: &Value, new: &mut Value) {
+        let versions = self.versions();
+        let api_version = self.info.gvr.api_version();
+        let fields = self.fields_of(&versions, &api_version, Door::Main);
+        let served = |stored: &Value| {
+            let served = self.served(stored);
+            match self.info.origin {
+                Origin::Custom(_) => served,
+                Origin::BuiltIn => typed::written(&served, &self.info),
+            }
+        };
+        let mut changed = served(new);
+        let now = self.engine.clock().now_text();
+        fields.update(&served(live), &mut changed, CONTROLLERS, &now);
+        take_owners(new, changed);
+    }
+
     /// What an apply makes of an object, or of none.
     ///
     /// # Errors
@@ -275,15 +296,15 @@ impl Call<'_> {
                 .filter(|info| info.status)
                 .map(|info| (info.gvr.api_version(), fields([".metadata", ".spec"])))
                 .collect(),
+            // `merge_doors` lets metadata through for these two alone.
             (Door::Status, false) => here(match self.info.gvr.resource.as_str() {
-                "deployments" => fields([".spec", ".metadata.labels"]),
+                "nodes" => fields([".spec"]),
                 "pods" => fields([
                     ".spec",
                     ".metadata.deletionTimestamp",
                     ".metadata.ownerReferences",
                 ]),
-                "customresourcedefinitions" => fields([".spec", ".metadata"]),
-                _ => fields([".spec"]),
+                _ => fields([".spec", ".metadata"]),
             }),
             _ => BTreeMap::new(),
         }

@@ -1,6 +1,7 @@
 //! Tests of fields, merges and owners. What a whole server does with them is recorded in the server's own tests.
 
 mod laws;
+mod recorded;
 
 use serde_json::{Value, json};
 
