@@ -10,6 +10,7 @@
 //! Schemas and values are walked by recursion. What serde_json has parsed is at most 128 levels deep; a `Value` that was
 //! built another way must not be deeper than some hundred levels, or the stack may overflow.
 
+pub mod apply;
 #[cfg(feature = "schemars")]
 pub mod build;
 mod cel;

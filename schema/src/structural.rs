@@ -59,6 +59,14 @@ impl Structural {
         }
     }
 
+    /// The schema of one node alone.
+    pub(crate) fn of_node(node: &Node) -> Self {
+        Self {
+            root: Arc::new(node.clone()),
+            programs: Arc::default(),
+        }
+    }
+
     /// The rules of a whole object, ready to run; none if there are none.
     pub(crate) fn programs(&self) -> Option<&RuleNode> {
         if !self.root.rules_below {
