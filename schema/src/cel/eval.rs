@@ -443,11 +443,11 @@ impl<'a> Machine<'a> {
             Step::Name(name) => {
                 if let Value::Map(map) = value {
                     return match map.find_name(name)? {
-                        None if !may_lack => Err(Failure::no_key(name)),
+                        None if !may_lack => Err(Failure::no_key(&name.written)),
                         found => Ok(found),
                     };
                 }
-                key = Value::borrowed(name);
+                key = Value::borrowed(&name.written);
                 &key
             }
             Step::Constant(value) => value,

@@ -28,7 +28,7 @@ use super::library::url::Url;
 use crate::structural::ListType;
 
 pub(crate) use compare::{Numeric, compare, is_comparable};
-pub(crate) use container::{Entries, Key, List, Map, lossless_int};
+pub(crate) use container::{Entries, FieldName, Key, List, Map, lossless_int};
 pub(crate) use equal::{equal, equal_method, is_member, membership};
 pub(crate) use print::{display, float_g};
 pub(crate) use typed::{Shape, read};

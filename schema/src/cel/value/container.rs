@@ -244,7 +244,7 @@ impl<'a> Map<'a> {
     /// The key's type fits no map of the object, or the value does not fit its schema.
     pub(crate) fn find(&self, key: &Value<'a>) -> Result<Option<Value<'a>>, Failure> {
         match (self, key) {
-            (Self::Json(entries, shape), Value::String(name)) => find_field(entries, *shape, name),
+            (Self::Json(..), Value::String(name)) => self.find_text(name),
             (Self::Json(_, Shape::Raw), _) => Ok(None),
             (Self::Json(..), _) => Err(Failure::no_overload()),
             (Self::Values(entries), _) => Ok(find_entry(entries, key)?.map(Value::reborrow)),
@@ -252,12 +252,26 @@ impl<'a> Map<'a> {
         }
     }
 
-    /// As [`find`](Self::find) for a name as the rule writes it.
-    pub(crate) fn find_name(&self, name: &str) -> Result<Option<Value<'a>>, Failure> {
+    /// As [`find`](Self::find) for a text.
+    pub(super) fn find_text(&self, name: &str) -> Result<Option<Value<'a>>, Failure> {
         match self {
             Self::Json(entries, shape) => find_field(entries, *shape, name),
             Self::Values(entries) => Ok(find_text(entries, name).map(Value::reborrow)),
             Self::Shared(entries) => Ok(find_text(entries, name).cloned()),
+        }
+    }
+
+    /// As [`find`](Self::find) for a name that stands in the rule.
+    pub(crate) fn find_name(&self, name: &FieldName) -> Result<Option<Value<'a>>, Failure> {
+        match self {
+            Self::Json(entries, Shape::Raw) => Ok(entries.get(&*name.written).map(raw)),
+            Self::Json(entries, shape) if shape.is_object() => match &name.property {
+                Some(property) => find_property(entries, *shape, property),
+                None => Ok(None),
+            },
+            Self::Json(entries, shape) => find_value(entries, *shape, &name.written),
+            Self::Values(entries) => Ok(find_text(entries, &name.written).map(Value::reborrow)),
+            Self::Shared(entries) => Ok(find_text(entries, &name.written).cloned()),
         }
     }
 
@@ -279,6 +293,24 @@ impl<'a> Map<'a> {
     }
 }
 
+/// A field's name, ready to look up.
+#[derive(Clone, Debug)]
+pub(crate) struct FieldName {
+    /// As the rule spells it, and as keys of maps are.
+    pub(crate) written: Box<str>,
+    /// The property of an object that is meant; none if no property is spelt so.
+    property: Option<Box<str>>,
+}
+
+impl FieldName {
+    pub(crate) fn new(written: &str) -> Self {
+        Self {
+            written: written.into(),
+            property: super::names::unescape(written).map(Into::into),
+        }
+    }
+}
+
 fn find_field<'a>(
     entries: &'a JsonMap<String, Json>,
     shape: Shape<'a>,
@@ -287,29 +319,36 @@ fn find_field<'a>(
     if matches!(shape, Shape::Raw) {
         return Ok(entries.get(name).map(raw));
     }
-    let object = shape.is_object();
-    let unescaped;
-    let name = if object && name.contains("__") {
-        match super::names::unescape(name) {
-            Some(text) => {
-                unescaped = text;
-                unescaped.as_str()
-            }
-            None => return Ok(None),
-        }
-    } else {
-        name
-    };
-    let Some(json) = entries.get(name) else {
-        return Ok(None);
-    };
-    // A null field of an object is as good as none.
-    if object && json.is_null() {
-        return Ok(None);
+    if !shape.is_object() {
+        return find_value(entries, shape, name);
     }
-    match shape.field(name) {
-        Some(shape) => read(json, shape).map(Some),
+    match super::names::unescape(name) {
+        Some(property) => find_property(entries, shape, &property),
         None => Ok(None),
+    }
+}
+
+/// A field of an object; a null one is as good as none.
+fn find_property<'a>(
+    entries: &'a JsonMap<String, Json>,
+    shape: Shape<'a>,
+    name: &str,
+) -> Result<Option<Value<'a>>, Failure> {
+    match (entries.get(name), shape.field(name)) {
+        (Some(json), Some(shape)) if !json.is_null() => read(json, shape).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// A value of a map.
+fn find_value<'a>(
+    entries: &'a JsonMap<String, Json>,
+    shape: Shape<'a>,
+    name: &str,
+) -> Result<Option<Value<'a>>, Failure> {
+    match (entries.get(name), shape.field(name)) {
+        (Some(json), Some(shape)) => read(json, shape).map(Some),
+        _ => Ok(None),
     }
 }
 
