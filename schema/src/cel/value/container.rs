@@ -1,7 +1,7 @@
 //! Lists and maps.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map as JsonMap, Value as Json};
@@ -109,17 +109,17 @@ impl<'a> List<'a> {
                 }
             }
             ListType::Map(keys) => {
+                let mut places: HashMap<String, usize> = HashMap::new();
+                for (place, value) in values.iter().enumerate() {
+                    places.extend(super::equal::map_key(value, keys).map(|key| (key, place)));
+                }
                 for value in other.iter() {
                     let value = value?;
-                    let key = super::equal::map_key(&value, keys);
-                    let position = key.as_ref().and_then(|key| {
-                        values
-                            .iter()
-                            .position(|old| super::equal::map_key(old, keys).as_ref() == Some(key))
-                    });
-                    match position {
-                        Some(position) => values[position] = value,
-                        None => values.push(value),
+                    let place = super::equal::map_key(&value, keys)
+                        .map(|key| *places.entry(key).or_insert(values.len()));
+                    match place {
+                        Some(place) if place < values.len() => values[place] = value,
+                        _ => values.push(value),
                     }
                 }
             }
