@@ -5,5 +5,6 @@ pub(crate) mod clientset;
 pub(crate) mod crates;
 pub(crate) mod custom_resource;
 pub(crate) mod item;
+pub(crate) mod rule;
 pub(crate) mod serde;
 pub(crate) mod suggest;
