@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map as JsonMap, Value as Json};
 
-use super::typed::{items_shape, raw};
+use super::typed::{items_shape, raw, read_again};
 use super::{Failure, Outcome, Shape, Text, Value, display, equal_method, read};
 use crate::structural::{ListType, Node};
 
@@ -22,7 +22,7 @@ pub(crate) enum List<'a> {
     /// Two lists as one; it compares more strictly than others.
     Joined(Arc<Vec<Value<'a>>>),
     /// A list of the object and what was added.
-    Typed(Arc<Vec<Value<'a>>>, &'a Node),
+    Typed(Arc<Vec<Outcome<'a>>>, &'a Node),
 }
 
 impl<'a> List<'a> {
@@ -30,7 +30,8 @@ impl<'a> List<'a> {
         match self {
             Self::Json(items, _) => items.len(),
             Self::Values(values) => values.len(),
-            Self::Shared(values) | Self::Joined(values) | Self::Typed(values, _) => values.len(),
+            Self::Shared(values) | Self::Joined(values) => values.len(),
+            Self::Typed(values, _) => values.len(),
         }
     }
 
@@ -40,7 +41,8 @@ impl<'a> List<'a> {
             Self::Json(items, Some(node)) => read(&items[index], items_shape(node)),
             Self::Json(items, None) => Ok(raw(&items[index])),
             Self::Values(values) => Ok(values[index].reborrow()),
-            Self::Shared(values) | Self::Joined(values) | Self::Typed(values, _) => Ok(values[index].clone()),
+            Self::Shared(values) | Self::Joined(values) => Ok(values[index].clone()),
+            Self::Typed(values, _) => values[index].clone(),
         }
     }
 
@@ -97,26 +99,32 @@ impl<'a> List<'a> {
             ListType::Set => super::equal::elements(&self)?,
             _ => BTreeSet::new(),
         };
-        let mut values = self.into_values()?;
+        let mut values: Vec<Outcome<'a>> = self.iter().collect();
         match &node.list_type {
-            ListType::Atomic => values.extend(other.iter().collect::<Result<Vec<_>, _>>()?),
+            ListType::Atomic => {
+                for value in other.iter() {
+                    values.push(read_again(value?, node));
+                }
+            }
             ListType::Set => {
                 for value in other.iter() {
                     let value = value?;
                     if known.insert(super::equal::Element::of(&value)?) {
-                        values.push(value);
+                        values.push(read_again(value, node));
                     }
                 }
             }
             ListType::Map(keys) => {
+                let key_of = |value: &Value<'a>| super::equal::map_key(value, keys);
                 let mut places: HashMap<String, usize> = HashMap::new();
                 for (place, value) in values.iter().enumerate() {
-                    places.extend(super::equal::map_key(value, keys).map(|key| (key, place)));
+                    let key = value.as_ref().ok().and_then(key_of);
+                    places.extend(key.map(|key| (key, place)));
                 }
                 for value in other.iter() {
                     let value = value?;
-                    let place = super::equal::map_key(&value, keys)
-                        .map(|key| *places.entry(key).or_insert(values.len()));
+                    let place = key_of(&value).map(|key| *places.entry(key).or_insert(values.len()));
+                    let value = read_again(value, node);
                     match place {
                         Some(place) if place < values.len() => values[place] = value,
                         _ => values.push(value),
@@ -129,7 +137,7 @@ impl<'a> List<'a> {
 
     fn into_values(self) -> Result<Vec<Value<'a>>, Failure> {
         match self {
-            Self::Shared(values) | Self::Joined(values) | Self::Typed(values, _) => {
+            Self::Shared(values) | Self::Joined(values) => {
                 Ok(Arc::try_unwrap(values).unwrap_or_else(|shared| (*shared).clone()))
             }
             other => other.iter().collect(),
