@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::depth;
 use crate::meta;
 use crate::path::Path;
 use crate::structural::{Additional, Node, Structural};
@@ -20,6 +21,9 @@ const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 /// that a message may say `"integer"` where upstream says `"number"`.
 ///
 /// Returns the paths of unknown fields, sorted, for the warnings `unknown field "spec.zz"` and for strict decoding.
+///
+/// An object that nests deeper than [`DEPTH_LIMIT`](crate::DEPTH_LIMIT) is left as it is; [`validate`](crate::validate)
+/// refuses it.
 ///
 /// ```
 /// use kubewright_schema::{Structural, prepare};
@@ -37,14 +41,23 @@ const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 /// assert_eq!(object, json!({"spec": {"a": "x"}}));
 /// ```
 pub fn prepare(object: &mut Value, schema: &Structural) -> Vec<String> {
-    normalize_numbers(object);
+    if depth::exceeds(object) {
+        return Vec::new();
+    }
+    normalize_below(object);
     drop_nulls(object, schema);
     default(object, schema);
-    prune(object, schema)
+    prune_known_depth(object, schema)
 }
 
 /// Writes numbers as a server stores them: `1.0` and `1e3` become 1 and 1000 (SCH-26).
 pub fn normalize_numbers(value: &mut Value) {
+    if !depth::exceeds(value) {
+        normalize_below(value);
+    }
+}
+
+fn normalize_below(value: &mut Value) {
     match value {
         Value::Number(number) => {
             if number.as_i64().is_none()
@@ -60,8 +73,8 @@ pub fn normalize_numbers(value: &mut Value) {
                 *value = number.as_f64().map_or(Value::Null, Value::from);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(normalize_numbers),
-        Value::Object(map) => map.values_mut().for_each(normalize_numbers),
+        Value::Array(items) => items.iter_mut().for_each(normalize_below),
+        Value::Object(map) => map.values_mut().for_each(normalize_below),
         _ => {}
     }
 }
@@ -152,6 +165,13 @@ fn replace_null(value: &mut Value, node: &Node) {
 ///
 /// `apiVersion`, `kind` and `metadata` of the object itself need no declaration.
 pub fn prune(object: &mut Value, schema: &Structural) -> Vec<String> {
+    if depth::exceeds(object) {
+        return Vec::new();
+    }
+    prune_known_depth(object, schema)
+}
+
+fn prune_known_depth(object: &mut Value, schema: &Structural) -> Vec<String> {
     let mut pruner = Pruner {
         unknown: Vec::new(),
         metadata: Metadata::Prune,

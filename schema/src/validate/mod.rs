@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use crate::depth;
 use crate::error::{ErrorKind, FieldError, NO_FIELD, join};
 use crate::format::Format;
 use crate::gotext;
@@ -46,6 +47,9 @@ use self::number::{check_number, is_integer};
 /// );
 /// ```
 pub fn validate(object: &Value, old: Option<&Value>, schema: &Structural) -> Vec<FieldError> {
+    if let Some(error) = depth::error(object, NO_FIELD) {
+        return vec![error];
+    }
     let node = &schema.root;
     let mut errors = validate_value(object, old, node, "");
     validate_children_as_resources(object, node, &mut errors);
@@ -63,6 +67,9 @@ pub fn validate(object: &Value, old: Option<&Value>, schema: &Structural) -> Vec
 
 /// Like [`validate`], for a write to the status subresource: looks at `status` alone.
 pub fn validate_status(object: &Value, old: Option<&Value>, schema: &Structural) -> Vec<FieldError> {
+    if let Some(error) = depth::error(object, NO_FIELD) {
+        return vec![error];
+    }
     let (Some(status), Some(node)) = (object.get("status"), schema.root.property("status")) else {
         return Vec::new();
     };
@@ -85,6 +92,9 @@ pub fn validate_status(object: &Value, old: Option<&Value>, schema: &Structural)
 /// What in an embedded resource a server cannot even decode: it answers 400 with this error's text, while
 /// [`validate`] reports the same as one of its errors. `None` if all is well.
 pub fn undecodable(object: &Value, schema: &Structural) -> Option<FieldError> {
+    if let Some(error) = depth::error(object, NO_FIELD) {
+        return Some(error);
+    }
     let node = &schema.root;
     let Value::Object(map) = object else { return None };
     map.iter()
@@ -353,7 +363,11 @@ fn field_of(path: &Path<'_>) -> String {
     if path.is_root() {
         NO_FIELD.to_owned()
     } else {
-        path.render()
+        let mut field = path.render();
+        if field.starts_with('.') {
+            field.remove(0);
+        }
+        field
     }
 }
 
@@ -701,7 +715,10 @@ fn check_object<S: Sink>(
             matches += walk(value, correlated(key), property, &here, sink);
         } else {
             match &node.additional {
-                Additional::Schema(values) => matches += walk(value, correlated(key), values, &here, sink),
+                Additional::Schema(values) => {
+                    let here = Path::Dotted(path, key);
+                    matches += walk(value, correlated(key), values, &here, sink);
+                }
                 Additional::Forbidden => sink.fail(|| {
                     let detail = format!("{}.{key} in body is a forbidden property", path.render());
                     FieldError::invalid(field_of(path), key.as_str(), detail)
@@ -715,7 +732,7 @@ fn check_object<S: Sink>(
     }
     for name in checks.map(|checks| &*checks.required).unwrap_or_default() {
         if !map.contains_key(&**name) {
-            sink.fail(|| FieldError::required(Path::Key(path, name).render(), ""));
+            sink.fail(|| FieldError::required(field_of(&Path::Key(path, name)), ""));
         }
     }
     matches
