@@ -12,6 +12,8 @@
 mod comparison;
 #[path = "common/generate.rs"]
 mod generate;
+#[path = "common/hostile.rs"]
+mod hostile;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
 //! Two schemas side by side, place by place.
 
-
 use super::Verdict::{self, Breaking, Safe, Undecided};
 use super::imply::{accepts_all, checks};
 use super::keywords::Kinds;
@@ -320,7 +319,7 @@ fn is_default_valid(node: &Node) -> bool {
     let Some(mut value) = node.default.as_deref().cloned() else {
         return true;
     };
-    let schema = Structural::of_node(node);
+    let schema = Structural::of(node.clone());
     crate::prune::default(&mut value, &schema);
     crate::validate::validate(&value, None, &schema).is_empty()
 }
