@@ -13,6 +13,7 @@
 #[cfg(feature = "schemars")]
 pub mod build;
 mod cel;
+pub mod compare;
 pub mod crd;
 mod error;
 mod format;
@@ -23,11 +24,14 @@ mod names;
 mod path;
 mod prune;
 mod regexp;
+#[cfg(feature = "schemars")]
+#[doc(hidden)]
+pub mod shape;
 mod structural;
 mod validate;
 
 pub use error::{ErrorKind, FieldError, message_of};
-pub use lint::{LINTS, Lint, Severity, lint};
+pub use lint::{LINTS, Lint, Severity, is_final, lint};
 pub use prune::{default, drop_nulls, normalize_numbers, prepare, prune};
 pub use structural::{Rule, Structural};
 pub use validate::{

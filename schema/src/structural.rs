@@ -185,6 +185,8 @@ pub(crate) struct Node {
     pub(crate) additional: Additional,
     pub(crate) items: Option<Box<Node>>,
     pub(crate) list_type: ListType,
+    /// Whether server-side apply takes an object as a whole (`x-kubernetes-map-type: atomic`).
+    pub(crate) atomic_map: bool,
     pub(crate) rules: Box<[Rule]>,
     pub(crate) checks: Option<Box<Checks>>,
     /// Whether this node or one below has a default.
@@ -365,6 +367,7 @@ impl Node {
             additional,
             items,
             list_type,
+            atomic_map: map.get("x-kubernetes-map-type").and_then(Value::as_str) == Some("atomic"),
             rules: decode_rules(map),
             checks: (!checks.is_empty()).then(|| Box::new(checks)),
             defaults_below: false,

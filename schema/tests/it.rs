@@ -8,6 +8,11 @@
     reason = "helpers of tests are tests"
 )]
 
+#[path = "common/comparison.rs"]
+mod comparison;
+#[path = "common/generate.rs"]
+mod generate;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

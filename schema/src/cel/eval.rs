@@ -161,15 +161,9 @@ impl<'a> Machine<'a> {
             Node::NotEqual(sides) => self.equality(sides, CallCost::Shorter, false),
             Node::Compare(comparison, cost, sides) => self.comparison(*comparison, *cost, sides),
             Node::Call(call) => self.call(call, |args| library::call(call.function, &call.name, args)),
-            Node::Pattern(call, pattern) => self.call(call, |args| match (call.function, args) {
-                (Function::Matches, [Value::String(text), _]) => Ok(Value::Bool(pattern.is_match(text))),
-                (Function::Find, [Value::String(text), _]) => Ok(Value::text(pattern.find(text))),
-                (Function::FindAll, [Value::String(text), _]) => Ok(Value::texts(pattern.find_all(text, -1))),
-                (Function::FindAll, [Value::String(text), _, Value::Int(limit)]) => {
-                    Ok(Value::texts(pattern.find_all(text, *limit)))
-                }
-                _ => Err(Failure::no_overload()),
-            }),
+            Node::Pattern(call, pattern) => {
+                self.call(call, |args| find_pattern(call.function, pattern, args))
+            }
             Node::Member(value, members) => {
                 let value = self.eval(value)?;
                 value.check_hashable()?;
@@ -264,6 +258,9 @@ impl<'a> Machine<'a> {
                 }
                 match arg {
                     Ok(value) => {
+                        if let (Function::Range, Value::Int(count)) = (call.function, &value) {
+                            self.check_range(*count)?;
+                        }
                         let values = [value];
                         let result = function(&values);
                         self.pay(call, &values, result)
@@ -285,7 +282,9 @@ impl<'a> Machine<'a> {
                             Function::Add if call.cost == CallCost::One => {
                                 let [left, right] = values;
                                 let result = arithmetic::add(left, right);
-                                self.charge(1)?;
+                                if !result.as_ref().is_err_and(Failure::is_abort) {
+                                    self.charge(1)?;
+                                }
                                 return result;
                             }
                             _ => function(&values),
@@ -313,6 +312,15 @@ impl<'a> Machine<'a> {
                 self.pay(call, &values, result)
             }
         }
+    }
+
+    /// Ends the evaluation before a list is made that is beyond the budget.
+    fn check_range(&mut self, count: i64) -> Result<(), Failure> {
+        let cost = count.max(0).cast_unsigned().saturating_add(1 + run_cost::LIST);
+        if self.cost.saturating_add(cost) > self.limit {
+            self.charge(cost)?;
+        }
+        Ok(())
     }
 
     fn pay(&mut self, call: &Call, args: &[Value<'a>], result: Outcome<'a>) -> Outcome<'a> {

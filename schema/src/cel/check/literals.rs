@@ -168,9 +168,8 @@ fn mismatch(id: u32, expected: &Type, found: &Type) -> Mistake {
 fn is_duration(literal: &Literal) -> bool {
     match literal {
         Literal::String(text) => time::parse_duration(text).is_some(),
-        // Has the right type, yet cannot be converted.
-        Literal::Int(_) => false,
-        _ => true,
+        // Numbers and null have the right type, yet cannot be converted.
+        _ => false,
     }
 }
 
@@ -178,6 +177,6 @@ fn is_timestamp(literal: &Literal) -> bool {
     match literal {
         Literal::String(text) => time::parse_timestamp(text).is_some_and(|time| time.is_ok()),
         Literal::Int(seconds) => time::from_seconds(*seconds).is_ok(),
-        _ => true,
+        _ => false,
     }
 }

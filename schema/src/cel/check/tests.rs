@@ -197,6 +197,24 @@ fn purposes_have_types() {
     );
 }
 
+/// SCH-50: what has the right type may yet be no duration.
+#[test]
+fn constants_are_looked_at() {
+    let decl = declared(&json!({"type": "string"}), Place::Below);
+    for (text, name) in [
+        ("duration(null) == duration('1s')", "duration"),
+        ("duration(5) == duration('1s')", "duration"),
+        ("timestamp(null) == timestamp(5)", "timestamp"),
+        ("self.matches('[')", "matches"),
+    ] {
+        let why = refused(text, &decl, Purpose::Rule);
+        assert!(
+            why.contains(&format!(": invalid {name} argument\n")),
+            "{text}: {why}"
+        );
+    }
+}
+
 /// SCH-53
 #[test]
 fn old_self_is_noticed() {

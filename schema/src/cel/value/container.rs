@@ -1,7 +1,7 @@
 //! Lists and maps.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map as JsonMap, Value as Json};
@@ -93,17 +93,17 @@ impl<'a> List<'a> {
             values.extend(other.iter().collect::<Result<Vec<_>, _>>()?);
             return Ok(Value::List(List::Joined(Arc::new(values))));
         };
+        let mut known = match node.list_type {
+            ListType::Set => super::equal::elements(&self)?,
+            _ => BTreeSet::new(),
+        };
         let mut values = self.into_values()?;
         match &node.list_type {
             ListType::Atomic => values.extend(other.iter().collect::<Result<Vec<_>, _>>()?),
             ListType::Set => {
                 for value in other.iter() {
                     let value = value?;
-                    let mut known = false;
-                    for old in &values {
-                        known |= super::equal::same_element(old, &value)?;
-                    }
-                    if !known {
+                    if known.insert(super::equal::Element::of(&value)?) {
                         values.push(value);
                     }
                 }
