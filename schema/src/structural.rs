@@ -56,16 +56,13 @@ impl Structural {
     /// Reads a schema that is known to be structural, or whose mistakes are reported elsewhere; keywords with values
     /// of a wrong type count as absent.
     pub(crate) fn decode(schema: &Value) -> Self {
-        Self {
-            root: Arc::new(Node::decode(schema)),
-            programs: Arc::default(),
-        }
+        Self::of_node(Node::decode(schema))
     }
 
-    /// A part of a schema as one of its own.
-    pub(crate) fn of(root: Node) -> Self {
+    /// A schema of its own from a node.
+    pub(crate) fn of_node(node: Node) -> Self {
         Self {
-            root: Arc::new(root),
+            root: Arc::new(node),
             programs: Arc::default(),
         }
     }
