@@ -217,7 +217,7 @@ impl Call<'_> {
         let live = live.unwrap_or(&nothing);
         let apply = |live: &Value| {
             fields
-                .apply(live, config, &options.field_manager, &now, options.force)
+                .apply(live, config, &options.field_manager, &now, options.on_conflict)
                 .map_err(refused)
         };
         match self.info.origin {
@@ -333,7 +333,7 @@ impl Call<'_> {
     pub(super) fn apply_scale(&self, live: &Value, config: &Value, options: &WriteOptions) -> Result<Value> {
         let now = self.engine.clock().now_text();
         Self::scale_fields()
-            .apply(live, config, &options.field_manager, &now, options.force)
+            .apply(live, config, &options.field_manager, &now, options.on_conflict)
             .map_err(refused)
     }
 
@@ -411,14 +411,14 @@ fn take_owners(object: &mut Value, mut from: Value) {
 fn refused(error: ApplyError) -> ApiError {
     match error {
         ApplyError::BadRequest(why) => ApiError::bad_request(why),
-        // Upstream has no reason for it either.
-        ApplyError::Failed(why) => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "", why),
         ApplyError::Conflicts(conflicts) => {
             let refused = ApiError::new(StatusCode::CONFLICT, "Conflict", conflicts.to_string());
             conflicts.0.iter().fold(refused, |error, conflict| {
                 error.with_cause("FieldManagerConflict", conflict.message(), conflict.field())
             })
         }
+        // Upstream has no reason for it either.
+        other => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "", other.to_string()),
     }
 }
 

@@ -128,7 +128,7 @@ proptest! {
         live["metadata"]["managedFields"] = json!([{
             "manager": "m", "operation": "Update", "apiVersion": VERSION, "fieldsType": "FieldsV1", "fieldsV1": fields,
         }]);
-        if let Ok(applied) = manager.apply(&live, &object(&spec), "m", NOW, true) {
+        if let Ok(applied) = manager.apply(&live, &object(&spec), "m", NOW, OnConflict::Take) {
             prop_assert!(Owners::decode(&applied).is_ok());
         }
     }
@@ -201,12 +201,12 @@ proptest! {
         let mut live = fields.nothing.clone();
         for (who, spec) in steps {
             let (who, config) = (format!("m{who}"), object(&spec));
-            let new = fields.apply(&live, &config, &who, NOW, true).expect("applied");
+            let new = fields.apply(&live, &config, &who, NOW, OnConflict::Take).expect("applied");
             // What was emptied and not removed is null, which a server refuses.
             if has_null(&new) {
                 break;
             }
-            let again = fields.apply(&new, &config, &who, LATER, false).expect("no conflict with oneself");
+            let again = fields.apply(&new, &config, &who, LATER, OnConflict::Refuse).expect("no conflict with oneself");
             prop_assert_eq!(&again, &new);
             let applied = typed(&kind.object_type, &spec);
             let merged = Typed::of(&kind.object_type, json!({"spec": new["spec"]}), Duplicates::Refused)
