@@ -95,8 +95,6 @@
 //!   `apiextensions.k8s.io`: 404. So RBAC, admission, storage, networking and policy kinds cannot be stored.
 //!
 //! Not there yet, and passed over:
-//! - Rules in CEL are part of a schema and are neither compiled nor evaluated; writing a CRD that has any is answered
-//!   with a `Warning`.
 //! - Nobody is refused anything: there is no authorization, and `Impersonate-*` headers are not read. Bad credentials
 //!   are refused over sockets.
 //! - No admission but that of the namespaces' lifecycle: no webhooks or policies, no ServiceAccount of Pods, quota or

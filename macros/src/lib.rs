@@ -197,6 +197,12 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     run(input.into(), apply).into()
 }
 
+/// Makes the schema of a type, as controller-gen would.
+#[proc_macro_derive(KubeSchema, attributes(kube, x_kube, schemars, serde))]
+pub fn derive_kube_schema(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    run(input.into(), kube_schema).into()
+}
+
 fn run(input: TokenStream, expand: fn(&DeriveInput, &mut Errors) -> TokenStream) -> TokenStream {
     let input: DeriveInput = match syn::parse2(input) {
         Ok(input) => input,
@@ -225,6 +231,14 @@ fn apply(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
     let attrs = attrs::apply::read(input, errors);
     match model::apply::build(input, &attrs, errors) {
         Some(model) => emit::apply(&model),
+        None => TokenStream::new(),
+    }
+}
+
+fn kube_schema(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
+    let attrs = attrs::schema::of_type(&input.attrs, errors);
+    match model::schema::build(input, attrs, errors) {
+        Some(model) => emit::schema(&model),
         None => TokenStream::new(),
     }
 }

@@ -109,6 +109,82 @@ fn clientset() {
 }
 
 #[test]
+fn smallest_schema() {
+    let text = expand(
+        crate::kube_schema,
+        quote! {
+            pub struct Port {
+                pub name: String,
+            }
+        },
+    );
+    // Two impls, of which one is constants. A change that raises this says why.
+    assert_eq!(text.lines().count(), 30);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn schemas_of_all_forms() {
+    let text = [
+        quote! {
+            /// A thing.
+            #[kube(at_most_one_of("a", "b"), max_properties = 3, crates(kubewright = "my::kubewright"))]
+            struct Thing<T> {
+                #[kube(minimum = LIMIT, validation = rule())]
+                a: Option<i32>,
+                #[kube(schema_default)]
+                #[serde(default = "f")]
+                b: String,
+                #[serde(flatten)]
+                rest: Rest,
+                #[kube(list_map_keys("name"), max_items = 3)]
+                ports: Vec<Port>,
+                inner: T,
+                #[schemars(schema_with = "f")]
+                with: X,
+            }
+        },
+        quote! {
+            struct Checked {
+                #[kube(list_map_keys("name"))]
+                ports: Vec<Port>,
+                #[kube(minimum = 1)]
+                a: Named,
+                #[kube(default = "B")]
+                phase: Phase,
+                map: HashMap<Key, i32>,
+                set: BTreeSet<Named>,
+                #[serde(flatten)]
+                rest: Rest,
+            }
+        },
+        quote!(
+            struct Name(#[kube(max_length = 3)] String);
+        ),
+        quote!(
+            #[serde(rename_all = "kebab-case")]
+            enum Phase {
+                PendingNow,
+                Running,
+            }
+        ),
+        quote!(
+            #[serde(tag = "t", content = "c")]
+            enum E {
+                A,
+                B(X),
+                C { x: i32 },
+            }
+        ),
+    ];
+    let text: Vec<String> = text
+        .into_iter()
+        .map(|input| expand(crate::kube_schema, input))
+        .collect();
+    insta::assert_snapshot!(text.join("\n"));
+}
+
+#[test]
 fn mistakes_do_not_hide_one_another() {
     let found = mistakes(
         crate::custom_resource,

@@ -132,7 +132,7 @@ pub use crd::KindInfo;
 pub use kube::core::crd::v1::CustomResourceExt;
 #[cfg(feature = "client")]
 pub use kubewright_macros::Clientset;
-pub use kubewright_macros::{Apply, CustomResource};
+pub use kubewright_macros::{Apply, CustomResource, KubeSchema};
 
 pub use k8s_openapi;
 pub use kube;

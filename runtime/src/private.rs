@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** an object's JSON is the same whether this crate's derive or kube-derive 5 made its type.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext;
+use kubewright_schema::build::{BuildError, Built};
 use schemars::generate::SchemaGenerator;
 use serde::ser::SerializeStruct;
 
@@ -26,11 +26,12 @@ pub use k8s_openapi::{Metadata, Resource};
 pub use kube;
 pub use kube::core as kube_core;
 pub use kube::core::ApiResource;
+pub use kubewright_schema::shape;
 pub use schemars::{JsonSchema, Schema, generate::SchemaGenerator as Generator};
 pub use serde;
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::borrow::Cow;
-pub use std::string::String;
+pub use std::string::{String, ToString};
 
 /// Stands for the status of a kind that has none; no value of it is ever read or written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
@@ -92,12 +93,43 @@ pub mod cel {
     }
 }
 
+/// A rule of kube's as JSON.
+pub fn rule(rule: impl Into<kube::core::Rule>) -> serde_json::Value {
+    serde_json::to_value(rule.into()).expect("a rule is strings and a flag")
+}
+
+/// kube's merge strategy as keywords. The server knows one keyword for maps and structs.
+pub fn merge_strategy(node: &mut shape::Node, strategy: impl Into<kube::core::cel::MergeStrategy>) {
+    use kube::core::cel::MergeStrategy;
+    use kube::core::{ListMerge, MapMerge, StructMerge};
+
+    const LIST: &str = "x-kubernetes-list-type";
+    const MAP: &str = "x-kubernetes-map-type";
+    match strategy.into() {
+        MergeStrategy::ListType(ListMerge::Atomic) => node.set(&[LIST], "atomic"),
+        MergeStrategy::ListType(ListMerge::Set) => node.set(&[LIST], "set"),
+        MergeStrategy::ListType(ListMerge::Map(keys)) => {
+            node.set(&[LIST], "map");
+            node.set(&["x-kubernetes-list-map-keys"], keys);
+        }
+        MergeStrategy::MapType(MapMerge::Atomic) | MergeStrategy::StructType(StructMerge::Atomic) => {
+            node.set(&[MAP], "atomic");
+        }
+        MergeStrategy::MapType(MapMerge::Granular) | MergeStrategy::StructType(StructMerge::Granular) => {
+            node.set(&[MAP], "granular");
+        }
+    }
+}
+
+/// Compiles where `T` derives `KubeSchema`, which reads attributes of fields.
+pub const fn has_shape<T: shape::Shaped>() {}
+
 /// How a kind's schema is made.
-pub type SchemaFn = fn() -> Result<apiext::JSONSchemaProps, crate::crd::SchemaError>;
+pub type SchemaFn = fn() -> Result<Built, BuildError>;
 
 /// That `T`'s own schema, as a definition takes it, is its kind's.
 pub const fn schema_of<T: JsonSchema>() -> Option<SchemaFn> {
-    Some(crate::crd::schema_of::<T>)
+    Some(kubewright_schema::build::build::<T>)
 }
 
 /// An object taken apart: metadata, spec, status.
@@ -235,6 +267,9 @@ where
         (true, true) => FlatWithStatus::<K::Spec, K::Status>::json_schema(generator),
         (true, false) => Flat::<K::Spec>::json_schema(generator),
     };
+    if !K::INFO.flat && has_exact_spec(&schema, generator) {
+        schema.insert(shape::MARK.to_owned(), serde_json::json!({"exact": true}));
+    }
     let (title, description) = title_and_description(K::INFO.description);
     for (keyword, text) in [("title", title), ("description", description)] {
         if !text.is_empty() {
@@ -242,6 +277,23 @@ where
         }
     }
     schema
+}
+
+/// Whether the spec derives `KubeSchema`; the root then has its shape too. A flattened spec brings its mark along.
+fn has_exact_spec(root: &Schema, generator: &SchemaGenerator) -> bool {
+    let Some(mut spec) = root
+        .get("properties")
+        .and_then(|properties| properties.get("spec"))
+    else {
+        return false;
+    };
+    let reference = spec.get("$ref").and_then(serde_json::Value::as_str);
+    if let Some(name) = reference.and_then(|reference| reference.rsplit('/').next())
+        && let Some(definition) = generator.definitions().get(name)
+    {
+        spec = definition;
+    }
+    spec.get(shape::MARK).and_then(|mark| mark.get("exact")) == Some(&serde_json::Value::Bool(true))
 }
 
 /// A doc comment as schemars' derive reads it: a heading in the first line is the title.
@@ -259,7 +311,7 @@ fn title_and_description(doc: &str) -> (&str, &str) {
 
 /// Adds a CEL rule to the root of a schema.
 pub fn add_rule(schema: &mut Schema, rule: impl Into<kube::core::Rule>) {
-    let rule = serde_json::to_value(rule.into()).expect("a rule is strings and a flag");
+    let rule = self::rule(rule);
     let rules = schema
         .ensure_object()
         .entry("x-kubernetes-validations")

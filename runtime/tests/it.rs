@@ -21,5 +21,15 @@ mod differential;
 mod events;
 #[path = "it/finalizer.rs"]
 mod finalizer;
+#[path = "it/golden.rs"]
+mod golden;
 #[path = "it/informer.rs"]
 mod informer;
+#[path = "it/kube_schema.rs"]
+mod kube_schema;
+#[path = "it/rook.rs"]
+mod rook;
+#[path = "it/tfjob.rs"]
+mod tfjob;
+#[path = "it/twins.rs"]
+mod twins;

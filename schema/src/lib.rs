@@ -1,6 +1,7 @@
 //! Structural schemas for Kubernetes: build, check, prune, default, validate. No I/O, no async.
 //!
-//! A server's way with a custom resource is [`prepare`] (numbers, nulls, defaults, pruning), then [`validate`]. The
+//! A server's way with a custom resource is [`prepare`] (numbers, nulls, defaults, pruning), then [`validate`] or
+//! [`validate_update`] (values, lists, rules in CEL). The
 //! schema comes from a CRD version through [`Structural::from_json`]; CRDs themselves are checked by [`crd`].
 //! `build` makes schemas from Rust types.
 //!
@@ -13,6 +14,7 @@ pub mod apply;
 #[cfg(feature = "schemars")]
 pub mod build;
 mod cel;
+pub mod compare;
 pub mod crd;
 mod error;
 mod format;
@@ -23,11 +25,16 @@ mod names;
 mod path;
 mod prune;
 mod regexp;
+#[cfg(feature = "schemars")]
+#[doc(hidden)]
+pub mod shape;
 mod structural;
 mod validate;
 
 pub use error::{ErrorKind, FieldError, message_of};
-pub use lint::{LINTS, Lint, Severity, lint};
+pub use lint::{LINTS, Lint, Severity, is_final, lint};
 pub use prune::{default, drop_nulls, normalize_numbers, prepare, prune};
 pub use structural::{Rule, Structural};
-pub use validate::{blocks_rules, undecodable, validate, validate_status};
+pub use validate::{
+    Verdict, undecodable, validate, validate_status, validate_status_update, validate_update,
+};

@@ -3,19 +3,26 @@
 //! **Invariant:** a [`Structural`] never changes after it is built; properties are sorted by name, and keywords that
 //! mean nothing (`format: uint32`) are gone. Patterns are compiled when the first value meets them.
 
+mod properties;
+
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
+use crate::cel::RuleNode;
 use crate::error::{FieldError, join};
 use crate::format::Format;
 use crate::regexp::Pattern;
+
+pub(crate) use self::properties::{Properties, hash, mix};
 
 /// A structural schema, ready to walk. Cloning shares it.
 #[derive(Clone)]
 pub struct Structural {
     pub(crate) root: Arc<Node>,
+    /// Compiled when the first object is validated.
+    programs: Arc<OnceLock<Option<RuleNode>>>,
 }
 
 impl Structural {
@@ -23,7 +30,7 @@ impl Structural {
     ///
     /// # Errors
     /// Everything for which an API server refuses the schema in a CRD, with the server's texts and paths that begin
-    /// with `openAPIV3Schema`. Rules in CEL are carried, not compiled.
+    /// with `openAPIV3Schema`. Rules in CEL are compiled and costed too.
     pub fn from_json(schema: &Value) -> Result<Self, Vec<FieldError>> {
         let mut errors = crate::crd::schema_shape(schema);
         if errors.is_empty() {
@@ -36,18 +43,44 @@ impl Structural {
         }
     }
 
+    /// Reads a schema that was accepted before: [`crd::decode`](crate::crd::decode) has read it and
+    /// [`crd::validate`](crate::crd::validate) found nothing in it. That is not checked again; keywords with values of a
+    /// wrong type count as absent.
+    pub fn from_accepted(schema: &Value) -> Self {
+        Self::decode(schema)
+    }
+
     /// Reads a schema that is known to be structural, or whose mistakes are reported elsewhere; keywords with values
     /// of a wrong type count as absent.
     pub(crate) fn decode(schema: &Value) -> Self {
         Self {
             root: Arc::new(Node::decode(schema)),
+            programs: Arc::default(),
         }
+    }
+
+    /// The schema of one node alone.
+    pub(crate) fn of_node(node: &Node) -> Self {
+        Self {
+            root: Arc::new(node.clone()),
+            programs: Arc::default(),
+        }
+    }
+
+    /// The rules of a whole object, ready to run; none if there are none.
+    pub(crate) fn programs(&self) -> Option<&RuleNode> {
+        if !self.root.rules_below {
+            return None;
+        }
+        self.programs
+            .get_or_init(|| RuleNode::of_resource(&self.root))
+            .as_ref()
     }
 
     /// The rules in CEL (`x-kubernetes-validations`) of this schema, each with the path of its schema node.
     ///
-    /// [`validate`](crate::validate) does not evaluate them; whoever does finds them here. Paths are those of the
-    /// schema: `spec`, `spec.ports[]` for items, `spec.labels[*]` for map values.
+    /// Paths are those of the schema: `spec`, `spec.ports[]` for items, `spec.labels[*]` for map values.
+    /// [`validate`](crate::validate) evaluates the rules.
     pub fn rules(&self) -> Vec<(String, &Rule)> {
         let mut found = Vec::new();
         self.root.collect_rules("", &mut found);
@@ -136,6 +169,16 @@ pub(crate) enum Additional {
     Schema(Box<Node>),
 }
 
+impl Additional {
+    /// The schema of values, where there is one.
+    pub(crate) fn schema(&self) -> Option<&Node> {
+        match self {
+            Self::Schema(node) => Some(node),
+            _ => None,
+        }
+    }
+}
+
 /// One schema.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -143,11 +186,15 @@ pub(crate) struct Node {
     pub(crate) nullable: bool,
     pub(crate) preserve: bool,
     pub(crate) embedded: bool,
-    pub(crate) default: Option<Value>,
-    pub(crate) properties: Box<[(Box<str>, Node)]>,
+    /// Of a property: whether the node above requires it.
+    pub(crate) required: bool,
+    pub(crate) default: Option<Box<Value>>,
+    pub(crate) properties: Properties,
     pub(crate) additional: Additional,
     pub(crate) items: Option<Box<Node>>,
     pub(crate) list_type: ListType,
+    /// Whether server-side apply takes an object as a whole (`x-kubernetes-map-type: atomic`).
+    pub(crate) atomic_map: bool,
     pub(crate) rules: Box<[Rule]>,
     pub(crate) checks: Option<Box<Checks>>,
     /// Whether this node or one below has a default.
@@ -156,24 +203,33 @@ pub(crate) struct Node {
     pub(crate) embedded_below: bool,
     /// Whether this node or one below is a set or a map in list form.
     pub(crate) lists_below: bool,
+    /// Whether this node or one below has rules.
+    pub(crate) rules_below: bool,
 }
 
 /// Value validation; most nodes have none.
+///
+/// The order is that of memory: what strings and objects need stands together.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub(crate) struct Checks {
     pub(crate) format: Option<(Format, Box<str>)>,
+    pub(crate) required: Box<[Box<str>]>,
+    /// How many properties are [required](Node::required); `None` if some that are not declared are required as well.
+    pub(crate) required_properties: Option<u32>,
+    /// Whether a value of the right type fits the junctors: there are none, or those that int-or-string may have.
+    pub(crate) junctors_follow: bool,
+    pub(crate) values: Box<[Value]>,
+    pub(crate) max_properties: Option<i64>,
+    pub(crate) min_properties: Option<i64>,
+    pub(crate) pattern: Option<Pattern>,
+    pub(crate) max_length: Option<i64>,
+    pub(crate) min_length: Option<i64>,
     pub(crate) maximum: Option<Bound>,
     pub(crate) minimum: Option<Bound>,
     pub(crate) multiple_of: Option<f64>,
-    pub(crate) max_length: Option<i64>,
-    pub(crate) min_length: Option<i64>,
-    pub(crate) pattern: Option<Pattern>,
     pub(crate) max_items: Option<i64>,
     pub(crate) min_items: Option<i64>,
-    pub(crate) max_properties: Option<i64>,
-    pub(crate) min_properties: Option<i64>,
-    pub(crate) required: Box<[Box<str>]>,
-    pub(crate) values: Box<[Value]>,
     pub(crate) all_of: Box<[Node]>,
     pub(crate) any_of: Box<[Node]>,
     pub(crate) one_of: Box<[Node]>,
@@ -242,18 +298,12 @@ impl Reading {
 impl Node {
     /// The schema of a declared property.
     pub(crate) fn property(&self, name: &str) -> Option<&Node> {
-        self.properties
-            .binary_search_by(|(key, _)| (**key).cmp(name))
-            .ok()
-            .map(|index| &self.properties[index].1)
+        self.properties.get(name)
     }
 
     /// The schema of a key: the property's, else that of additional ones.
     pub(crate) fn field(&self, name: &str) -> Option<&Node> {
-        self.property(name).or(match &self.additional {
-            Additional::Schema(node) => Some(node),
-            _ => None,
-        })
+        self.property(name).or(self.additional.schema())
     }
 
     pub(crate) fn decode(schema: &Value) -> Self {
@@ -284,14 +334,14 @@ impl Node {
             Some("string") => Type::String,
             Some(_) => Type::Unknown,
         };
-        let mut properties: Vec<(Box<str>, Node)> = map
-            .get("properties")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .map(|(name, schema)| (name.as_str().into(), Node::read(schema, reading)))
-            .collect();
-        properties.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut properties = Properties::new(
+            map.get("properties")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+                .map(|(name, schema)| (name.as_str().into(), Node::read(schema, reading)))
+                .collect(),
+        );
         let additional = match map.get("additionalProperties") {
             Some(Value::Bool(true)) => Additional::Any,
             Some(Value::Bool(false)) => Additional::Forbidden,
@@ -310,41 +360,43 @@ impl Node {
         let default = map
             .get("default")
             .filter(|value| !value.is_null())
-            .map(|value| reading.value(value));
-        let checks = Checks::decode(map, if int_or_string { None } else { type_name }, reading);
+            .map(|value| Box::new(reading.value(value)));
+        let mut checks = Checks::decode(map, if int_or_string { None } else { type_name }, reading);
+        checks.junctors_follow = checks.junctors_follow(kind);
+        checks.required_properties = mark_required(&mut properties, &checks.required);
         let mut node = Self {
             kind,
             nullable: flag(map, "nullable"),
             preserve: flag(map, "x-kubernetes-preserve-unknown-fields"),
             embedded: flag(map, "x-kubernetes-embedded-resource"),
+            required: false,
             default,
-            properties: properties.into(),
+            properties,
             additional,
             items,
             list_type,
+            atomic_map: map.get("x-kubernetes-map-type").and_then(Value::as_str) == Some("atomic"),
             rules: decode_rules(map),
             checks: (!checks.is_empty()).then(|| Box::new(checks)),
             defaults_below: false,
             embedded_below: false,
             lists_below: false,
+            rules_below: false,
         };
         node.defaults_below = node.default.is_some() || node.children().any(|child| child.defaults_below);
         node.embedded_below = node.embedded || node.children().any(|child| child.embedded_below);
         node.lists_below =
             node.list_type != ListType::Atomic || node.children().any(|child| child.lists_below);
+        node.rules_below = !node.rules.is_empty() || node.children().any(|child| child.rules_below);
         node
     }
 
     /// The structural children: properties, additional properties, items.
     pub(crate) fn children(&self) -> impl Iterator<Item = &Node> {
-        let additional = match &self.additional {
-            Additional::Schema(node) => Some(&**node),
-            _ => None,
-        };
         self.properties
             .iter()
             .map(|(_, node)| node)
-            .chain(additional)
+            .chain(self.additional.schema())
             .chain(self.items.as_deref())
     }
 
@@ -402,6 +454,7 @@ impl Checks {
             max_properties: whole("maxProperties"),
             min_properties: whole("minProperties"),
             required: strings(map, "required"),
+            required_properties: None,
             values: map
                 .get("enum")
                 .and_then(Value::as_array)
@@ -416,8 +469,35 @@ impl Checks {
                 .get("not")
                 .filter(|not| not.is_object())
                 .map(|not| Box::new(Node::read(not, reading))),
+            junctors_follow: false,
         }
     }
+
+    fn junctors_follow(&self, kind: Type) -> bool {
+        let int_or_string = |members: &[Node]| {
+            let kinds = [Type::Integer, Type::String];
+            members.len() == 2
+                && members
+                    .iter()
+                    .zip(kinds)
+                    .all(|(member, kind)| member.kind == kind && member.checks.is_none())
+        };
+        self.all_of.is_empty()
+            && self.one_of.is_empty()
+            && self.not.is_none()
+            && (self.any_of.is_empty() || kind == Type::IntOrString && int_or_string(&self.any_of))
+    }
+}
+
+/// Marks the properties that are required. Returns how many are; `None` if something else is required too.
+fn mark_required(properties: &mut Properties, required: &[Box<str>]) -> Option<u32> {
+    let mut count = 0;
+    for name in required {
+        let node = properties.get_mut(name)?;
+        count += u32::from(!node.required);
+        node.required = true;
+    }
+    Some(count)
 }
 
 fn flag(map: &Map<String, Value>, key: &str) -> bool {

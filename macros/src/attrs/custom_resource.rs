@@ -3,11 +3,11 @@
 use proc_macro2::Span;
 use serde_json::{Map, Value as Json};
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Expr, Field, Ident, Lit, LitStr, Meta, Path};
+use syn::{Data, DeriveInput, Expr, Field, Ident, Lit, LitStr, Meta, Path};
 
 use super::crates::Crates;
 use super::item::{Item, Value, items_of, once, split, strings, ungroup};
-use super::suggest;
+use super::{rule, schema, suggest};
 use crate::errors::Errors;
 
 /// Everything that may stand in `#[kube(...)]` on a spec.
@@ -43,6 +43,8 @@ pub(crate) struct KubeAttrs {
     pub(crate) deprecated: Option<Deprecated>,
     pub(crate) apply: Option<bool>,
     pub(crate) crates: Option<Crates>,
+    /// Where something stands that `KubeSchema` reads: attributes of fields and variants, and its keys of types.
+    pub(crate) shaped: Option<Span>,
 }
 
 /// `deprecated` or `deprecated = "warning"`.
@@ -70,7 +72,7 @@ pub(crate) struct Column {
     pub(crate) priority: Option<i32>,
 }
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "group",
     "version",
     "kind",
@@ -109,7 +111,7 @@ pub(crate) fn read(input: &DeriveInput, errors: &mut Errors) -> KubeAttrs {
     for item in items_of(&input.attrs, "kube", errors) {
         attrs.take(&item, errors);
     }
-    refuse_misplaced(input, errors);
+    attrs.shaped = attrs.shaped.or_else(|| on_parts(input));
     refuse_markers(input, errors);
     attrs
 }
@@ -189,12 +191,16 @@ impl KubeAttrs {
                 }
             }
             "validation" => match &item.value {
-                Value::Expr(expr) => self.validations.push(expr.clone()),
+                Value::Expr(expr) => {
+                    rule::check_in(expr, errors);
+                    self.validations.push(expr.clone());
+                }
                 _ => errors.at(
                     item.span(),
                     "write `validation = \"self.spec...\"` or `validation = Rule::new(\"...\")`",
                 ),
             },
+            _ if schema::is_type_key(&name) => self.shaped = self.shaped.or(Some(key.span())),
             _ => errors.at(key.span(), suggest::unknown("kube", &name, KEYS)),
         }
     }
@@ -387,26 +393,15 @@ fn refuse_rest(map: &Map<String, Json>, known: &[&str], span: Span, errors: &mut
     }
 }
 
-/// The derive registers `#[kube]` for the whole item, so the compiler would accept it on fields and variants and
-/// say nothing.
-fn refuse_misplaced(input: &DeriveInput, errors: &mut Errors) {
-    let mut refuse = |attrs: &[Attribute], place: &str| {
-        for attr in attrs.iter().filter(|attr| attr.path().is_ident("kube")) {
-            errors.at(
-                attr.path().span(),
-                format!(
-                    "#[kube(...)] stands on the type, not on a {place}; for rules of a field write \
-                     `#[schemars(range(min = 1, max = 10))]` or the like"
-                ),
-            );
-        }
-    };
-    for field in fields(input) {
-        refuse(&field.attrs, "field");
-    }
-    for variant in variants(input) {
-        refuse(&variant.attrs, "variant");
-    }
+/// Where `#[kube]` stands on a field or variant. Only `KubeSchema` reads it there, and a derive cannot see which others
+/// are made: a constant asks for it.
+fn on_parts(input: &DeriveInput) -> Option<Span> {
+    let on_fields = fields(input).into_iter().flat_map(|field| &field.attrs);
+    let on_variants = variants(input).into_iter().flat_map(|variant| &variant.attrs);
+    on_fields
+        .chain(on_variants)
+        .find(|attr| attr.path().is_ident("kube"))
+        .map(|attr| attr.path().span())
 }
 
 /// Lines of kubebuilder and code-generator that were left in a doc comment: nothing reads them, and they would

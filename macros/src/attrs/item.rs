@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a malformed entry is one error; the entries around it are still read.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
@@ -22,6 +22,8 @@ pub(crate) enum Value {
     Flag,
     Expr(Expr),
     List(TokenStream, Span),
+    /// Braces or brackets: JSON, as in `default = {"a": 1}`.
+    Json(Group),
 }
 
 impl Parse for Item {
@@ -41,6 +43,12 @@ impl Parse for Item {
                     format!("`{key}` has no value; write `{key} = ...`"),
                 ));
             }
+            if let Some(json) = json(input) {
+                return Ok(Self {
+                    key,
+                    value: Value::Json(json),
+                });
+            }
             Value::Expr(input.parse().map_err(|error| {
                 if ended(input) {
                     // syn's own error stands where the attribute was called for, not where the value ends.
@@ -58,6 +66,17 @@ impl Parse for Item {
         };
         Ok(Self { key, value })
     }
+}
+
+/// Braces or brackets that are a whole value.
+fn json(input: ParseStream<'_>) -> Option<Group> {
+    if !input.peek(syn::token::Brace) && !input.peek(syn::token::Bracket) {
+        return None;
+    }
+    let ahead = input.fork();
+    let group = ahead.parse::<Group>().ok().filter(|_| ended(&ahead))?;
+    input.advance_to(&ahead);
+    Some(group)
 }
 
 /// Whether the entry is over.
@@ -131,6 +150,7 @@ impl Item {
             Value::Flag => self.key.span(),
             Value::Expr(expr) => expr.span(),
             Value::List(_, span) => *span,
+            Value::Json(group) => group.span(),
         }
     }
 
@@ -227,7 +247,7 @@ impl Item {
 }
 
 /// The expression inside the invisible group that a `macro_rules!` variable leaves, or inside parentheses.
-pub(super) fn ungroup(expr: &Expr) -> &Expr {
+pub(crate) fn ungroup(expr: &Expr) -> &Expr {
     match expr {
         Expr::Group(group) => ungroup(&group.expr),
         Expr::Paren(paren) => ungroup(&paren.expr),

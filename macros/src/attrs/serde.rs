@@ -6,9 +6,14 @@ use syn::{Attribute, Expr, Field, Lit, LitStr, Meta, Token};
 
 /// The entries of `#[serde(...)]`; serde's own derive reports what cannot be read.
 pub(crate) fn metas(attrs: &[Attribute]) -> Vec<Meta> {
+    metas_of(attrs, "serde")
+}
+
+/// The entries of `#[name(...)]`, where they have the form that most attributes have.
+pub(crate) fn metas_of(attrs: &[Attribute], name: &str) -> Vec<Meta> {
     attrs
         .iter()
-        .filter(|attr| attr.path().is_ident("serde"))
+        .filter(|attr| attr.path().is_ident(name))
         .filter_map(|attr| attr.meta.require_list().ok())
         .filter_map(|list| {
             Punctuated::<Meta, Token![,]>::parse_terminated
@@ -62,22 +67,53 @@ pub(crate) fn name(field: &Field, rename_all: Option<&str>) -> Option<String> {
         return Some(name);
     }
     use syn::ext::IdentExt;
-    let name = field.ident.as_ref()?.unraw().to_string();
-    Some(match rename_all {
-        Some("camelCase") => {
-            // All of serde's names begin in ASCII here: another first letter has no lower case to serde either.
-            let mut name = pascal(&name);
-            if let Some(first) = name.get_mut(..1) {
-                first.make_ascii_lowercase();
-            }
-            name
-        }
-        Some("PascalCase") => pascal(&name),
+    Some(field_name(&field.ident.as_ref()?.unraw().to_string(), rename_all))
+}
+
+/// serde's rules for fields.
+pub(crate) fn field_name(name: &str, rename_all: Option<&str>) -> String {
+    match rename_all {
+        Some("camelCase") => lower_first(pascal(name)),
+        Some("PascalCase") => pascal(name),
         Some("kebab-case") => name.replace('_', "-"),
         Some("UPPERCASE" | "SCREAMING_SNAKE_CASE") => name.to_ascii_uppercase(),
         Some("SCREAMING-KEBAB-CASE") => name.to_ascii_uppercase().replace('_', "-"),
-        _ => name,
-    })
+        _ => name.to_owned(),
+    }
+}
+
+/// serde's rules for variants.
+pub(crate) fn variant_name(name: &str, rename_all: Option<&str>) -> String {
+    match rename_all {
+        Some("lowercase") => name.to_ascii_lowercase(),
+        Some("UPPERCASE") => name.to_ascii_uppercase(),
+        Some("camelCase") => lower_first(name.to_owned()),
+        Some("snake_case") => snake(name),
+        Some("SCREAMING_SNAKE_CASE") => snake(name).to_ascii_uppercase(),
+        Some("kebab-case") => snake(name).replace('_', "-"),
+        Some("SCREAMING-KEBAB-CASE") => snake(name).to_ascii_uppercase().replace('_', "-"),
+        _ => name.to_owned(),
+    }
+}
+
+/// All of serde's names begin in ASCII here: another first letter has no lower case to serde either.
+fn lower_first(mut name: String) -> String {
+    if let Some(first) = name.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    name
+}
+
+/// A word begins at each capital.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for (at, letter) in name.char_indices() {
+        if at > 0 && letter.is_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
 }
 
 /// serde's rule for fields: a letter after an underscore becomes a capital.

@@ -124,6 +124,75 @@ fn marker(key: &str) -> Option<&'static str> {
     })
 }
 
+/// Advice for the names of markers, and of other tools, where the attribute is one of a field or a type.
+pub(crate) fn of_schema(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "Minimum" | "min" => "write `minimum = 1`",
+        "Maximum" | "max" => "write `maximum = 10`",
+        "ExclusiveMinimum" | "exclusiveMinimum" => {
+            "write `exclusive_minimum = 0`, which is the bound and the flag"
+        }
+        "ExclusiveMaximum" | "exclusiveMaximum" => {
+            "write `exclusive_maximum = 10`, which is the bound and the flag"
+        }
+        "MultipleOf" | "multipleOf" => "write `multiple_of = 5`",
+        "MinLength" | "minLength" => "write `min_length = 1`",
+        "MaxLength" | "maxLength" => "write `max_length = 63`",
+        "maxBytes" => "write `max_bytes = 1024`",
+        "Pattern" | "regex" => "write `pattern = \"^[a-z]+$\"`",
+        "MinItems" | "minItems" => "write `min_items = 1`",
+        "MaxItems" | "maxItems" => "write `max_items = 16`",
+        "UniqueItems" | "uniqueItems" | "unique_items" => {
+            "the server refuses it; write `list_type = \"set\"`"
+        }
+        "MinProperties" | "minProperties" => "write `min_properties = 1`",
+        "MaxProperties" | "maxProperties" => "write `max_properties = 8`",
+        "range" => "write `minimum = 1, maximum = 10`",
+        "length" => "write `min_length = 1, max_length = 63`",
+        "Enum" | "enum" | "enum_" => "make the type an enum, or write `enum_values(\"a\", \"b\")`",
+        "enumExclude" => "write `#[kube(skip)]` on the variant",
+        "Format" => "write `format = \"date-time\"`",
+        "Type" | "type" | "type_" => "write `schema_type = \"string\"`",
+        "XValidation" | "xvalidation" | "rule" | "rules" | "cel_rule" | "x_kubernetes_validations" => {
+            "write `validation = \"self > 0\"` or `validation = Rule::new(\"...\").message(\"...\")`"
+        }
+        "XIntOrString" | "IntOrString" => "write `int_or_string`, or give the field the type `IntOrString`",
+        "XEmbeddedResource" | "EmbeddedResource" => "write `embedded_resource`",
+        "XPreserveUnknownFields" | "PreserveUnknownFields" | "pruning" => "write `preserve_unknown_fields`",
+        "Schemaless" => "write `schema = \"none\", preserve_unknown_fields`",
+        "externalDocs" => "write `external_docs(url = \"...\")`",
+        "listType" | "x_kubernetes_list_type" => "write `list_type = \"set\"`",
+        "listMapKey" | "list_map_key" | "listMapKeys" => "write `list_map_keys(\"name\")`",
+        "mapType" | "structType" | "struct_type" => "write `map_type = \"atomic\"`",
+        "patchStrategy" | "patchMergeKey" => "custom kinds have no strategic merge: leave it out",
+        "Optional" | "optional" => "give the field the type `Option<T>`, or `#[serde(default)]`",
+        "Required" => {
+            "fields are required unless they are `Option<T>` or have a default; `required` makes one so"
+        }
+        "Nullable" => "write `nullable`",
+        "Default" => "write `default = ...`",
+        "ExactlyOneOf" => "write `exactly_one_of(\"a\", \"b\")` on the struct",
+        "AtMostOneOf" => "write `at_most_one_of(\"a\", \"b\")` on the struct",
+        "AtLeastOneOf" => "write `at_least_one_of(\"a\", \"b\")` on the struct",
+        "dependentRequired" => "write `requires(\"other\")`",
+        "dependentForbidden" => "write `conflicts_with(\"other\")`",
+        "eachKey" | "each_key" => "write `keys(...)`",
+        "eachVal" | "each_val" => "write `items(...)` for a list, `values(...)` for a map",
+        "neq" => "write `not_equal = ...`",
+        "unionMember" | "unionDiscriminator" | "modeDiscriminator" | "ifMode" => "make it an enum with data",
+        "zeroOrOneOfMember" => "make it an `Option` of an enum with data",
+        "ifEnabled" | "ifDisabled" => "definitions have no feature gates: leave it out",
+        "customUnique" | "customValidation" => "write the rule, as `validation = \"...\"`",
+        "printColumn" | "column" => "write `printcolumn = \"Name\"`",
+        "selectablefield" | "selectableField" | "selectable_field" => "write `selectable`",
+        "maxDescLen" => "write `max_desc_len = 100`",
+        "rename" | "flatten" | "with" | "schema_with" => {
+            "it belongs into `#[serde(...)]` or `#[schemars(...)]`, which are read too"
+        }
+        _ => return None,
+    })
+}
+
 /// Message for a line of a doc comment that is a marker of kubebuilder or code-generator.
 pub(crate) fn leftover(line: &str) -> Option<String> {
     /// Markers without a tool's name in front.

@@ -1,7 +1,7 @@
 //! Schema and CustomResourceDefinition.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 
 use crate::model::custom_resource::{Model, Schema};
 use crate::paths::Paths;
@@ -15,8 +15,13 @@ pub(super) fn emit(model: &Model, paths: &Paths) -> TokenStream {
     } = model;
     let kube_core = paths.kube_core();
     let json_schema = (model.schema == Schema::Derived).then(|| json_schema(model, paths));
+    let spec = &model.spec;
+    let shaped = model
+        .shaped
+        .map(|span| quote_spanned!(span=> const _: () = __k::has_shape::<#spec>();));
     quote! {
         #json_schema
+        #shaped
         impl #kube_core::crd::v1::CustomResourceExt for #root {
             fn crd() -> __k::CustomResourceDefinition {
                 __k::crd::<Self>()

@@ -9,6 +9,7 @@ mod clientset;
 mod definition;
 mod description;
 mod root;
+mod schema;
 mod serde;
 
 use proc_macro2::{Span, TokenStream};
@@ -20,6 +21,7 @@ use crate::paths::Paths;
 
 pub(crate) use apply::apply;
 pub(crate) use clientset::clientset;
+pub(crate) use schema::schema;
 
 /// Everything that `#[derive(CustomResource)]` makes.
 pub(crate) fn custom_resource(model: &Model) -> TokenStream {

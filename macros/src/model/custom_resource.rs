@@ -59,6 +59,8 @@ pub(crate) struct Model {
     /// The spec's apply configuration, where asked for.
     pub(crate) apply: Option<Apply>,
     pub(crate) crates: Crates,
+    /// Where something stands that only `KubeSchema` reads.
+    pub(crate) shaped: Option<Span>,
 }
 
 /// Where the schema of the root comes from.
@@ -156,6 +158,7 @@ pub(crate) fn build(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors)
             Deprecated::Warning(text) => Some(text.value()),
         }),
         apply: apply_of(input, attrs, errors),
+        shaped: attrs.shaped,
         crates: attrs.crates.clone().unwrap_or_default(),
         api_version: format!("{group}/{version}"),
         list_kind: format!("{kind}List"),

@@ -4,3 +4,4 @@ pub(crate) mod apply;
 mod check;
 pub(crate) mod clientset;
 pub(crate) mod custom_resource;
+pub(crate) mod schema;

@@ -23,6 +23,7 @@
 //! written that a server would refuse for another reason than its rules in CEL.
 
 mod directory;
+mod shrink;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ use std::{env, fmt, fs, io};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
-use crate::crd::{self, CheckError, DefinitionError, MergeError};
+use crate::crd::{self, CheckError, DefinitionError, MergeError, Told};
 use crate::kind::CustomKind;
 use directory::{HEADER, orphans, read, rerun_if_changed, set_back, warn};
 
@@ -53,18 +54,20 @@ pub struct Crds {
     kinds: BTreeMap<String, Versions>,
     name: Option<fn(&CustomResourceDefinition) -> String>,
     allowed: Vec<&'static str>,
+    max_description: Option<usize>,
+    max_size: Option<usize>,
     shared: bool,
 }
 
 /// What was added of one kind.
-type Versions = Vec<std::result::Result<CustomResourceDefinition, DefinitionError>>;
+type Versions = Vec<std::result::Result<(CustomResourceDefinition, Told), DefinitionError>>;
 
 impl Crds {
     /// Adds a derived kind. Versions of one kind are added one by one and end up in one file.
     #[must_use]
     pub fn add<K: CustomKind>(mut self) -> Self {
         let versions = self.kinds.entry(K::INFO.crd_name.to_owned()).or_default();
-        versions.push(crd::of::<K>());
+        versions.push(crd::made::<K>());
         self
     }
 
@@ -72,7 +75,8 @@ impl Crds {
     #[must_use]
     pub fn add_definition(mut self, definition: CustomResourceDefinition) -> Self {
         let name = definition.metadata.name.clone().unwrap_or_default();
-        self.kinds.entry(name).or_default().push(Ok(definition));
+        let version = (definition, Told::default());
+        self.kinds.entry(name).or_default().push(Ok(version));
         self
     }
 
@@ -88,6 +92,25 @@ impl Crds {
     #[must_use]
     pub fn allow(mut self, rule: &'static str) -> Self {
         self.allowed.push(rule);
+        self
+    }
+
+    /// Cuts every description to at most so many bytes, where a sentence or else a word ends, as controller-gen's
+    /// `maxDescLen` does; 0 removes all. The default is to keep them whole.
+    #[must_use]
+    pub fn max_desc_len(mut self, bytes: usize) -> Self {
+        self.max_description = Some(bytes);
+        self
+    }
+
+    /// Removes descriptions, the longest first, from a definition whose JSON has more than so many bytes.
+    ///
+    /// `kubectl apply` keeps the whole definition in an annotation and so fails above 262144 bytes; a server stores at
+    /// most about 1.5 MB. There is no default. What is larger still without descriptions is told by
+    /// [`crd::check`](crate::crd::check).
+    #[must_use]
+    pub fn max_size(mut self, bytes: usize) -> Self {
+        self.max_size = Some(bytes);
         self
     }
 
@@ -201,10 +224,14 @@ impl Crds {
         versions: Versions,
     ) -> std::result::Result<CustomResourceDefinition, Vec<BuildError>> {
         let mut definitions = Vec::with_capacity(versions.len());
+        let mut told = Vec::with_capacity(versions.len());
         let mut errors = Vec::new();
         for version in versions {
             match version {
-                Ok(definition) => definitions.push(definition),
+                Ok((definition, of_types)) => {
+                    definitions.push(definition);
+                    told.push(of_types);
+                }
                 Err(error) => errors.push(BuildError::Definition(error)),
             }
         }
@@ -212,8 +239,14 @@ impl Crds {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let definition = crd::merge(definitions).map_err(|error| vec![BuildError::Merge(error)])?;
-        let checked = crd::check_except(&definition, &self.allowed);
+        let mut definition = crd::merge(definitions).map_err(|error| vec![BuildError::Merge(error)])?;
+        if let Some(limit) = self.max_description {
+            shrink::shorten(&mut definition, limit);
+        }
+        if let Some(limit) = self.max_size {
+            shrink::shrink(&mut definition, limit);
+        }
+        let checked = crd::check_told(&definition, &self.allowed, &told);
         let warnings = match &checked {
             Ok(warnings) => warnings,
             Err(error) => &error.warnings,

@@ -5,6 +5,11 @@ use std::fmt;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
+use super::DefinitionError;
+use super::told::{self, Told};
+use crate::kind::CustomKind;
+
+use kubewright_schema::is_final;
 pub use kubewright_schema::{LINTS, Lint, Severity};
 
 /// Looks at a whole definition, its versions merged, as a server would and beyond: for what is refused, what is
@@ -30,19 +35,56 @@ pub use kubewright_schema::{LINTS, Lint, Severity};
 /// # Errors
 /// [`CheckError`] with every fault.
 pub fn check(definition: &CustomResourceDefinition) -> Result<Vec<Lint>, CheckError> {
-    check_except(definition, &[])
+    check_told(definition, &[], &[])
 }
 
-/// As [`check`], without the findings of the rules in `allowed`. A server's refusal is told all the same.
-pub(crate) fn check_except(
+/// Looks at a derived kind: makes its definition and [checks](check) it, with what is doubtful in the Rust types
+/// themselves and cannot be seen in the definition any more.
+///
+/// This is what a test calls so that a mistake is seen before anything is written or deployed. Findings that are only
+/// risky are passed over by `#[kube(allow("..."))]` on the kind, a type or a field.
+///
+/// ```
+/// # use kubewright::schemars::JsonSchema;
+/// # #[derive(kubewright::CustomResource, serde::Serialize, serde::Deserialize, Clone, Debug, JsonSchema)]
+/// # #[kube(group = "example.com", version = "v1", kind = "Foo")]
+/// # pub struct FooSpec { color: String }
+/// // In a test:
+/// let warnings = kubewright::crd::check_kind::<Foo>()?;
+/// assert!(warnings.is_empty(), "{warnings:?}");
+/// # Ok::<(), kubewright::crd::KindError>(())
+/// ```
+///
+/// # Errors
+/// [`KindError`]: there is no definition, or it has faults. Of a kind with several versions each is looked at alone.
+pub fn check_kind<K: CustomKind>() -> Result<Vec<Lint>, KindError> {
+    let (definition, told) = super::made::<K>()?;
+    Ok(check_told(&definition, &[], &[told])?)
+}
+
+/// Why a kind is not as it should be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KindError {
+    /// A type's schema cannot stand in a definition.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// A server would refuse the definition, drop parts of it, or accept it in vain.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+}
+
+/// As [`check`], with what the types of the kind say, and without the findings of the rules in `allowed`. A server's
+/// refusal is told all the same.
+pub(crate) fn check_told(
     definition: &CustomResourceDefinition,
     allowed: &[&str],
+    told: &[Told],
 ) -> Result<Vec<Lint>, CheckError> {
     let json = serde_json::to_value(definition).expect("a definition's maps have strings as keys");
-    let (faults, warnings): (Vec<Lint>, Vec<Lint>) = kubewright_schema::lint(&json)
-        .into_iter()
-        .filter(|lint| is_final(lint) || !allowed.contains(&lint.id))
-        .partition(is_fault);
+    let mut found = told::sift(definition, kubewright_schema::lint(&json), told);
+    found.retain(|lint| is_final(lint.id) || !allowed.contains(&lint.id));
+    let (faults, warnings): (Vec<Lint>, Vec<Lint>) = found.into_iter().partition(is_fault);
     if faults.is_empty() {
         return Ok(warnings);
     }
@@ -52,11 +94,6 @@ pub(crate) fn check_except(
         faults,
         warnings,
     })
-}
-
-/// Whether the server itself has the last word.
-fn is_final(lint: &Lint) -> bool {
-    matches!(lint.id, "refused" | "undecodable")
 }
 
 /// Definitions that other tools made are not refused for what those make of ordinary fields: schemars gives a `u32`
@@ -142,7 +179,7 @@ fn shortened(message: &str) -> Cow<'_, str> {
 
 /// What to write instead, where the words are the server's, which knows nothing of attributes.
 fn advice(lint: &Lint) -> Option<&'static str> {
-    if !is_final(lint) {
+    if !is_final(lint.id) {
         return None;
     }
     let (path, text) = (lint.path.as_str(), lint.message.as_str());

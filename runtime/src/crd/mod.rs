@@ -6,18 +6,20 @@
 mod check;
 mod info;
 mod merge;
+mod told;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use schemars::JsonSchema;
 
 use crate::kind::CustomKind;
 
-pub use check::{CheckError, LINTS, Lint, Severity, check};
+pub use check::{CheckError, KindError, LINTS, Lint, Severity, check, check_kind};
 #[cfg(feature = "build")]
-pub(crate) use check::{check_except, describe};
+pub(crate) use check::{check_told, describe};
 pub use info::{Column, Deprecation, KindInfo, ScalePaths};
 pub use merge::{MergeError, merge};
+#[cfg(feature = "build")]
+pub(crate) use told::Told;
 
 /// A kind's definition, with one version.
 ///
@@ -26,13 +28,42 @@ pub use merge::{MergeError, merge};
 /// # Errors
 /// [`DefinitionError`] where the kind's schema cannot stand in a definition.
 pub fn of<K: CustomKind>() -> Result<apiext::CustomResourceDefinition, DefinitionError> {
-    let schema = K::SCHEMA.map(|schema| schema()).transpose();
-    let schema = schema.map_err(|source| DefinitionError {
-        kind: K::INFO.kind,
-        version: K::INFO.version,
+    made::<K>().map(|(definition, _)| definition)
+}
+
+/// As [`of`], with what the types say besides.
+pub(crate) fn made<K: CustomKind>() -> Result<(apiext::CustomResourceDefinition, told::Told), DefinitionError>
+{
+    made_of(K::INFO, K::SCHEMA)
+}
+
+fn made_of(
+    info: &'static KindInfo,
+    schema: Option<crate::__private0::SchemaFn>,
+) -> Result<(apiext::CustomResourceDefinition, told::Told), DefinitionError> {
+    let failed = |source| DefinitionError {
+        kind: info.kind,
+        version: info.version,
         source,
-    })?;
-    Ok(definition(K::INFO, schema))
+    };
+    let built = schema.map(|schema| schema()).transpose();
+    let built = built.map_err(|error| failed(error.into()))?;
+    let told = told::Told::new(info, built.as_ref());
+    let Some(built) = built else {
+        return Ok((definition(info, None), told));
+    };
+    let schema = serde_json::from_value(built.schema).map_err(|error| failed(error.into()))?;
+    let mut definition = definition(info, Some(schema));
+    for version in &mut definition.spec.versions {
+        // After those of the kind: what fields declare.
+        let columns = built.columns.iter().map(field_column);
+        extend(&mut version.additional_printer_columns, columns);
+        let selectable = built.selectable.iter().map(|path| apiext::SelectableField {
+            json_path: path.clone(),
+        });
+        extend(&mut version.selectable_fields, selectable);
+    }
+    Ok((definition, told))
 }
 
 /// A type whose schema cannot stand in a CustomResourceDefinition.
@@ -54,12 +85,6 @@ pub enum SchemaError {
     /// A keyword that was written by hand has a value of the wrong type.
     #[error("a keyword has a value that the server would not read")]
     Keyword(#[from] serde_json::Error),
-}
-
-/// A type's schema in the form that a CustomResourceDefinition takes.
-pub(crate) fn schema_of<T: JsonSchema>() -> Result<apiext::JSONSchemaProps, SchemaError> {
-    let schema = kubewright_schema::build::structural_schema::<T>()?;
-    Ok(serde_json::from_value(schema)?)
 }
 
 /// The definition that `info` describes, with `schema` where there is one.
@@ -131,6 +156,23 @@ fn column(column: &Column) -> apiext::CustomResourceColumnDefinition {
         description: column.description.map(str::to_owned),
         format: column.format.map(str::to_owned),
         priority: column.priority,
+    }
+}
+
+fn field_column(column: &kubewright_schema::build::Column) -> apiext::CustomResourceColumnDefinition {
+    apiext::CustomResourceColumnDefinition {
+        name: column.name.clone(),
+        type_: column.type_.clone(),
+        json_path: column.json_path.clone(),
+        description: column.description.clone(),
+        format: column.format.clone(),
+        priority: column.priority,
+    }
+}
+
+fn extend<T>(list: &mut Option<Vec<T>>, more: impl ExactSizeIterator<Item = T>) {
+    if more.len() > 0 {
+        list.get_or_insert_default().extend(more);
     }
 }
 

@@ -244,6 +244,63 @@ mod doubtful {
     }
 }
 
+mod passed_over {
+    use kubewright::CustomResource;
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(
+        group = "example.com",
+        version = "v1",
+        kind = "Risky",
+        printcolumn(name = "Nope", type_ = "string", json_path = ".spec.nope")
+    )]
+    #[schemars(extend("x-kubewright" = {"exact": true, "allow": ["column-path"]}))]
+    pub struct RiskySpec {
+        #[schemars(regex(pattern = "a+"), extend("x-kubewright" = {"allow": ["unanchored-pattern"]}))]
+        pub text: String,
+        #[schemars(regex(pattern = "b+"))]
+        pub other: String,
+        pub ratio: f64,
+        #[schemars(extend("x-kubewright" = {"allow": ["float"]}))]
+        pub speed: f64,
+        #[schemars(extend("minimum" = 2, "maximum" = 1, "x-kubewright" = {"allow": ["contradicting-limits"]}))]
+        pub none: i32,
+    }
+
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(group = "example.com", version = "v1", kind = "Typo")]
+    #[schemars(extend("x-kubewright" = {"exact": true, "allow": ["floats"]}))]
+    pub struct TypoSpec {
+        pub text: String,
+    }
+}
+
+/// What is only risky is passed over where types say so, and what types alone know is told.
+#[test]
+fn findings_are_passed_over_where_types_say_so() {
+    let warnings = kubewright::crd::check_kind::<passed_over::Risky>().unwrap();
+    let told: Vec<_> = warnings
+        .iter()
+        .map(|lint| (lint.id, lint.path.as_str()))
+        .collect();
+    let at = "spec.versions[0].schema.openAPIV3Schema.properties[spec].properties";
+    assert_eq!(
+        told,
+        [
+            ("unanchored-pattern", &*format!("{at}[other].pattern")),
+            ("float", &*format!("{at}[ratio]")),
+        ]
+    );
+    let error = kubewright::crd::check_kind::<passed_over::Typo>().unwrap_err();
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(
+        source.to_string(),
+        "no structural schema for `Typo`: spec: there is no rule `floats` to allow; is `float` meant?"
+    );
+}
+
 const FILE: &str = "widgets.example.com.yaml";
 
 #[test]
@@ -281,6 +338,49 @@ fn the_yaml_is_the_definition() {
         read,
         written.to_string().replace("10.0", "10").replace("1.0", "1")
     );
+}
+
+/// SCH-70: descriptions by length, and the longest first until it fits.
+#[test]
+fn descriptions_are_cut_and_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = |set: kubewright::build::Crds| {
+        set.write(dir.path()).unwrap();
+        fs::read_to_string(dir.path().join("usuals.example.com.yaml")).unwrap()
+    };
+    let whole = written(crds().add::<usual::Usual>());
+    assert!(whole.contains("What specs are made of."));
+    assert!(whole.contains("PodTemplateSpec describes"));
+
+    let cut = written(crds().add::<usual::Usual>().max_desc_len(30));
+    assert!(cut.contains("description: What specs are made of."));
+    assert!(!cut.contains("PodTemplateSpec describes the data a pod should have"));
+
+    let none = written(crds().add::<usual::Usual>().max_desc_len(0));
+    assert!(!none.contains("description: What specs"));
+    let lines = |text: &str| {
+        text.lines()
+            .filter(|line| line.trim_start().starts_with("type: "))
+            .count()
+    };
+    assert_eq!(lines(&none), lines(&whole));
+
+    let size = |yaml: &str| {
+        serde_saphyr::from_str::<serde_json::Value>(yaml)
+            .unwrap()
+            .to_string()
+            .len()
+    };
+    let limit = 262_144;
+    assert!(size(&whole) > limit, "{}", size(&whole));
+    let fitting = written(crds().add::<usual::Usual>().max_size(limit));
+    assert!(
+        size(&fitting) <= limit && size(&fitting) > limit / 2,
+        "{}",
+        size(&fitting)
+    );
+    // Short ones are the last to go.
+    assert!(fitting.contains("description: What specs are made of."));
 }
 
 #[test]

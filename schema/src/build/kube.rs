@@ -25,18 +25,27 @@ const ARRAY_KEYS: [&str; 6] = [
     "contains",
 ];
 
-/// Hoists what the variants of enums declare, opens flattened maps, drops `uniqueItems`.
+/// Hoists in the whole schema what the variants of enums declare, opens flattened maps, drops `uniqueItems`.
 pub(super) fn rewrite(schema: &mut Value, problems: &mut Problems) {
     let Value::Object(map) = schema else { return };
+    type_flattened(map);
+    each_subschema(map, problems, rewrite);
+    hoist(map, problems);
+}
+
+/// Gives the parts of an object their type: a variant of theirs that says nothing stands for `None`, not for any JSON.
+pub(super) fn type_flattened(map: &mut Map<String, Value>) {
     if map.get("type").is_some_and(|kind| kind == "object")
         && let Some(Value::Array(flattened)) = map.get_mut("allOf")
     {
-        // Parts of this object: a variant of theirs that says nothing stands for `None`, not for any JSON.
         for part in flattened.iter_mut().filter_map(Value::as_object_mut) {
             part.entry("type").or_insert_with(|| "object".into());
         }
     }
-    each_subschema(map, problems, rewrite);
+}
+
+/// As [`rewrite`], of one schema whose subschemas are rewritten already.
+pub(super) fn hoist(map: &mut Map<String, Value>, problems: &mut Problems) {
     normalize(map);
     if let Some(mut variants) = take_array(map, "oneOf") {
         hoist_properties(map, &mut variants, Variants::Tagged, problems);

@@ -13,15 +13,32 @@
 //! **Invariant:** equal types give equal bytes: keys are sorted, `required` is sorted and without repetitions, enums
 //! keep the order of declaration.
 
+mod columns;
+mod describe;
+mod foreign;
+mod graft;
+mod inline;
 mod kube;
+mod kubernetes;
+mod limits;
 mod merge;
+mod notes;
+mod overlay;
 mod tidy;
+mod wishes;
 
 use std::fmt;
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::transform::{AddNullable, RemoveRefSiblings};
 use serde_json::{Map, Value};
+
+use crate::lint::Lint;
+
+pub use columns::Column;
+pub use describe::Descriptions;
+pub use wishes::Allowed;
 
 /// One thing in a type that a structural schema cannot say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,38 +100,136 @@ fn list(problems: &[Problem]) -> String {
 /// # Ok::<(), build::BuildError>(())
 /// ```
 pub fn structural_schema<T: JsonSchema>() -> Result<Value, BuildError> {
-    let generator = SchemaSettings::openapi3()
-        .with(|settings| {
-            settings.inline_subschemas = true;
-            settings.meta_schema = None;
+    build::<T>().map(|built| built.schema)
+}
+
+/// A type's schema, and what was seen on the way.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Built {
+    /// The `openAPIV3Schema`.
+    pub schema: Value,
+    /// What is doubtful in the Rust types and cannot be seen in the schema any more. Paths begin at the schema.
+    pub notes: Vec<Lint>,
+    /// Where which rules are passed over, as the types' attributes say.
+    pub allowed: Vec<Allowed>,
+    /// Printer columns that fields declare, sorted by path.
+    pub columns: Vec<Column>,
+    /// Paths of fields that say that they can be selected by, sorted.
+    pub selectable: Vec<String>,
+}
+
+/// As [`structural_schema`], with what was noticed besides.
+///
+/// # Errors
+/// Those of [`structural_schema`].
+pub fn build<T: JsonSchema>() -> Result<Built, BuildError> {
+    let name = T::schema_name();
+    // Each named type once; kube-derive's own settings write it wherever it is used, and lose its name.
+    let referring = raw_settings()
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value();
+    let built = if inline::is_exact(&referring) {
+        exact(referring, &name, &|| {
+            raw_settings()
+                .with(|settings| settings.inline_subschemas = true)
+                .into_generator()
+                .into_root_schema_for::<T>()
+                .to_value()
         })
-        .into_generator();
-    let schema = generator.into_root_schema_for::<T>().to_value();
-    restructure(schema).map_err(|problems| BuildError {
-        type_name: T::schema_name().into_owned(),
+    } else {
+        let inlined = inlining().into_root_schema_for::<T>().to_value();
+        restructure(inlined, referring, &name)
+    };
+    built.map_err(|problems| BuildError {
+        type_name: name.into_owned(),
         problems,
     })
 }
 
-/// Everything after schemars; not generic, so that it is compiled once.
-fn restructure(mut schema: Value) -> Result<Value, Vec<Problem>> {
-    let mut problems = Problems::default();
-    if let Value::Object(root) = &mut schema {
+/// As schemars writes it, in the words of OpenAPI but for null, which stays what the type made it.
+fn raw_settings() -> SchemaSettings {
+    SchemaSettings::openapi3().with(|settings| {
+        settings.meta_schema = None;
+        // Where schemars' transforms look for definitions.
+        settings.definitions_path = "/$defs".into();
+        settings
+            .transforms
+            .retain(|transform| !transform.is::<AddNullable>() && !transform.is::<RemoveRefSiblings>());
+    })
+}
+
+fn inlining() -> SchemaGenerator {
+    SchemaSettings::openapi3()
+        .with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        })
+        .into_generator()
+}
+
+/// Everything after schemars for a type that derives `KubeSchema`; not generic, so that it is compiled once. `inlined` is the
+/// form without references, which is seldom needed.
+fn exact(mut root: Value, name: &str, inlined: &dyn Fn() -> Value) -> Result<Built, Vec<Problem>> {
+    // schemars gives every root its name.
+    if let Value::Object(map) = &mut root
+        && map.get("title").is_some_and(|title| title == name)
+    {
+        map.remove("title");
+    }
+    let definitions = take_definitions(&mut root);
+    let mut inliner = inline::Inliner::new(&root, name, &definitions);
+    let mut schema = inliner.root();
+    if limits::may_be_dropped(&definitions) {
+        limits::restore(&mut schema, &inlined());
+    }
+    judged(schema, inliner)
+}
+
+/// The same for all other types, of which `inlined` and `referring` are the two forms.
+fn restructure(mut inlined: Value, mut referring: Value, name: &str) -> Result<Built, Vec<Problem>> {
+    if let Value::Object(root) = &mut inlined {
         root.remove("components");
     }
-    kube::rewrite(&mut schema, &mut problems);
-    kube::join_optional(&mut schema);
-    kube::nullable_int_or_string(&mut schema);
-    tidy::tidy(&mut schema, &mut problems);
+    let definitions = take_definitions(&mut referring);
+    let mut inliner = inline::Inliner::new(&referring, name, &definitions);
+    let mut grafts = graft::Grafts::default();
+    if definitions.values().any(inline::is_exact) {
+        grafts.cut(&mut inlined, &referring, &definitions, &mut inliner);
+    }
+    kube::rewrite(&mut inlined, &mut inliner.problems);
+    kube::join_optional(&mut inlined);
+    kube::nullable_int_or_string(&mut inlined);
+    tidy::tidy(&mut inlined, &mut inliner.problems);
+    grafts.put_back(&mut inlined);
+    judged(inlined, inliner)
+}
+
+fn take_definitions(root: &mut Value) -> Map<String, Value> {
+    match root.as_object_mut().and_then(|root| root.remove("$defs")) {
+        Some(Value::Object(definitions)) => definitions,
+        _ => Map::new(),
+    }
+}
+
+/// The end of both ways.
+fn judged(mut schema: Value, inliner: inline::Inliner<'_>) -> Result<Built, Vec<Problem>> {
     schema.sort_all_objects();
-    if problems.found.is_empty() {
-        problems.found = refusals(&schema);
+    let mut found = inliner.problems.found;
+    if found.is_empty() {
+        found = refusals(&schema);
     }
-    if problems.found.is_empty() {
-        Ok(schema)
-    } else {
-        Err(problems.found)
+    if !found.is_empty() {
+        return Err(found);
     }
+    Ok(Built {
+        schema,
+        notes: inliner.notes,
+        allowed: inliner.allowed,
+        columns: inliner.columns,
+        selectable: inliner.selectable,
+    })
 }
 
 /// What a server would say to the schema in a CRD: bad patterns and defaults, list types without keys, and whatever
@@ -204,6 +319,19 @@ impl Problems {
         path
     }
 
+    /// As [`path`](Self::path), in the server's way.
+    fn server_path(&self) -> String {
+        let mut path = String::new();
+        for segment in &self.path {
+            match segment {
+                Segment::Property(name) => path += &format!(".properties[{name}]"),
+                Segment::Items => path.push_str(".items"),
+                Segment::Values => path.push_str(".additionalProperties"),
+            }
+        }
+        path
+    }
+
     fn push(&mut self, message: impl Into<String>) {
         let problem = Problem {
             path: self.path(),
@@ -265,5 +393,12 @@ fn each_subschema(
     }
 }
 
+/// Calls `visit` for each direct subschema, wherever it stands.
+fn each_subschema_plain(map: &mut Map<String, Value>, visit: &mut dyn FnMut(&mut Value)) {
+    each_subschema(map, &mut Problems::default(), |schema, _| visit(schema));
+}
+
+#[cfg(test)]
+mod exact_tests;
 #[cfg(test)]
 mod tests;

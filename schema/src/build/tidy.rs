@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Problems, each_subschema};
+use super::{Problems, each_subschema, graft};
 use crate::format::Format;
 
 /// Keywords of `JSONSchemaProps` that a CRD may carry.
@@ -67,11 +67,43 @@ pub(super) fn tidy(schema: &mut Value, problems: &mut Problems) {
     let Value::Object(map) = schema else {
         return;
     };
+    if graft::is_mark(map) {
+        return;
+    }
     if let Some(reference) = map.get("$ref").and_then(Value::as_str) {
         let message = recursion(reference);
         problems.push(message);
         return;
     }
+    tidy_keywords(map, problems);
+    drop_null_value(map);
+    drop_unknown_format(map);
+    open_any_map(map);
+    strip_variants(map, problems);
+    let junctors: Vec<(String, Value)> = ["allOf", "anyOf", "oneOf", "not"]
+        .into_iter()
+        .filter_map(|key| map.remove_entry(key))
+        .collect();
+    each_subschema(map, problems, tidy);
+    map.extend(junctors);
+}
+
+/// As [`tidy`], of one schema whose subschemas are tidy already. What the author of a `KubeSchema` says is kept, even
+/// where it means nothing, so that it is told of.
+pub(super) fn tidy_one(map: &mut Map<String, Value>, exact: bool, problems: &mut Problems) {
+    tidy_keywords(map, problems);
+    if let Some(Value::Array(values)) = map.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    if exact {
+        return;
+    }
+    drop_unknown_format(map);
+    open_any_map(map);
+    strip_variants(map, problems);
+}
+
+fn tidy_keywords(map: &mut Map<String, Value>, problems: &mut Problems) {
     refuse_unsupported(map, problems);
     exclusive_bounds(map, "exclusiveMinimum", "minimum", f64::max);
     exclusive_bounds(map, "exclusiveMaximum", "maximum", f64::min);
@@ -80,9 +112,9 @@ pub(super) fn tidy(schema: &mut Value, problems: &mut Problems) {
     }
     map.retain(|key, _| KNOWN.contains(&key.as_str()));
     settle_type(map, problems);
-    drop_null_value(map);
-    drop_unknown_format(map);
-    open_any_map(map);
+}
+
+fn strip_variants(map: &mut Map<String, Value>, problems: &mut Problems) {
     for key in ["allOf", "anyOf", "oneOf"] {
         if let Some(Value::Array(variants)) = map.get_mut(key) {
             for variant in variants {
@@ -93,12 +125,6 @@ pub(super) fn tidy(schema: &mut Value, problems: &mut Problems) {
     if let Some(not) = map.get_mut("not") {
         strip_variant(not, problems);
     }
-    let junctors: Vec<(String, Value)> = ["allOf", "anyOf", "oneOf", "not"]
-        .into_iter()
-        .filter_map(|key| map.remove_entry(key))
-        .collect();
-    each_subschema(map, problems, tidy);
-    map.extend(junctors);
 }
 
 /// A server never takes null for a value of an enum, `nullable` or not, and not even where null is listed (SCH-31). Of

@@ -1,4 +1,22 @@
 //! Rules in CEL (`x-kubernetes-validations`): types, cost, evaluation, as in kube-apiserver.
 
-#[allow(dead_code)] // filled by the checker that comes next
+#[allow(dead_code)] // tests look at the tree and its type
+mod check;
+mod cost;
+pub(crate) mod decl;
+mod declarations;
+#[allow(dead_code)] // tests look at more of the outcome
+#[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
+mod eval;
+#[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
+mod library;
+#[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
+mod plan;
+pub(crate) mod rules;
+pub(crate) mod run;
+mod run_cost;
 mod types;
+#[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
+mod value;
+
+pub(crate) use self::rules::RuleNode;

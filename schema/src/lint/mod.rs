@@ -4,6 +4,9 @@
 //! **Invariant:** a CRD without lints of severity [`Severity::Error`] is accepted with strict field validation, and read
 //! back as it was sent, but for the server's defaults and for empty values (`required: []`). Rules in CEL are the exception: they are not compiled here.
 
+mod guards;
+mod rules;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
@@ -15,6 +18,10 @@ use crate::gotext;
 use crate::meta;
 use crate::path::Path;
 use crate::structural::{Additional, Node, Type};
+
+#[cfg(feature = "schemars")]
+pub(crate) use rules::allowable;
+pub use rules::{LINTS, is_final};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,37 +56,14 @@ impl fmt::Display for Lint {
     }
 }
 
-/// The identifiers of all rules ([`Lint::id`]).
-pub const LINTS: &[&str] = &[
-    "refused",
-    "undecodable",
-    "dropped",
-    "unknown-format",
-    "contradicting-limits",
-    "misplaced-limit",
-    "enum-type",
-    "repeated-value",
-    "undeclared-required",
-    "closed-variant",
-    "nullable-enum",
-    "typed-int-or-string",
-    "kind-name",
-    "lossy-conversion",
-    "scale-path",
-    "status-without-schema",
-    "column-path",
-    "unanchored-pattern",
-    "empty-object",
-    "emptied-map",
-    "size",
-];
-
 /// Looks at a whole CRD, as written (not yet decoded or defaulted).
 ///
 /// Identifiers of errors: `refused` and `undecodable` (the server's words), `dropped`, `unknown-format`,
 /// `contradicting-limits`, `misplaced-limit`, `enum-type`, `repeated-value`, `undeclared-required`, `closed-variant`,
 /// `nullable-enum`, `typed-int-or-string`, `kind-name`, `lossy-conversion`, `scale-path`, `status-without-schema`,
-/// `column-path`. Of warnings: `unanchored-pattern`, `empty-object`, `emptied-map`, `size`.
+/// `column-path`, `too-large`. Of warnings: `unanchored-pattern`, `empty-object`, `emptied-map`, `unguarded-optional`, `size`. Those of types
+/// alone, which only building a schema finds: `float`, `wide-integer`, `byte-list`, `closed-object`, `unchecked-keys`,
+/// `lost-on-write`, `pruned-alias`, `os-path`.
 ///
 /// ```
 /// use kubewright_schema::lint;
@@ -246,17 +230,22 @@ impl Linter {
 
     /// SCH-70.
     fn size(&mut self, crd: &Value) {
+        // kubectl keeps the whole definition in an annotation, of which all together have 256 KiB.
         const ADVICE: usize = 200_000;
+        // etcd takes 1.5 MiB, with some more around the definition.
+        const LIMIT: usize = 1_500_000;
         let size = crd.to_string().len();
-        if size > ADVICE {
-            self.warning(
-                "size",
-                "",
-                format!(
-                    "{size} bytes: `kubectl apply` fails above 256 KiB and the server above 1.5 MB; strip descriptions or \
-                     use server-side apply"
-                ),
+        let advice = "shorten descriptions (`max_desc_len`, `#[kube(description = \"short\")]`), keep unknown fields of \
+                      large types";
+        if size > LIMIT {
+            let message = format!("{size} bytes: no server stores more than about 1.5 MB; {advice}");
+            self.error("too-large", "", message);
+        } else if size > ADVICE {
+            let message = format!(
+                "{size} bytes: `kubectl apply` fails above 256 KiB; {advice}, or apply on the server \
+                 (`kubectl apply --server-side`)"
             );
+            self.warning("size", "", message);
         }
     }
 
@@ -462,6 +451,7 @@ impl Linter {
                 "keys are kept, but objects as values are emptied; preserve unknown fields instead",
             );
         }
+        self.guards(map, path);
         let Some(Value::Array(required)) = map.get("required") else {
             return;
         };
@@ -476,6 +466,31 @@ impl Linter {
                     format!(
                         "`{name}` is required and not declared, so that it is pruned before it is looked for"
                     ),
+                );
+            }
+        }
+    }
+
+    /// SCH-56.
+    fn guards(&mut self, map: &Map<String, Value>, path: &str) {
+        let rules = map.get("x-kubernetes-validations").and_then(Value::as_array);
+        let is_resource = path.ends_with(".openAPIV3Schema") || flag(map, "x-kubernetes-embedded-resource");
+        for (index, rule) in rules.into_iter().flatten().enumerate() {
+            // There `oldSelf` is a value that may be absent itself, and is asked in other ways.
+            if rule.get("optionalOldSelf") == Some(&Value::Bool(true)) {
+                continue;
+            }
+            let text = rule.get("rule").and_then(Value::as_str).unwrap_or_default();
+            for field in guards::unguarded(text, map, is_resource) {
+                let (object, name) = field.rsplit_once('.').unwrap_or(("self", &field));
+                let message = format!(
+                    "`{field}` may be absent, and then the rule fails with \"no such key\"; write `!has({field}) || ...`, \
+                     or `{object}.?{name}.orValue(...)`"
+                );
+                self.warning(
+                    "unguarded-optional",
+                    format!("{path}.x-kubernetes-validations[{index}].rule"),
+                    message,
                 );
             }
         }
@@ -616,161 +631,4 @@ fn leads_to(root: &Node, path: &str, fits: impl Fn(&Node) -> bool) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn crd(spec: &Value) -> Value {
-        json!({
-            "apiVersion": "apiextensions.k8s.io/v1",
-            "kind": "CustomResourceDefinition",
-            "metadata": {"name": "foos.example.com"},
-            "spec": {
-                "group": "example.com",
-                "scope": "Namespaced",
-                "names": {"plural": "foos", "kind": "Foo"},
-                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
-                    "type": "object", "properties": {"spec": spec}}}}],
-            },
-        })
-    }
-
-    fn ids(spec: &Value) -> Vec<&'static str> {
-        lint(&crd(&json!({"type": "object", "properties": {"f": spec}})))
-            .iter()
-            .map(|lint| lint.id)
-            .collect()
-    }
-
-    #[test]
-    fn each_rule_on_a_field() {
-        let cases = [
-            (json!({"type": "string", "pattern": "^("}), "refused"),
-            (json!({"type": ["string"]}), "undecodable"),
-            (json!({"type": "string", "const": "a"}), "dropped"),
-            (json!({"type": "string", "default": null}), "dropped"),
-            // SCH-4: nobody warns of these, since types with a decoder of their own tell nothing.
-            (
-                json!({"type": "array", "items": {"type": "string", "const": "a"}}),
-                "dropped",
-            ),
-            (
-                json!({"type": "object", "additionalProperties": {"type": "string", "readOnly": true}}),
-                "dropped",
-            ),
-            (
-                json!({"type": "array", "items": {"type": "string", "default": null}}),
-                "dropped",
-            ),
-            (json!({"type": "string", "const": null}), "dropped"),
-            // SCH-27.
-            (json!({"type": "integer", "maximum": u64::MAX}), "dropped"),
-            (
-                json!({"type": "integer", "minimum": -9_007_199_254_740_993_i64}),
-                "dropped",
-            ),
-            (json!({"type": "integer", "format": "uint32"}), "unknown-format"),
-            (
-                json!({"type": "integer", "minimum": 2, "maximum": 1}),
-                "contradicting-limits",
-            ),
-            (json!({"type": "string", "minLength": -1}), "contradicting-limits"),
-            (json!({"type": "integer", "pattern": "^a$"}), "misplaced-limit"),
-            (json!({"type": "string", "enum": [1]}), "enum-type"),
-            (json!({"type": "string", "enum": ["a", "a"]}), "repeated-value"),
-            (
-                json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["b"]}),
-                "undeclared-required",
-            ),
-            (
-                json!({"type": "object", "properties": {"a": {"type": "string"}},
-                    "anyOf": [{"required": ["a"], "additionalProperties": false}]}),
-                "closed-variant",
-            ),
-            (
-                json!({"type": "string", "nullable": true, "enum": ["a", null]}),
-                "nullable-enum",
-            ),
-            (
-                json!({"type": "string", "x-kubernetes-int-or-string": true}),
-                "typed-int-or-string",
-            ),
-            (json!({"type": "string", "pattern": "b+"}), "unanchored-pattern"),
-            (json!({"type": "object"}), "empty-object"),
-            (
-                json!({"type": "object", "additionalProperties": true}),
-                "emptied-map",
-            ),
-        ];
-        for (field, id) in cases {
-            assert_eq!(ids(&field), [id], "{field}");
-        }
-        for clean in [
-            json!({"type": "string", "enum": ["a"], "default": "a", "pattern": "^a$"}),
-            json!({"type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_992_i64, "default": 1.0}),
-            json!({"type": "string", "enum": [], "nullable": false, "description": "", "title": null}),
-            json!({"type": "number", "multipleOf": 0.5, "maximum": 1e300}),
-        ] {
-            assert_eq!(ids(&clean), [""; 0], "{clean}");
-        }
-    }
-
-    #[test]
-    fn each_rule_around_the_schema() {
-        let spec = json!({"type": "object", "properties": {"replicas": {"type": "integer"}}});
-        let linted = |pointer: &str, value: Value| -> Vec<&'static str> {
-            let mut crd = crd(&spec);
-            let (parent, key) = pointer.rsplit_once('/').unwrap();
-            crd.pointer_mut(parent).unwrap()[key] = value;
-            lint(&crd).iter().map(|lint| lint.id).collect()
-        };
-        assert!(linted("/spec/scope", "Cluster".into()).is_empty());
-        assert_eq!(linted("/spec/names/kind", "foo-bar".into()), ["kind-name"]);
-        let scale =
-            json!({"scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.r"}});
-        assert_eq!(linted("/spec/versions/0/subresources", scale), ["scale-path"]);
-        assert_eq!(
-            linted("/spec/versions/0/subresources", json!({"status": {}})),
-            ["status-without-schema"]
-        );
-        let columns = json!([
-            {"name": "a", "type": "string", "jsonPath": ".spec.zz"},
-            {"name": "b", "type": "integer", "jsonPath": ".spec.replicas"},
-            {"name": "k", "type": "string", "jsonPath": ".kind"},
-            {"name": "c", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
-            {"name": "d", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"},
-        ]);
-        assert_eq!(
-            linted("/spec/versions/0/additionalPrinterColumns", columns),
-            ["column-path"]
-        );
-        assert_eq!(linted("/metadata/labls", json!({"a": "b"})), ["dropped"]);
-        assert_eq!(
-            linted("/spec/description", "x".repeat(200_000).into()),
-            ["dropped"]
-        );
-        let long =
-            json!({"type": "object", "description": "x".repeat(200_000), "properties": {"spec": spec}});
-        assert_eq!(
-            linted("/spec/versions/0/schema", json!({"openAPIV3Schema": long})),
-            ["size"]
-        );
-        let mut two = crd(&spec);
-        let mut second = two["spec"]["versions"][0].clone();
-        second["name"] = "v2".into();
-        second["storage"] = false.into();
-        second["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["more"] =
-            json!({"type": "string"});
-        two["spec"]["versions"].as_array_mut().unwrap().push(second);
-        assert_eq!(
-            lint(&two).iter().map(|lint| lint.id).collect::<Vec<_>>(),
-            ["lossy-conversion"]
-        );
-        assert!(lint(&two)[0].message.contains("`.spec.more`"), "{:?}", lint(&two));
-        // The same data, said in other words and within other bounds, is not lost.
-        let schema = two["spec"]["versions"][0]["schema"].clone();
-        two["spec"]["versions"][1]["schema"] = schema;
-        two["spec"]["versions"][1]["schema"]["openAPIV3Schema"]["description"] = "Newer.".into();
-        assert!(lint(&two).is_empty());
-    }
-}
+mod tests;

@@ -1,0 +1,257 @@
+//! What the derive asks constants: mistakes that show only where two types meet.
+//!
+//! Each check runs while the user's crate is compiled, and says what is wrong in a panic that the compiler shows.
+
+use super::{Field, Form, Kind, Role, Shape};
+
+/// Most bytes of a message.
+const LONGEST: usize = 600;
+
+/// Stops the compilation with the joined pieces.
+const fn refuse(pieces: &[&str]) -> ! {
+    let mut text = [b' '; LONGEST];
+    let mut at = 0;
+    let mut piece = 0;
+    while piece < pieces.len() {
+        let bytes = pieces[piece].as_bytes();
+        let mut byte = 0;
+        while byte < bytes.len() && at < LONGEST {
+            text[at] = bytes[byte];
+            at += 1;
+            byte += 1;
+        }
+        piece += 1;
+    }
+    match std::str::from_utf8(text.split_at(at).0) {
+        Ok(text) => panic!("{}", text),
+        // Cut within a letter.
+        Err(_) => panic!("the derive of KubeSchema found a mistake"),
+    }
+}
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// What kind of value a limit is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// `minimum` and the like.
+    Number,
+    /// `min_length` and the like.
+    Text,
+    /// `min_items` and the like.
+    List,
+    /// `min_properties` and the like.
+    Object,
+    /// `values(...)`.
+    Map,
+}
+
+/// Whether values of this kind can be limited so; what is unknown can.
+#[must_use]
+pub const fn kind_takes(kind: Kind, limit: Limit) -> bool {
+    matches!(
+        (kind, limit),
+        (Kind::Unknown | Kind::Any, _)
+            | (Kind::Integer | Kind::Number | Kind::IntOrString, Limit::Number)
+            | (Kind::String | Kind::IntOrString, Limit::Text)
+            | (Kind::List | Kind::Set, Limit::List)
+            | (Kind::Object | Kind::Map, Limit::Object)
+            | (Kind::Map, Limit::Map)
+    )
+}
+
+/// Refuses a limit on a value of another kind.
+pub const fn limit(place: &str, key: &str, kind: Kind, limit: Limit) {
+    if !kind_takes(kind, limit) {
+        let fits = match limit {
+            Limit::Number => "numbers",
+            Limit::Text => "strings",
+            Limit::List => "lists",
+            Limit::Object => "objects and maps",
+            Limit::Map => "maps",
+        };
+        refuse(&[place, ": `", key, "` is for ", fits, ", and this is ", name(kind)]);
+    }
+}
+
+const fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Unknown => "unknown",
+        Kind::Object => "an object",
+        Kind::Map => "a map",
+        Kind::List | Kind::Set => "a list",
+        Kind::String => "a string",
+        Kind::Integer => "an integer",
+        Kind::Number => "a number",
+        Kind::Boolean => "a boolean",
+        Kind::IntOrString => "an integer or a string",
+        Kind::Any => "any value",
+        Kind::Null => "null",
+    }
+}
+
+/// Refuses keys of a map that are no strings.
+pub const fn key_kind(place: &str, kind: Kind) {
+    if !matches!(kind, Kind::String | Kind::Unknown) {
+        refuse(&[
+            place,
+            ": keys of a map are strings in JSON, and this one is ",
+            name(kind),
+            "; use a `Vec` of a struct with the key as a field and `list_type = \"map\"`",
+        ]);
+    }
+}
+
+/// Refuses a set of what is no scalar.
+pub const fn set_kind(place: &str, kind: Kind) {
+    if matches!(kind, Kind::Object | Kind::Map | Kind::Set | Kind::List) {
+        refuse(&[
+            place,
+            ": only scalars (or atomic objects) can form a set, and an item is ",
+            name(kind),
+            "; use `Vec` with list_type = map and keys",
+        ]);
+    }
+}
+
+/// Refuses keys of a list that are no fields of its items, or that need not be there (SCH-43).
+pub const fn list_map(place: &str, keys: &[&str], kind: Kind, items: Option<&'static Shape>) {
+    if !matches!(kind, Kind::Unknown | Kind::Object | Kind::Any) {
+        refuse(&[
+            place,
+            ": `list_type = \"map\"` needs items that are structs, and these are ",
+            name(kind),
+        ]);
+    }
+    let Some(shape) = items else { return };
+    let Some(fields) = shape.fields() else { return };
+    let mut at = 0;
+    while at < keys.len() {
+        let mut found = false;
+        let mut open = false;
+        let mut field = 0;
+        while field < fields.len() {
+            let candidate = &fields[field];
+            open |= matches!(candidate.role, Role::Flat | Role::FlatOptional);
+            if same(candidate.name, keys[at]) {
+                found = true;
+                key_field(place, candidate, shape);
+            }
+            field += 1;
+        }
+        if !found && !open {
+            refuse(&[
+                place,
+                ": `",
+                shape.name,
+                "` has no field `",
+                keys[at],
+                "`, which is in `list_map_keys`",
+            ]);
+        }
+        at += 1;
+    }
+}
+
+const fn key_field(place: &str, field: &Field, shape: &Shape) {
+    if field.nullable {
+        refuse(&[
+            place,
+            ": `",
+            field.name,
+            "` of `",
+            shape.name,
+            "` is in `list_map_keys`, so it cannot be nullable",
+        ]);
+    }
+    if matches!(field.role, Role::Optional) && !field.defaulted {
+        refuse(&[
+            place,
+            ": `",
+            field.name,
+            "` of `",
+            shape.name,
+            "` is in `list_map_keys`, so it must be required or have a default; add `#[kube(default = ...)]` to it",
+        ]);
+    }
+    if matches!(field.kind, Kind::Object | Kind::Map | Kind::List | Kind::Set) {
+        refuse(&[
+            place,
+            ": `",
+            field.name,
+            "` of `",
+            shape.name,
+            "` is in `list_map_keys`, and is ",
+            name(field.kind),
+            "; keys are strings, numbers or booleans",
+        ]);
+    }
+}
+
+/// Refuses to lift the fields of what has none, or fields whose names are taken.
+pub const fn flat(place: &str, names: &[&str], kind: Kind, inner: Option<&'static Shape>) {
+    if !matches!(kind, Kind::Unknown | Kind::Object | Kind::Map | Kind::Any) {
+        refuse(&[
+            place,
+            ": only a struct, an enum with data or a map can be flattened, and this is ",
+            name(kind),
+        ]);
+    }
+    let Some(shape) = inner else { return };
+    let Some(fields) = shape.fields() else { return };
+    let mut at = 0;
+    while at < names.len() {
+        let mut field = 0;
+        while field < fields.len() {
+            let plain = matches!(fields[field].role, Role::Required | Role::Optional);
+            if plain && same(fields[field].name, names[at]) {
+                refuse(&[
+                    place,
+                    ": `",
+                    names[at],
+                    "` is a field of `",
+                    shape.name,
+                    "` too, which is flattened; rename one",
+                ]);
+            }
+            field += 1;
+        }
+        at += 1;
+    }
+}
+
+/// Refuses a default that is none of an enum's names.
+pub const fn default_name(place: &str, default: &str, inner: Option<&'static Shape>) {
+    let Some(shape) = inner else { return };
+    let Form::Names(names, false) = shape.form else {
+        return;
+    };
+    let mut at = 0;
+    while at < names.len() {
+        if same(names[at], default) {
+            return;
+        }
+        at += 1;
+    }
+    refuse(&[
+        place,
+        ": `",
+        shape.name,
+        "` has no variant that is written `",
+        default,
+        "`",
+    ]);
+}

@@ -1,0 +1,118 @@
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use super::*;
+
+const FIELDS: &[Field] = &[
+    Field::new("a", child::<Option<i32>>, Of::<Option<i32>>::KIND).keywords(r#"{"minimum":1}"#),
+    Field::new("b", child::<std::collections::HashSet<u8>>, Kind::Set),
+];
+const OBJECT: Shape = Shape::object("Object", FIELDS).doc("An object.");
+
+fn of(shape: &'static Shape) -> Value {
+    let settings = SchemaSettings::openapi3().with(|settings| settings.inline_subschemas = true);
+    shape.schema(&mut settings.into_generator()).to_value()
+}
+
+#[test]
+fn an_object_is_marked_and_has_no_nulls() {
+    static SHAPE: Shape = OBJECT;
+    assert_eq!(
+        of(&SHAPE),
+        json!({
+            "type": "object",
+            "description": "An object.",
+            "properties": {
+                "a": {"type": "integer", "format": "int32", "minimum": 1},
+                "b": {
+                    "type": "array",
+                    "uniqueItems": true,
+                    "items": {"type": "integer", "format": "uint8", "minimum": 0, "maximum": 255},
+                },
+            },
+            "required": ["b"],
+            "x-kubewright": {"exact": true},
+        })
+    );
+}
+
+/// `compat = "kube-derive"`.
+#[test]
+fn kube_derives_shape_keeps_nulls_and_formats() {
+    static SHAPE: Shape = OBJECT.like_kube_derive();
+    assert_eq!(
+        of(&SHAPE)["properties"]["a"],
+        json!({"type": ["integer", "null"], "format": "int32", "minimum": 1})
+    );
+}
+
+#[test]
+fn the_narrower_of_two_limits_stays() {
+    let mut map = Map::from_iter([
+        ("maxLength".to_owned(), json!(8)),
+        ("minimum".to_owned(), json!(1)),
+        ("enum".to_owned(), json!(["a", "b"])),
+        ("pattern".to_owned(), json!("a")),
+    ]);
+    let layer = parse(r#"{"maxLength": 4, "minimum": 0, "enum": ["b", "c"], "pattern": "b"}"#);
+    node::overlay(&mut map, layer);
+    assert_eq!(
+        Value::Object(map),
+        json!({"maxLength": 4, "minimum": 1, "enum": ["b"], "pattern": "b", "allOf": [{"pattern": "a"}]})
+    );
+}
+
+#[test]
+fn an_enum_that_narrows_to_nothing_is_told() {
+    let mut map = Map::from_iter([("enum".to_owned(), json!(["a"]))]);
+    node::overlay(&mut map, parse(r#"{"enum": ["b"]}"#));
+    assert!(
+        map[MARK]["problems"][0]
+            .as_str()
+            .is_some_and(|text| text.contains("leaves no value"))
+    );
+}
+
+/// `preserve_unknown_fields` on a list is meant for its items.
+#[test]
+fn lists_have_no_unknown_fields() {
+    static FIELD: Field = Field::new("a", child::<Vec<Value>>, Kind::List)
+        .keywords(r#"{"x-kubernetes-preserve-unknown-fields":true,"x-kubewright":{"preserve":true}}"#);
+    static SHAPE: Shape = Shape::same("List", &FIELD);
+    let schema = of(&SHAPE);
+    assert_eq!(schema["items"]["x-kubernetes-preserve-unknown-fields"], true);
+    assert_eq!(schema["items"][MARK]["preserve"], true);
+    assert!(schema.get("x-kubernetes-preserve-unknown-fields").is_none());
+}
+
+#[test]
+fn a_rule_of_one_variant_holds_for_it_alone() {
+    #[derive(JsonSchema)]
+    #[allow(dead_code)]
+    struct Inner {
+        a: i32,
+    }
+    static FIELD: Field = Field::new("0", child::<Inner>, Kind::Unknown);
+    static VARIANTS: [Variant; 2] = [
+        Variant::new("A", &FIELD).keywords(r#"{"x-kubernetes-validations":[{"rule":"self.a > 0"}]}"#),
+        Variant::unit("B"),
+    ];
+    static SHAPE: Shape = Shape::variants("E", Tagging::Internal("type"), &VARIANTS);
+    let schema = of(&SHAPE);
+    assert_eq!(
+        schema["x-kubernetes-validations"],
+        json!([{"rule": "self.type != 'A' || (self.a > 0)"}])
+    );
+    static BESIDE: Shape = Shape::variants("E", Tagging::Adjacent("t", "c"), &ADJACENT);
+    static OTHER: [Field; 1] = [Field::new("b", child::<String>, Kind::String)];
+    static ADJACENT: [Variant; 2] = [
+        Variant::new("A", &FIELD)
+            .keywords(r#"{"x-kubernetes-validations":[{"rule":"self.a > 0 && oldSelf.a > 0"}]}"#),
+        Variant::object("B", &OTHER),
+    ];
+    assert_eq!(
+        of(&BESIDE)["x-kubernetes-validations"],
+        json!([{"rule": "self.t != 'A' || (self.c.a > 0 && oldSelf.c.a > 0)"}])
+    );
+}
