@@ -18,7 +18,7 @@ mod hostile;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kubewright_schema::apply::{ApplyError, FieldManager, ObjectType, SameVersion};
+use kubewright_schema::apply::{ApplyError, FieldManager, ObjectType, OnConflict, SameVersion};
 use kubewright_schema::{
     FieldError, Severity, Structural, crd, lint, message_of, prepare, undecodable, validate,
     validate_status_update, validate_update,
@@ -344,19 +344,22 @@ impl Server {
             reset: Default::default(),
         };
         let manager = step["manager"].as_str().unwrap();
-        let force = step["force"].as_bool().unwrap();
+        let on_conflict = match step["force"].as_bool().unwrap() {
+            true => OnConflict::Take,
+            false => OnConflict::Refuse,
+        };
         let live = self.object.as_ref().unwrap_or(&nothing);
-        let applied = fields.apply(live, &step["body"], manager, "2026-01-02T03:04:05Z", force);
+        let applied = fields.apply(live, &step["body"], manager, "2026-01-02T03:04:05Z", on_conflict);
         applied.map_err(|error| {
             let (code, causes) = match &error {
                 ApplyError::BadRequest(_) => (400, Vec::new()),
-                ApplyError::Failed(_) => (500, Vec::new()),
                 ApplyError::Conflicts(conflicts) => {
                     let causes = conflicts.0.iter().map(|conflict| {
                         json!({"reason": "FieldManagerConflict", "message": conflict.message(), "field": conflict.field()})
                     });
                     (409, causes.collect())
                 }
+                _ => (500, Vec::new()),
             };
             let message = error.to_string();
             json!({"code": code, "warnings": [], "message": message, "causes": causes, "object": null})
