@@ -16,7 +16,7 @@ use super::kubernetes::{self, Special};
 use super::overlay::overlay;
 use super::wishes::{Allowed, MARK, Settings};
 use super::{Problems, Segment, foreign, kube, tidy};
-use crate::lint::{Lint, Severity};
+use crate::lint::{self, Lint, Severity};
 
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
 const LIST_TYPE: &str = "x-kubernetes-list-type";
@@ -144,6 +144,14 @@ impl<'a> Inliner<'a> {
             if !ids.is_empty() {
                 let path = self.problems.server_path();
                 self.allowed.push(Allowed { path, ids });
+            }
+            let notes = mark.get("notes").and_then(Value::as_object);
+            for (id, text) in notes.into_iter().flatten() {
+                if let Some(id) = lint::LINTS.iter().find(|known| *known == id)
+                    && let Some(text) = text.as_str()
+                {
+                    self.note(Note::new(id, text), settings);
+                }
             }
         }
         let mut node = if flag("preserve") {

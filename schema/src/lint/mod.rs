@@ -81,6 +81,8 @@ pub const LINTS: &[&str] = &[
     "byte-list",
     "closed-object",
     "unchecked-keys",
+    "alias",
+    "write-back",
 ];
 
 /// Rules that nobody passes over: what they find, a server refuses or drops.
