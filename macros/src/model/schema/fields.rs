@@ -198,7 +198,7 @@ fn one(
         schema_default(marks, part, field, around, &mut words, errors);
     }
     let references = references(name, marks, optional, &node, &mut words, errors);
-    doubtful(part, &mut words);
+    doubtful(part, &ty, &mut words);
     if around.strict_ints && !words.map.contains_key("x-kubewright") {
         words.note("strictInts", true);
     }
@@ -438,25 +438,23 @@ fn schema_default(
     }
 }
 
-/// What works, yet probably not as meant (SCH-102, SCH-103): the builder tells it with the field's path.
-fn doubtful(part: &Part, words: &mut Words) {
-    let mut notes = serde_json::Map::new();
-    if part.alias.is_some() {
-        notes.insert(
-            "alias".to_owned(),
-            "aliases are pruned by the server before anyone reads them; remove `alias`, or convert between versions".into(),
-        );
-    }
-    if part.skip_serializing.is_some() && part.skip_deserializing.is_none() {
-        notes.insert(
-            "write-back".to_owned(),
-            "the field is read and never written, so that whoever writes the object back loses it; write it, or leave it \
-             out with `skip`"
-                .into(),
-        );
-    }
-    if !notes.is_empty() {
-        words.note("notes", notes);
+/// What works, yet probably not as meant: the builder tells it with the field's path.
+fn doubtful(part: &Part, ty: &Type, words: &mut Words) {
+    let path = matches!(types::peel(ty).0, Type::Path(path)
+        if path.path.segments.last().is_some_and(|last| last.ident == "PathBuf"));
+    let doubts = [
+        // SCH-102.
+        (
+            "skipSerializing",
+            part.skip_serializing.is_some() && part.skip_deserializing.is_none(),
+        ),
+        // SCH-103.
+        ("alias", part.alias.is_some()),
+        // SCH-111.
+        ("path", path),
+    ];
+    for (key, _) in doubts.into_iter().filter(|(_, on)| *on) {
+        words.note(key, true);
     }
 }
 

@@ -94,11 +94,7 @@ pub(super) fn build(
     }
     fields::extras(&serde.extras, types::Kind::Unknown, &mut words, errors);
     if serde.deny_unknown_fields.is_some() {
-        words.note(
-            "notes",
-            serde_json::json!({"closed-object": "`deny_unknown_fields` makes older programs fail on fields that a newer \
-                definition adds; the server prunes unknown fields anyway: remove it"}),
-        );
+        words.note("denyUnknownFields", true);
     }
     let mut checks = found.checks;
     if attrs.kind.is_some() {
