@@ -212,6 +212,7 @@ fn one(
         field: Field {
             name: name.to_owned(),
             child,
+            always: required && options > 0,
             optional,
             flat: part.flatten.is_some(),
             nullable: words.nullable,
@@ -287,9 +288,9 @@ pub(super) fn given(marks: &[Mark], ty: &mut Type, errors: &mut Errors) -> Optio
         }
         // A Rust type whose schema stands in.
         other if mark.key == "schema" && other.starts_with(|c: char| c.is_ascii_uppercase()) => {
-            if let Ok(instead) = text.parse() {
-                *ty = instead;
-                return None;
+            match text.parse() {
+                Ok(instead) => *ty = instead,
+                Err(_) => errors.at(text.span(), format!("`{other}` is no type")),
             }
             return None;
         }
