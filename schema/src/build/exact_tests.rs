@@ -673,3 +673,29 @@ fn integers_as_asked_for() {
         [("pruned-alias", ".properties[aliased]".to_owned())]
     );
 }
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true, "maxDepth": 1_000_000}))]
+#[allow(dead_code)]
+struct Bottomless {
+    next: Option<Box<Bottomless>>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true, "maxDepth": 40}))]
+#[allow(dead_code)]
+struct Wide {
+    one: Option<Box<Wide>>,
+    other: Option<Box<Wide>>,
+}
+
+/// Neither the stack nor the memory is at the mercy of a number.
+#[test]
+fn what_grows_without_end_is_told() {
+    for told in [problems::<Bottomless>(), problems::<Wide>()] {
+        let [problem] = told.as_slice() else {
+            panic!("{told:?}")
+        };
+        assert!(problem.contains("larger than a server stores"), "{problem}");
+    }
+}

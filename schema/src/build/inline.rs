@@ -22,6 +22,10 @@ use crate::lint::{Lint, Severity};
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
 const LIST_TYPE: &str = "x-kubernetes-list-type";
 const DEFINITIONS: &str = "#/$defs/";
+/// The most schemas that a type may consist of: about as many as a server would store.
+const MOST_SCHEMAS: usize = 100_000;
+/// The most types that may stand within one another, so that walking them needs a bounded stack.
+const DEEPEST: usize = 64;
 
 /// Whether `KubeSchema` made this schema.
 pub(super) fn is_exact(schema: &Value) -> bool {
@@ -66,8 +70,11 @@ pub(super) struct Inliner<'a> {
     root_name: &'a str,
     definitions: &'a Map<String, Value>,
     open: Vec<Open<'a>>,
-    done: HashMap<(&'a str, Settings, Place), Node>,
+    /// By what it was made of, with the number of its schemas.
+    done: HashMap<(&'a str, Settings, Place), (Node, usize)>,
     cuts: usize,
+    /// Schemas so far.
+    size: usize,
     pub(super) problems: Problems,
     pub(super) notes: Vec<Lint>,
     pub(super) allowed: Vec<Allowed>,
@@ -85,6 +92,7 @@ impl<'a> Inliner<'a> {
             open: Vec::new(),
             done: HashMap::new(),
             cuts: 0,
+            size: 0,
             problems: Problems::default(),
             notes: Vec::new(),
             allowed: Vec::new(),
@@ -121,6 +129,10 @@ impl<'a> Inliner<'a> {
     }
 
     fn node(&mut self, schema: &'a Map<String, Value>, mut place: Place, mut settings: Settings) -> Node {
+        self.size += 1;
+        if self.size > MOST_SCHEMAS {
+            return self.too_large();
+        }
         let mark = schema.get(MARK).and_then(Value::as_object);
         let flag = |key: &str| mark.and_then(|mark| mark.get(key)) == Some(&Value::Bool(true));
         place.nullable |= schema.get("nullable") == Some(&Value::Bool(true));
@@ -470,10 +482,17 @@ impl<'a> Inliner<'a> {
         }
         settings.kubernetes |= known.is_some();
         let key = (name, settings, place);
-        if let Some(node) = self.done.get(&key) {
+        if let Some((node, size)) = self.done.get(&key) {
+            self.size += size;
+            if self.size > MOST_SCHEMAS {
+                return self.too_large();
+            }
             return node.clone();
         }
-        let before = self.told();
+        if self.open.len() >= DEEPEST {
+            return self.too_large();
+        }
+        let (before, size) = (self.told(), self.size);
         self.open.push(Open {
             name,
             depth: self.problems.path.len(),
@@ -485,9 +504,20 @@ impl<'a> Inliner<'a> {
         }
         // What is told is told with its place, and what was cut depends on where it began.
         if self.told() == before {
-            self.done.insert(key, node.clone());
+            self.done.insert(key, (node.clone(), self.size - size));
         }
         node
+    }
+
+    fn too_large(&mut self) -> Node {
+        const TEXT: &str = "with all its parts the schema is larger than a server stores; bound types that contain themselves \
+                            with a lower #[kube(max_depth = n)], or keep unknown fields with #[kube(preserve_unknown_fields)]";
+        self.cuts += 1;
+        // Once is enough: the place says little.
+        if !self.problems.found.iter().any(|problem| problem.message == TEXT) {
+            self.problems.push(TEXT);
+        }
+        kept(None)
     }
 
     /// How much was said so far.
