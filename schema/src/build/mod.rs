@@ -406,4 +406,6 @@ fn each_subschema_plain(map: &mut Map<String, Value>, visit: &mut dyn FnMut(&mut
 #[cfg(test)]
 mod exact_tests;
 #[cfg(test)]
+mod kubernetes_tests;
+#[cfg(test)]
 mod tests;
