@@ -269,15 +269,36 @@ fn judged(mut schema: Value, role: Role, inliner: inline::Inliner<'_>) -> Result
 }
 
 /// What a server would say to the schema in a CRD: bad patterns and defaults, list types without keys, and whatever
-/// else attributes can bring in. A type that may be one field of many is looked at as such.
+/// else attributes can bring in.
+///
+/// The type may be one field of many, so it is looked at as such. A whole object is too, since some of what roots must
+/// not have is put right where definitions are made; but its own rules are those of a root.
 fn refusals(schema: &Value, role: Role) -> Vec<Problem> {
+    const RULES: &str = "x-kubernetes-validations";
+    let of_own_rules =
+        |refusal: &Refusal| refusal.problem.path.is_empty() && refusal.keyword.starts_with(RULES);
+    let mut refused = refusals_as(schema, Role::Part);
+    if role == Role::Root && schema.get(RULES).is_some() {
+        refused.retain(|refusal| !of_own_rules(refusal));
+        refused.extend(refusals_as(schema, Role::Root).into_iter().filter(of_own_rules));
+    }
+    refused.into_iter().map(|refusal| refusal.problem).collect()
+}
+
+struct Refusal {
+    keyword: String,
+    problem: Problem,
+}
+
+fn refusals_as(schema: &Value, role: Role) -> Vec<Refusal> {
     const FIELD: &str = "kubewright-type";
+    const PREFIX: &str = ".properties[kubewright-type]";
     let field;
     let (around, prefix) = match role {
         Role::Root => (schema, ""),
         Role::Part => {
             field = serde_json::json!({"type": "object", "properties": {FIELD: schema}});
-            (&field, ".properties[kubewright-type]")
+            (&field, PREFIX)
         }
     };
     let mut errors = crate::crd::check_schema(around, "");
@@ -291,14 +312,12 @@ fn refusals(schema: &Value, role: Role) -> Vec<Problem> {
         .into_iter()
         .map(|error| {
             let (path, keyword) = place(schema, error.field.strip_prefix(prefix).unwrap_or(&error.field));
-            let message = match role {
-                Role::Root => error.message(),
-                Role::Part => error.message().replace(&format!("{prefix}."), ""),
-            };
+            let message = error.message().replace(&format!("{PREFIX}."), "");
             let separator = if keyword.is_empty() { "" } else { ": " };
-            Problem {
-                path,
-                message: format!("the API server refuses this schema: {keyword}{separator}{message}"),
+            let message = format!("the API server refuses this schema: {keyword}{separator}{message}");
+            Refusal {
+                keyword: keyword.to_owned(),
+                problem: Problem { path, message },
             }
         })
         .collect()
