@@ -1,6 +1,7 @@
 //! Structural schemas for Kubernetes: build, check, prune, default, validate. No I/O, no async.
 //!
-//! A server's way with a custom resource is [`prepare`] (numbers, nulls, defaults, pruning), then [`validate`]. The
+//! A server's way with a custom resource is [`prepare`] (numbers, nulls, defaults, pruning), then [`validate`] or
+//! [`validate_update`] (values, lists, rules in CEL). The
 //! schema comes from a CRD version through [`Structural::from_json`]; CRDs themselves are checked by [`crd`].
 //! `build` makes schemas from Rust types.
 //!
@@ -9,6 +10,7 @@
 //! Schemas and values are walked by recursion. What serde_json has parsed is at most 128 levels deep; a `Value` that was
 //! built another way must not be deeper than some hundred levels, or the stack may overflow.
 
+pub mod apply;
 #[cfg(feature = "schemars")]
 pub mod build;
 mod cel;
@@ -33,4 +35,6 @@ pub use error::{ErrorKind, FieldError, message_of};
 pub use lint::{LINTS, Lint, Severity, is_final, lint};
 pub use prune::{default, drop_nulls, normalize_numbers, prepare, prune};
 pub use structural::{Rule, Structural};
-pub use validate::{blocks_rules, undecodable, validate, validate_status};
+pub use validate::{
+    Verdict, undecodable, validate, validate_status, validate_status_update, validate_update,
+};

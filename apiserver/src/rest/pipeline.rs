@@ -264,17 +264,22 @@ impl Call<'_> {
         Ok(Some(stored))
     }
 
-    /// Refuses what is too large to be stored.
-    pub(super) fn check_size(&self, object: &Value) -> Result<()> {
-        let mut counter = Counter(0);
-        let counted = serde_json::to_writer(&mut counter, object);
-        if counted.is_ok() && counter.0 <= OBJECT_LIMIT {
+    /// Refuses what is too large to be stored. Owners are given up first, but for those of an apply (API-86).
+    pub(super) fn fit(&self, object: &mut Value) -> Result<()> {
+        if size(object) <= OBJECT_LIMIT {
             return Ok(());
         }
-        Err(ApiError::too_large(format!(
-            "Request entity too large: limit is {OBJECT_LIMIT}: the object takes {} bytes",
-            counter.0
-        )))
+        if !self.applies()
+            && let Some(metadata) = meta::of(object)
+        {
+            metadata.remove("managedFields");
+        }
+        match size(object) {
+            size if size <= OBJECT_LIMIT => Ok(()),
+            size => Err(ApiError::too_large(format!(
+                "Request entity too large: limit is {OBJECT_LIMIT}: the object takes {size} bytes"
+            ))),
+        }
     }
 
     /// A stored object as this resource serves it, by today's schema (API-58).
@@ -294,6 +299,15 @@ impl Call<'_> {
 /// Whether an operation may be tried again on a newer state.
 pub(super) fn is_conflict(error: &StorageError) -> bool {
     matches!(error, StorageError::Conflict { .. })
+}
+
+/// Bytes that an object takes.
+fn size(object: &Value) -> usize {
+    let mut counter = Counter(0);
+    match serde_json::to_writer(&mut counter, object) {
+        Ok(()) => counter.0,
+        Err(_) => usize::MAX,
+    }
 }
 
 struct Counter(usize);

@@ -318,12 +318,10 @@ pub(super) fn is_always_there(node: &Node, name: &str) -> bool {
 /// Whether a field may be filled in. Servers look at a default in a CRD before defaults inside of it are filled in, and
 /// not for duplicates.
 fn is_default_valid(node: &Node) -> bool {
-    let Some(mut value) = node.default.clone() else {
+    let Some(mut value) = node.default.as_deref().cloned() else {
         return true;
     };
-    let schema = Structural {
-        root: Arc::new(node.clone()),
-    };
+    let schema = Structural::of_node(node);
     crate::prune::default(&mut value, &schema);
     crate::validate::validate(&value, None, &schema).is_empty()
 }
