@@ -1,6 +1,5 @@
 //! Two schemas side by side, place by place.
 
-
 use super::Verdict::{self, Breaking, Safe, Undecided};
 use super::imply::{accepts_all, checks};
 use super::keywords::Kinds;
