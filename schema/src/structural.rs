@@ -32,6 +32,9 @@ impl Structural {
     /// Everything for which an API server refuses the schema in a CRD, with the server's texts and paths that begin
     /// with `openAPIV3Schema`. Rules in CEL are compiled and costed too.
     pub fn from_json(schema: &Value) -> Result<Self, Vec<FieldError>> {
+        if let Some(error) = crate::depth::error(schema, "openAPIV3Schema") {
+            return Err(vec![error]);
+        }
         let mut errors = crate::crd::schema_shape(schema);
         if errors.is_empty() {
             errors = crate::crd::check_schema(schema, "openAPIV3Schema");
@@ -53,16 +56,13 @@ impl Structural {
     /// Reads a schema that is known to be structural, or whose mistakes are reported elsewhere; keywords with values
     /// of a wrong type count as absent.
     pub(crate) fn decode(schema: &Value) -> Self {
-        Self {
-            root: Arc::new(Node::decode(schema)),
-            programs: Arc::default(),
-        }
+        Self::of_node(Node::decode(schema))
     }
 
-    /// The schema of one node alone.
-    pub(crate) fn of_node(node: &Node) -> Self {
+    /// A schema of its own from a node.
+    pub(crate) fn of_node(node: Node) -> Self {
         Self {
-            root: Arc::new(node.clone()),
+            root: Arc::new(node),
             programs: Arc::default(),
         }
     }

@@ -12,13 +12,16 @@
 mod comparison;
 #[path = "common/generate.rs"]
 mod generate;
+#[path = "common/hostile.rs"]
+mod hostile;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kubewright_schema::apply::{ApplyError, FieldManager, ObjectType, SameVersion};
+use kubewright_schema::apply::{ApplyError, FieldManager, ObjectType, OnConflict, SameVersion};
 use kubewright_schema::{
     FieldError, Severity, Structural, crd, lint, message_of, prepare, undecodable, validate,
+    validate_status_update, validate_update,
 };
 use serde_json::{Value, json};
 
@@ -341,19 +344,22 @@ impl Server {
             reset: Default::default(),
         };
         let manager = step["manager"].as_str().unwrap();
-        let force = step["force"].as_bool().unwrap();
+        let on_conflict = match step["force"].as_bool().unwrap() {
+            true => OnConflict::Take,
+            false => OnConflict::Refuse,
+        };
         let live = self.object.as_ref().unwrap_or(&nothing);
-        let applied = fields.apply(live, &step["body"], manager, "2026-01-02T03:04:05Z", force);
+        let applied = fields.apply(live, &step["body"], manager, "2026-01-02T03:04:05Z", on_conflict);
         applied.map_err(|error| {
             let (code, causes) = match &error {
                 ApplyError::BadRequest(_) => (400, Vec::new()),
-                ApplyError::Failed(_) => (500, Vec::new()),
                 ApplyError::Conflicts(conflicts) => {
                     let causes = conflicts.0.iter().map(|conflict| {
                         json!({"reason": "FieldManagerConflict", "message": conflict.message(), "field": conflict.field()})
                     });
                     (409, causes.collect())
                 }
+                _ => (500, Vec::new()),
             };
             let message = error.to_string();
             json!({"code": code, "warnings": [], "message": message, "causes": causes, "object": null})
@@ -564,4 +570,74 @@ fn object_verdict(case: &Value, schema: &Structural, kind: &Value) -> (Value, Va
     let stored = object["spec"].get("f").cloned().unwrap_or("<absent>".into());
     let want = case.get("stored").unwrap_or(&case["value"]);
     (json!([201, unknown, stored]), json!([case["code"], warned, want]))
+}
+
+/// Definitions with rules in CEL, and objects that meet them, as the libraries of kube-apiserver judge them (SCH-50 to
+/// SCH-58).
+#[test]
+fn rules_are_judged_as_recorded() {
+    let text = fs::read_to_string(goldens("rules.jsonl")).unwrap();
+    let mut tally = Tally::default();
+    for line in text.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        let (errors, warnings) = rules_case(&case);
+        let mut found = json!({"errors": errors, "warnings": warnings});
+        let mut wanted = json!({
+            "errors": case["errors"],
+            "warnings": case.get("warnings").cloned().unwrap_or(json!([])),
+        });
+        // Maps have no order in Go.
+        for texts in [&mut found, &mut wanted] {
+            for key in ["errors", "warnings"] {
+                texts[key]
+                    .as_array_mut()
+                    .unwrap()
+                    .sort_by_key(ToString::to_string);
+            }
+        }
+        let difference = format!("{}:\n  found {found}\n  want  {wanted}", case["name"]);
+        tally.case((found != wanted).then_some(difference));
+    }
+    tally.report(377, "rules");
+}
+
+fn rules_case(case: &Value) -> (Vec<String>, Vec<String>) {
+    let definition = |schema: &Value| {
+        let mut crd = json!({
+            "metadata": {"name": "foos.example.com"},
+            "spec": {
+                "group": "example.com", "scope": "Namespaced", "names": {"plural": "foos", "kind": "Foo"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
+                    "schema": {"openAPIV3Schema": schema}}],
+            },
+        });
+        crd::decode(&mut crd).unwrap();
+        crd::default(&mut crd);
+        crd
+    };
+    let object = |object: &Value| {
+        let mut object = object.clone();
+        let map = object.as_object_mut().unwrap();
+        map.insert("apiVersion".into(), "example.com/v1".into());
+        map.insert("kind".into(), "Foo".into());
+        let metadata = json!({"name": "a", "namespace": "default", "resourceVersion": "1", "uid": "u"});
+        map.insert("metadata".into(), metadata);
+        object
+    };
+    let texts = |errors: &[FieldError]| errors.iter().map(ToString::to_string).collect();
+    let Some(new) = case.get("new").map(object) else {
+        let crd = definition(&case["schema"]);
+        let errors = match case.get("before") {
+            Some(before) => crd::validate_update(&crd, &definition(before)),
+            None => crd::validate(&crd),
+        };
+        return (texts(&errors), Vec::new());
+    };
+    let schema = Structural::from_accepted(&case["schema"]);
+    let verdict = match case.get("old").map(object) {
+        Some(old) if case["status"] == true => validate_status_update(&new, &old, &schema),
+        Some(old) => validate_update(&new, &old, &schema),
+        None => return (texts(&validate(&new, None, &schema)), Vec::new()),
+    };
+    (texts(&verdict.errors), verdict.warnings)
 }

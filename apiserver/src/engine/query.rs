@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use kubewright_schema::apply::OnConflict;
 use kubewright_schema::{ErrorKind, FieldError};
 use serde_json::Value;
 
@@ -296,8 +297,8 @@ pub struct WriteOptions {
     pub field_validation: FieldValidation,
     /// Who writes; empty where the request does not say.
     pub field_manager: String,
-    /// Whether an apply takes fields that others own.
-    pub force: bool,
+    /// What an apply does about fields that others own.
+    pub on_conflict: OnConflict,
 }
 
 impl WriteOptions {
@@ -372,7 +373,10 @@ impl WriteOptions {
             dry_run,
             field_validation,
             field_manager: manager.to_owned(),
-            force: applies && query.flag("force"),
+            on_conflict: match applies && query.flag("force") {
+                true => OnConflict::Take,
+                false => OnConflict::Refuse,
+            },
         })
     }
 }

@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 
 use http::{StatusCode, header};
 use kubewright_schema::apply::{
-    ApplyError, ConvertError, Converter, FieldManager, FieldSet, Models, ObjectType, Owners, PathElement,
-    ReplicasPaths, SameVersion,
+    ApplyError, ConvertError, Converter, Duplicates, FieldManager, FieldSet, Models, ObjectType, Owners,
+    PathElement, ReplicasPaths, SameVersion, Typed,
 };
 use serde_json::{Value, json};
 
@@ -42,15 +42,18 @@ impl Versions {
         if self.info.gvr.api_version() == api_version {
             return Some(&self.info);
         }
-        let others = self.snapshot.iter().map(|info| &**info);
-        others
-            .filter(|info| info.storage == self.info.storage && info.is_same_resource(&self.info))
-            .find(|info| info.gvr.api_version() == api_version)
+        self.served().find(|info| info.gvr.api_version() == api_version)
     }
 
+    /// All versions of the resource in its group. Of events the other group is none of these, as upstream does not
+    /// convert between groups here.
     fn served(&self) -> impl Iterator<Item = &ResourceInfo> {
         let all = self.snapshot.iter().map(|info| &**info);
-        all.filter(|info| info.storage == self.info.storage && info.is_same_resource(&self.info))
+        all.filter(|info| {
+            info.storage == self.info.storage
+                && info.gvr.group == self.info.gvr.group
+                && info.is_same_resource(&self.info)
+        })
     }
 }
 
@@ -214,7 +217,7 @@ impl Call<'_> {
         let live = live.unwrap_or(&nothing);
         let apply = |live: &Value| {
             fields
-                .apply(live, config, &options.field_manager, &now, options.force)
+                .apply(live, config, &options.field_manager, &now, options.on_conflict)
                 .map_err(refused)
         };
         match self.info.origin {
@@ -229,7 +232,8 @@ impl Call<'_> {
                     take_owners(&mut same, applied);
                     return Ok(same);
                 }
-                Ok(typed::trimmed(applied, &self.info))
+                let kind = versions.object_type(&api_version);
+                Ok(unfilled(kind.as_ref(), live, config, applied, &self.info))
             }
         }
     }
@@ -329,7 +333,7 @@ impl Call<'_> {
     pub(super) fn apply_scale(&self, live: &Value, config: &Value, options: &WriteOptions) -> Result<Value> {
         let now = self.engine.clock().now_text();
         Self::scale_fields()
-            .apply(live, config, &options.field_manager, &now, options.force)
+            .apply(live, config, &options.field_manager, &now, options.on_conflict)
             .map_err(refused)
     }
 
@@ -362,6 +366,37 @@ impl Call<'_> {
     }
 }
 
+/// Takes out of what was applied to a built-in object what [`typed::written`] filled into it before, so that it is not
+/// stored: what the object did not have and the configuration does not say.
+fn unfilled(
+    kind: Option<&ObjectType>,
+    live: &Value,
+    config: &Value,
+    applied: Value,
+    info: &ResourceInfo,
+) -> Value {
+    let fields = |object: &Value| {
+        let typed = Typed::new(kind?, object, Duplicates::Allowed).ok()?;
+        typed.field_set().ok()
+    };
+    let written = typed::trimmed(typed::written(live, info), info);
+    let filled = fields(&written).zip(fields(&typed::trimmed(live.clone(), info)));
+    let filled = filled.map(|(written, live)| written.difference(&live).leaves());
+    let filled = filled
+        .zip(fields(config))
+        .map(|(filled, said)| filled.difference(&said));
+    let rest = match (kind, filled) {
+        (Some(kind), Some(filled)) if !filled.is_empty() => {
+            match Typed::of(kind, applied.clone(), Duplicates::Allowed) {
+                Ok(applied) => applied.without(&filled).into_value(),
+                Err(_) => applied,
+            }
+        }
+        _ => applied,
+    };
+    typed::trimmed(rest, info)
+}
+
 /// Gives an object the owners of another.
 fn take_owners(object: &mut Value, mut from: Value) {
     let owners = meta::of(&mut from).and_then(|metadata| metadata.remove("managedFields"));
@@ -376,13 +411,50 @@ fn take_owners(object: &mut Value, mut from: Value) {
 fn refused(error: ApplyError) -> ApiError {
     match error {
         ApplyError::BadRequest(why) => ApiError::bad_request(why),
-        // Upstream has no reason for it either.
-        ApplyError::Failed(why) => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "", why),
         ApplyError::Conflicts(conflicts) => {
             let refused = ApiError::new(StatusCode::CONFLICT, "Conflict", conflicts.to_string());
             conflicts.0.iter().fold(refused, |error, conflict| {
                 error.with_cause("FieldManagerConflict", conflict.message(), conflict.field())
             })
         }
+        // Upstream has no reason for it either.
+        other => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "", other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn api_47_each_built_in_kind_has_a_type_that_its_zero_fits() {
+        for info in crate::registry::builtin::resources() {
+            let kind =
+                models(info).and_then(|models| models.kind(&info.gvr.group, &info.gvr.version, &info.kind));
+            let kind = kind.unwrap_or_else(|| panic!("no type of {:?}", info.gvr));
+            let nothing = json!({"apiVersion": info.gvr.api_version(), "kind": info.kind});
+            let zero = typed::written(&nothing, info);
+            Typed::new(&kind, &zero, Duplicates::Refused)
+                .unwrap_or_else(|why| panic!("{:?}: {why}\n{zero}", info.gvr));
+            assert_eq!(
+                unfilled(Some(&kind), &nothing, &nothing, zero.clone(), info),
+                nothing
+            );
+            // What a configuration says stays, even where it is what Go writes anyway.
+            let mut said = unfilled(Some(&kind), &nothing, &zero, zero.clone(), info);
+            said = typed::written(&said, info);
+            assert_eq!(said, zero);
+        }
+    }
+
+    #[test]
+    fn api_38_only_times_are_no_difference() {
+        let object = |time: &str, text: &str| json!({"metadata": {"managedFields": [{"manager": "a", "time": time}]}, "text": text});
+        assert!(is_same(&object("1", "a"), &object("1", "a")));
+        assert!(is_same(&object("2", "a"), &object("1", "a")));
+        assert!(!is_same(&object("2", "b"), &object("1", "a")));
+        let untimed = json!({"metadata": {"managedFields": [{"manager": "a"}]}, "text": "a"});
+        assert!(is_same(&object("2", "a"), &untimed) && is_same(&untimed, &object("2", "a")));
+        assert!(!is_same(&json!({"text": "a"}), &untimed));
     }
 }

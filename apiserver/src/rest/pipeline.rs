@@ -67,10 +67,12 @@ impl Call<'_> {
         let mut warnings = meta::drop_duplicate_owners(metadata);
         self.check_place(&mut object)?;
         if let Origin::Custom(version) = &self.info.origin {
-            faults.extend(prepare_custom(&mut object, version));
+            // Before empty fields of metadata go, since an empty one of a wrong type is refused too.
+            kubewright_schema::normalize_numbers(&mut object);
             if let Some(fault) = kubewright_schema::undecodable(&object, &version.schema) {
                 return Err(self.cannot_be_handled(&fault.to_string(), &object));
             }
+            faults.extend(prepare_custom(&mut object, version));
         }
         match options.field_validation {
             FieldValidation::Ignore => {}

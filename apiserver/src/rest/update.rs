@@ -124,23 +124,16 @@ impl Call<'_> {
     fn check_preconditions(&self, wanted: &Value, old: &Arc<Entry>) -> Result<bool> {
         let uid = meta::text(wanted, "uid");
         let stored = meta::text(&old.value, "uid");
-        if !uid.is_empty() && uid != stored && self.verb == Verb::Patch {
-            // A body's uid is a precondition; a patch's is a change.
-            let fault = FieldError::new(
-                ErrorKind::Invalid,
-                "metadata.uid",
-                Value::from(uid),
-                "field is immutable",
-            );
-            return Err(ApiError::invalid(self.kind(), self.name(), &[fault]));
-        }
-        if !uid.is_empty() && uid != stored {
+        let foreign = !uid.is_empty() && uid != stored;
+        // A body's uid is a precondition; a patch's is a change, found after the version.
+        let changed = foreign && self.verb == Verb::Patch;
+        if foreign && !changed {
             let why =
                 format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}");
             return Err(ApiError::conflict(self.subject(), self.name(), why));
         }
         let unconditional = self.engine.strategy(&self.info).updates_unconditionally();
-        match meta::text(wanted, "resourceVersion") {
+        let pinned = match meta::text(wanted, "resourceVersion") {
             "" | "0" if unconditional => Ok(false),
             "" | "0" => {
                 let fault = FieldError::new(
@@ -162,7 +155,17 @@ impl Call<'_> {
                 Err(ApiError::invalid(self.kind(), self.name(), &[fault]))
             }
             _ => Err(ApiError::modified(self.subject(), self.name())),
+        }?;
+        if changed {
+            let fault = FieldError::new(
+                ErrorKind::Invalid,
+                "metadata.uid",
+                Value::from(uid),
+                "field is immutable",
+            );
+            return Err(ApiError::invalid(self.kind(), self.name(), &[fault]));
         }
+        Ok(pinned)
     }
 
     /// Keeps of the old object what this door may not change (API-61).

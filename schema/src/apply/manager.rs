@@ -13,7 +13,7 @@ use super::owners::{self, Operation, Owners};
 use super::path::PathElement;
 use super::set::FieldSet;
 use super::types::{Duplicates, ObjectType, Typed};
-use super::update::{Converter, UpdateError, Updater, VersionedSet};
+use super::update::{Converter, OnConflict, UpdateError, Updater, VersionedSet};
 use crate::gotext;
 
 /// Entries of updates beyond which the oldest are put together.
@@ -30,6 +30,7 @@ const ANNOTATIONS_LIMIT: usize = 256 * 1024;
 
 /// Why an apply was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ApplyError {
     /// The configuration is none for this object (400).
     #[error("{0}")]
@@ -148,7 +149,7 @@ impl<C: Converter> FieldManager<'_, C> {
         patch: &Value,
         manager: &str,
         now: &str,
-        force: bool,
+        on_conflict: OnConflict,
     ) -> Result<Value, ApplyError> {
         let owners = Owners::decode(live)
             .map_err(|why| ApplyError::Failed(format!("failed to decode managed fields: {why}")))?;
@@ -159,11 +160,11 @@ impl<C: Converter> FieldManager<'_, C> {
                 full_kind(group_version, kind)
             )));
         }
-        let once = |force| self.apply_once(live, patch, owners.clone(), manager, now, force);
-        let (new, owners) = match once(force) {
+        let once = |on_conflict| self.apply_once(live, patch, owners.clone(), manager, now, on_conflict);
+        let (new, owners) = match once(on_conflict) {
             Err(ApplyError::Conflicts(conflicts)) if manager == KUBECTL => {
                 self.taken_over(live, conflicts)?;
-                once(true)?
+                once(OnConflict::Take)?
             }
             outcome => outcome?,
         };
@@ -182,7 +183,7 @@ impl<C: Converter> FieldManager<'_, C> {
         mut owners: Owners,
         manager: &str,
         now: &str,
-        force: bool,
+        on_conflict: OnConflict,
     ) -> Result<(Option<Value>, Owners), ApplyError> {
         if owners.fields.is_empty() {
             // What is there belongs to somebody, so that the first apply does not remove it unnoticed.
@@ -224,7 +225,7 @@ impl<C: Converter> FieldManager<'_, C> {
             self.api_version,
             owners.fields,
             &manager,
-            force,
+            on_conflict,
         );
         let (new, fields) = outcome.map_err(|error| match error {
             UpdateError::Conflicts(conflicts) => ApplyError::Conflicts(conflicts),

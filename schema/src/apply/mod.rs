@@ -8,6 +8,35 @@
 //! Semantics, texts and bytes are those of structured-merge-diff v6 and of `k8s.io/apimachinery/pkg/util/managedfields`
 //! in Kubernetes 1.36.
 //!
+//! ```
+//! use kubewright_schema::apply::{FieldManager, ObjectType, OnConflict, SameVersion};
+//! use serde_json::json;
+//!
+//! let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
+//!     "size": {"type": "integer"}, "colour": {"type": "string"},
+//! }}}});
+//! let versions = SameVersion {
+//!     api_version: "example.com/v1".into(),
+//!     object_type: ObjectType::custom(&schema),
+//! };
+//! let widget = |spec| json!({"apiVersion": "example.com/v1", "kind": "Widget", "spec": spec});
+//! let fields = FieldManager {
+//!     converter: &versions,
+//!     api_version: "example.com/v1",
+//!     kind: "Widget",
+//!     subresource: "",
+//!     nothing: json!({"apiVersion": "example.com/v1", "kind": "Widget"}),
+//!     reset: Default::default(),
+//! };
+//! let now = "2026-01-02T03:04:05Z";
+//! let apply = |live, spec, who| fields.apply(live, &widget(spec), who, now, OnConflict::Refuse);
+//! let stored = apply(&fields.nothing, json!({"size": 1, "colour": "red"}), "anna").unwrap();
+//! let refused = apply(&stored, json!({"size": 2}), "bert").unwrap_err();
+//! assert_eq!(refused.to_string(), "Apply failed with 1 conflict: conflict with \"anna\": .spec.size");
+//! // What is left out goes.
+//! assert_eq!(apply(&stored, json!({"size": 1}), "anna").unwrap()["spec"], json!({"size": 1}));
+//! ```
+//!
 //! **Invariant:** a [`FieldSet`] is sorted, and each of its entries is a member or leads to one; applying the same
 //! configuration twice changes nothing; the result of an apply has every applied field.
 
@@ -43,4 +72,6 @@ pub use path::{Path, PathElement};
 pub use scale::ReplicasPaths;
 pub use set::FieldSet;
 pub use types::{Duplicates, ObjectType, Typed, ValueError, ValueErrors};
-pub use update::{ConvertError, Converter, Managers, SameVersion, UpdateError, Updater, VersionedSet};
+pub use update::{
+    ConvertError, Converter, Managers, OnConflict, SameVersion, UpdateError, Updater, VersionedSet,
+};

@@ -32,6 +32,7 @@ pub type Managers = BTreeMap<String, VersionedSet>;
 
 /// Why an object cannot be brought to a version.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ConvertError {
     /// The version is not there any more; who owned fields at it owns none.
     #[error("no corresponding type for {0}")]
@@ -72,8 +73,19 @@ impl Converter for SameVersion {
     }
 }
 
+/// What an apply does about fields that others own with other values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnConflict {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It takes them: `force`.
+    Take,
+}
+
 /// Why owners were not updated.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum UpdateError {
     /// Somebody else owns some of the fields.
     #[error(transparent)]
@@ -116,7 +128,7 @@ impl<C: Converter> Updater<'_, C> {
         manager: &str,
     ) -> Result<Managers, UpdateError> {
         let managers = self.reconcile(managers)?;
-        let (mut managers, changes) = self.settle(live, new, version, managers, manager, true)?;
+        let (mut managers, changes) = self.settle(live, new, version, managers, manager, OnConflict::Take)?;
         let owned = managers
             .remove(manager)
             .map(|owned| owned.set)
@@ -140,7 +152,7 @@ impl<C: Converter> Updater<'_, C> {
     /// The object after an apply, and its owners; no object where it is as it was.
     ///
     /// # Errors
-    /// [`UpdateError::Conflicts`] unless forced; else where objects cannot be merged or converted.
+    /// [`UpdateError::Conflicts`] where it refuses these; else where objects cannot be merged or converted.
     pub fn apply(
         &self,
         live: &Typed<'_>,
@@ -148,7 +160,7 @@ impl<C: Converter> Updater<'_, C> {
         version: &str,
         managers: Managers,
         manager: &str,
-        force: bool,
+        on_conflict: OnConflict,
     ) -> Result<(Option<Typed<'static>>, Managers), UpdateError> {
         let mut managers = self.reconcile(managers)?;
         let merged = live.merge(config).map_err(failed("failed to merge config"))?;
@@ -165,7 +177,7 @@ impl<C: Converter> Updater<'_, C> {
                 .prune(merged, &managers, version, &last)
                 .map_err(failed("failed to prune fields"))?,
         };
-        let (managers, _) = self.settle(live, &new, version, managers, manager, force)?;
+        let (managers, _) = self.settle(live, &new, version, managers, manager, on_conflict)?;
         let changed = !values::equal(live.value(), new.value());
         Ok((changed.then_some(new), managers))
     }
@@ -193,7 +205,7 @@ impl<C: Converter> Updater<'_, C> {
         version: &str,
         managers: Managers,
         workflow: &str,
-        force: bool,
+        on_conflict: OnConflict,
     ) -> Result<(Managers, Comparison), UpdateError> {
         let mut changes = BTreeMap::from([(version.to_owned(), self.compare(old, new, version)?)]);
         let mut kept = Managers::new();
@@ -234,7 +246,7 @@ impl<C: Converter> Updater<'_, C> {
             }
             kept.insert(manager, owned);
         }
-        if !force && !conflicts.is_empty() {
+        if on_conflict == OnConflict::Refuse && !conflicts.is_empty() {
             return Err(Conflicts::of(&conflicts).into());
         }
         kept.retain(|_, owned| !owned.set.is_empty());

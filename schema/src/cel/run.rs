@@ -183,7 +183,11 @@ impl Judge<'_> {
                         };
                         let old = old_value(key);
                         let correlation = correlation.key(key, value, old, property);
-                        self.value(rules, property, value, old, correlation, &Path::Key(path, key))?;
+                        let path = match &**key {
+                            "" => Path::Bracket(path, key),
+                            _ => Path::Key(path, key),
+                        };
+                        self.value(rules, property, value, old, correlation, &path)?;
                     }
                 }
             }

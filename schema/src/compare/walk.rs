@@ -316,10 +316,10 @@ pub(super) fn is_always_there(node: &Node, name: &str) -> bool {
 /// Whether a field may be filled in. Servers look at a default in a CRD before defaults inside of it are filled in, and
 /// not for duplicates.
 fn is_default_valid(node: &Node) -> bool {
-    let Some(mut value) = node.default.as_deref().cloned() else {
+    let Some(mut value) = node.default.clone() else {
         return true;
     };
-    let schema = Structural::of_node(node);
+    let schema = Structural::of_node(node.clone());
     crate::prune::default(&mut value, &schema);
     crate::validate::validate(&value, None, &schema).is_empty()
 }

@@ -3,7 +3,7 @@
 //! Go's types hold structs by value and have fields that are always written. Where the owners of fields are kept
 //! (`owners.rs`) such a field was there before somebody first set what is in it.
 //!
-//! **Invariant:** what was filled in is taken out again by [`trimmed`], and nothing that a reader would miss.
+//! **Invariant:** [`trimmed`] takes out nothing but what is empty: structs and nulls that [`written`] would fill in again.
 
 use std::collections::HashMap;
 
@@ -43,7 +43,7 @@ pub(in crate::rest) fn written(object: &Value, info: &ResourceInfo) -> Value {
     object
 }
 
-/// Takes out what [`written`] may have filled in.
+/// Takes out empty structs and nulls that [`written`] may have filled in.
 pub(in crate::rest) fn trimmed(mut object: Value, info: &ResourceInfo) -> Value {
     if let Some((types, kind)) = types_of(info) {
         types.trim(kind, &mut object);

@@ -91,7 +91,48 @@ fn typed(kind: &ObjectType, spec: &Value) -> Typed<'static> {
     Typed::of(kind, json!({"spec": spec}), Duplicates::Refused).expect("it fits")
 }
 
+/// Any JSON, with keys that look like elements of paths.
+fn anything() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,3}".prop_map(Value::from),
+    ];
+    let key = "(\\.|[fkvix]?:?(\\{\"a\":1\\}|\\[1\\]|\"|[0-9a-z{é]{0,3}))";
+    leaf.prop_recursive(4, 24, 4, move |below| {
+        prop_oneof![
+            prop::collection::vec(below.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map(key, below, 0..4).prop_map(|map| json!(map)),
+        ]
+    })
+}
+
 proptest! {
+    /// What a client may send is read or refused, and a write with it ends.
+    #[test]
+    fn any_list_of_owners_is_survived(fields in anything(), entry in anything(), spec in anything()) {
+        if let Ok(set) = FieldSet::from_fields_v1(&fields) {
+            prop_assert_eq!(FieldSet::from_fields_v1(&set.to_fields_v1()).expect("a set"), set);
+        }
+        let kind = kind();
+        let manager = manager(&kind);
+        let mut live = object(&json!({"text": "a"}));
+        live["metadata"]["uid"] = json!("u");
+        let mut new = object(&spec);
+        new["metadata"]["managedFields"] = json!([{
+            "manager": "m", "operation": "Apply", "apiVersion": VERSION, "fieldsType": "FieldsV1", "fieldsV1": fields,
+        }, entry]);
+        manager.update(&live, &mut new, "w", NOW);
+        prop_assert!(Owners::decode(&new).is_ok());
+        live["metadata"]["managedFields"] = json!([{
+            "manager": "m", "operation": "Update", "apiVersion": VERSION, "fieldsType": "FieldsV1", "fieldsV1": fields,
+        }]);
+        if let Ok(applied) = manager.apply(&live, &object(&spec), "m", NOW, OnConflict::Take) {
+            prop_assert!(Owners::decode(&applied).is_ok());
+        }
+    }
+
     #[test]
     fn sets_survive_the_wire(set in set()) {
         let wire = set.to_fields_v1();
@@ -160,12 +201,12 @@ proptest! {
         let mut live = fields.nothing.clone();
         for (who, spec) in steps {
             let (who, config) = (format!("m{who}"), object(&spec));
-            let new = fields.apply(&live, &config, &who, NOW, true).expect("applied");
+            let new = fields.apply(&live, &config, &who, NOW, OnConflict::Take).expect("applied");
             // What was emptied and not removed is null, which a server refuses.
             if has_null(&new) {
                 break;
             }
-            let again = fields.apply(&new, &config, &who, LATER, false).expect("no conflict with oneself");
+            let again = fields.apply(&new, &config, &who, LATER, OnConflict::Refuse).expect("no conflict with oneself");
             prop_assert_eq!(&again, &new);
             let applied = typed(&kind.object_type, &spec);
             let merged = Typed::of(&kind.object_type, json!({"spec": new["spec"]}), Duplicates::Refused)

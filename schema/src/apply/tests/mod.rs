@@ -6,8 +6,8 @@ mod recorded;
 use serde_json::{Value, json};
 
 use super::{
-    ApplyError, Duplicates, FieldManager, FieldSet, Models, ObjectType, Owners, PathElement, ReplicasPaths,
-    SameVersion, Typed,
+    ApplyError, Duplicates, FieldManager, FieldSet, Models, ObjectType, OnConflict, Owners, PathElement,
+    ReplicasPaths, SameVersion, Typed,
 };
 
 const NOW: &str = "2026-01-02T03:04:05Z";
@@ -215,7 +215,7 @@ fn sch_32_44_what_does_not_fit_is_named() {
     let kind = kind();
     let fields = manager(&kind);
     let refused = |spec: Value| {
-        let error = fields.apply(&fields.nothing, &object(&spec), "m", NOW, false);
+        let error = fields.apply(&fields.nothing, &object(&spec), "m", NOW, OnConflict::Refuse);
         error.expect_err("refused").to_string()
     };
     let prefix = "failed to create typed patch object (/a; a.example/v1, Kind=A): ";
@@ -248,13 +248,14 @@ fn api_44_conflicts_are_told_in_singular_and_plural() {
     let fields = manager(&kind);
     let first = object(&json!({"count": 1, "text": "a"}));
     let mut stored = fields
-        .apply(&fields.nothing, &first, "m1", NOW, false)
+        .apply(&fields.nothing, &first, "m1", NOW, OnConflict::Refuse)
         .expect("applied");
     stored["metadata"]["uid"] = json!("u");
     let mut changed = stored.clone();
     changed["spec"]["text"] = json!("b");
     fields.update(&stored, &mut changed, "", LATER);
-    let refused = |spec: Value| match fields.apply(&changed, &object(&spec), "m2", LATER, false) {
+    let refused = |spec: Value| match fields.apply(&changed, &object(&spec), "m2", LATER, OnConflict::Refuse)
+    {
         Err(ApplyError::Conflicts(conflicts)) => conflicts,
         other => panic!("{other:?}"),
     };
@@ -271,7 +272,13 @@ fn api_44_conflicts_are_told_in_singular_and_plural() {
     );
     // One value has two owners without a conflict.
     let shared = fields
-        .apply(&changed, &object(&json!({"count": 1})), "m2", LATER, false)
+        .apply(
+            &changed,
+            &object(&json!({"count": 1})),
+            "m2",
+            LATER,
+            OnConflict::Refuse,
+        )
         .expect("shared");
     assert_eq!(Owners::decode(&shared).expect("owners").fields.len(), 3);
 }
@@ -282,7 +289,7 @@ fn api_45_fields_left_out_go_unless_others_own_them() {
     let fields = manager(&kind);
     let apply = |live: &Value, spec: Value, who: &str| {
         fields
-            .apply(live, &object(&spec), who, NOW, false)
+            .apply(live, &object(&spec), who, NOW, OnConflict::Refuse)
             .expect("applied")
     };
     let full = json!({"count": 1, "text": "a", "set": ["x", "y"], "map": {"k": "v"}});
@@ -294,7 +301,9 @@ fn api_45_fields_left_out_go_unless_others_own_them() {
     if let Some(nothing) = nothing.as_object_mut() {
         nothing.remove("spec");
     }
-    let gone = fields.apply(&less, &nothing, "m2", NOW, false).expect("applied");
+    let gone = fields
+        .apply(&less, &nothing, "m2", NOW, OnConflict::Refuse)
+        .expect("applied");
     let owners = Owners::decode(&gone).expect("owners");
     assert!(owners.fields.keys().all(|manager| !manager.contains("m2")));
 }
@@ -379,7 +388,7 @@ fn api_62_scales_share_the_owners_of_replicas() {
     let fields = manager(&kind);
     let parent = object(&json!({"count": 1, "text": "a"}));
     let parent = fields
-        .apply(&fields.nothing, &parent, "m1", NOW, false)
+        .apply(&fields.nothing, &parent, "m1", NOW, OnConflict::Refuse)
         .expect("applied");
     let mut scale = json!({"metadata": {}});
     paths.to_scale(&parent).expect("owners").write(&mut scale);

@@ -101,8 +101,11 @@ impl State {
                 .expect("updated");
             self.live = object;
         } else {
-            let force = step["op"] == "force";
-            match updater.apply(&self.live, &object, "v1", before, &who, force) {
+            let on_conflict = match step["op"] == "force" {
+                true => OnConflict::Take,
+                false => OnConflict::Refuse,
+            };
+            match updater.apply(&self.live, &object, "v1", before, &who, on_conflict) {
                 Err(UpdateError::Conflicts(conflicts)) => {
                     let fields: FieldSet = conflicts.0.into_iter().map(|conflict| conflict.path).collect();
                     note("conflicts", fields.to_fields_v1());
