@@ -107,9 +107,10 @@ fn pipeline(schema: &Value, object: &Value) -> Result<()> {
 
 /// A rule in CEL, compiled once and each time. Everything else about the schema is as small as can be.
 fn rules() -> Result<()> {
-    const RULES: [&str; 2] = [
+    const RULES: [&str; 3] = [
         "self.minReplicas <= self.replicas && self.replicas <= self.maxReplicas",
         "self.hosts.all(host, host.endsWith('.example.com')) && (!has(self.paused) || self.replicas == 0)",
+        "self.hosts.all(host, host.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'))",
     ];
     let object = json!({"minReplicas": 1, "replicas": 3, "maxReplicas": 5,
         "hosts": ["a.example.com", "b.example.com"]});
