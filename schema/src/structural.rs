@@ -32,6 +32,9 @@ impl Structural {
     /// Everything for which an API server refuses the schema in a CRD, with the server's texts and paths that begin
     /// with `openAPIV3Schema`. Rules in CEL are compiled and costed too.
     pub fn from_json(schema: &Value) -> Result<Self, Vec<FieldError>> {
+        if let Some(error) = crate::depth::error(schema, "openAPIV3Schema") {
+            return Err(vec![error]);
+        }
         let mut errors = crate::crd::schema_shape(schema);
         if errors.is_empty() {
             errors = crate::crd::check_schema(schema, "openAPIV3Schema");

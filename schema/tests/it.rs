@@ -12,10 +12,13 @@
 mod comparison;
 #[path = "common/generate.rs"]
 mod generate;
+#[path = "common/hostile.rs"]
+mod hostile;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kubewright_schema::apply::{ApplyError, FieldManager, ObjectType, OnConflict, SameVersion};
 use kubewright_schema::{
     FieldError, Severity, Structural, crd, lint, message_of, prepare, undecodable, validate,
     validate_status_update, validate_update,
@@ -234,12 +237,10 @@ fn lints_agree_with_crd_verdicts() {
 /// A case whose answer comes from the rules for the metadata of every kind.
 const OF_EVERY_KIND: &str = "metadata-badlabel";
 
-/// Cases that are not about one write of one object: server-side apply, and subresources.
+/// Cases that are not about one write of one object: subresources.
 fn is_elsewhere(case: &Value) -> bool {
     let steps = case["steps"].as_array().unwrap();
-    steps
-        .iter()
-        .any(|step| step["op"] == "apply" || step.get("sub").is_some())
+    steps.iter().any(|step| step.get("sub").is_some())
 }
 
 #[test]
@@ -277,7 +278,7 @@ fn cr_verdicts() {
         }
     }
     println!("cr-verdicts: {elsewhere} about other things");
-    tally.report(52, "cr-verdicts");
+    tally.report(56, "cr-verdicts");
     assert_eq!(tally.skipped, [OF_EVERY_KIND]);
 }
 
@@ -326,6 +327,45 @@ impl Server {
         Ok(())
     }
 
+    /// What an apply makes of the object, with its owners; `Err` is the answer where it is refused.
+    fn apply(&self, step: &Value) -> Result<Value, Value> {
+        let kind = self.crd["spec"]["names"]["kind"].as_str().unwrap();
+        let api_version = format!("{}/v1", self.crd["spec"]["group"].as_str().unwrap());
+        let nothing = json!({"apiVersion": api_version, "kind": kind});
+        let fields = FieldManager {
+            converter: &SameVersion {
+                api_version: api_version.clone(),
+                object_type: ObjectType::custom(&self.version()["schema"]["openAPIV3Schema"]),
+            },
+            api_version: &api_version,
+            kind,
+            subresource: "",
+            nothing: nothing.clone(),
+            reset: Default::default(),
+        };
+        let manager = step["manager"].as_str().unwrap();
+        let on_conflict = match step["force"].as_bool().unwrap() {
+            true => OnConflict::Take,
+            false => OnConflict::Refuse,
+        };
+        let live = self.object.as_ref().unwrap_or(&nothing);
+        let applied = fields.apply(live, &step["body"], manager, "2026-01-02T03:04:05Z", on_conflict);
+        applied.map_err(|error| {
+            let (code, causes) = match &error {
+                ApplyError::BadRequest(_) => (400, Vec::new()),
+                ApplyError::Conflicts(conflicts) => {
+                    let causes = conflicts.0.iter().map(|conflict| {
+                        json!({"reason": "FieldManagerConflict", "message": conflict.message(), "field": conflict.field()})
+                    });
+                    (409, causes.collect())
+                }
+                _ => (500, Vec::new()),
+            };
+            let message = error.to_string();
+            json!({"code": code, "warnings": [], "message": message, "causes": causes, "object": null})
+        })
+    }
+
     fn write(&mut self, step: &Value) -> Value {
         let mut object: Value = match step.get("raw") {
             Some(raw) => serde_json::from_str(raw.as_str().unwrap()).unwrap(),
@@ -334,6 +374,14 @@ impl Server {
         let schema = Structural::from_json(&self.version()["schema"]["openAPIV3Schema"]).unwrap();
         let kind = self.crd["spec"]["names"]["kind"].as_str().unwrap();
         let group = self.crd["spec"]["group"].as_str().unwrap();
+        let mut owners = Value::Null;
+        if step["op"] == "apply" {
+            match self.apply(step) {
+                Ok(applied) => object = applied,
+                Err(refused) => return refused,
+            }
+            owners = object["metadata"]["managedFields"].take();
+        }
         let unknown = prepare(&mut object, &schema);
         let names: Vec<String> = unknown
             .iter()
@@ -371,7 +419,11 @@ impl Server {
             let message = format!("{kind}.{group} \"t\" is invalid: {}", message_of(&errors));
             return json!({"code": 422, "warnings": warnings, "message": message, "causes": causes(&errors), "object": null});
         }
-        self.object = Some(object.clone());
+        let mut stored = object.clone();
+        if !owners.is_null() {
+            stored["metadata"]["managedFields"] = owners;
+        }
+        self.object = Some(stored);
         let code = if old.is_some() { 200 } else { 201 };
         json!({"code": code, "warnings": warnings, "message": null, "causes": [], "object": object})
     }

@@ -1,6 +1,6 @@
 //! From a CRD to entries of the registry.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use kubewright_schema::Structural;
 use serde_json::Value;
@@ -164,6 +164,7 @@ fn resource(crd: &Value, version: &Value, storage_version: &str, served: &Snapsh
             schema,
             deprecation_warning: deprecation(version, &group, &kind),
             openapi,
+            merging: OnceLock::new(),
         })),
         kind,
         gvr,

@@ -3,6 +3,8 @@
 //! **Invariant:** `&&`, `||`, `all()` and `exists()` give a value where one side decides, whatever fails on the other; the
 //! end of the budget ends the evaluation at once.
 
+mod loops;
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use super::library::regex::Compiled;
 use super::library::time::from_seconds;
 use super::library::{self, COST_EXCEEDED, Function, arithmetic};
 use super::plan::{
-    Attribute, Body, Call, Comparison, Element, Fold, Message, Node, OldSelf, Qualifier, Root, Step, Subject,
+    Attribute, Call, Comparison, Element, Message, Node, OldSelf, Qualifier, Root, Step, Subject,
 };
 use super::run_cost::{self, CallCost};
 use super::value::{
@@ -395,15 +397,6 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn accumulator(&mut self, slot: usize, init: &'a Node) -> Outcome<'a> {
-        if let Some(value) = self.slots.at(slot) {
-            return value.clone();
-        }
-        let value = self.operand(init)?;
-        *self.slots.at(slot) = Some(value.clone());
-        value
-    }
-
     /// Walks the steps from a value on.
     fn follow(&mut self, mut value: Value<'a>, mut optional: bool, attribute: &'a Attribute) -> Outcome<'a> {
         let last = attribute.path.len().saturating_sub(1);
@@ -443,11 +436,11 @@ impl<'a> Machine<'a> {
             Step::Name(name) => {
                 if let Value::Map(map) = value {
                     return match map.find_name(name)? {
-                        None if !may_lack => Err(Failure::no_key(name)),
+                        None if !may_lack => Err(Failure::no_key(&name.written)),
                         found => Ok(found),
                     };
                 }
-                key = Value::borrowed(name);
+                key = Value::borrowed(&name.written);
                 &key
             }
             Step::Constant(value) => value,
@@ -578,113 +571,6 @@ impl<'a> Machine<'a> {
             };
         }
         Ok(())
-    }
-
-    /// `accumulator + [elements]` without copying the accumulator.
-    fn append(&mut self, slot: usize, init: &'a Node, elements: &'a Node) -> Outcome<'a> {
-        // The name alone costs as much as when it is read.
-        let known = match self.slots.at(slot) {
-            Some(value) => value.as_ref().map(|_| ()).map_err(Clone::clone),
-            None => self.accumulator(slot, init).map(|_| ()),
-        };
-        self.charge(1)?;
-        let added = self.operand(elements)?;
-        self.charge(1)?;
-        known?;
-        let Value::List(added) = added? else {
-            return Err(Failure::no_overload());
-        };
-        let taken = self.slots.at(slot).take();
-        let Some(Ok(Value::List(list))) = taken else {
-            return Err(Failure::no_overload());
-        };
-        let mut values = match list {
-            List::Shared(values) => values,
-            other => Arc::new(other.iter().collect::<Result<Vec<_>, _>>()?),
-        };
-        let more = added.iter().collect::<Result<Vec<_>, _>>()?;
-        Arc::make_mut(&mut values).extend(more);
-        Ok(Value::List(List::Shared(values)))
-    }
-
-    fn fold(&mut self, fold: &'a Fold) -> Outcome<'a> {
-        let range = self.eval(&fold.range)?;
-        *self.slots.at(fold.accumulator) = None;
-        match range {
-            Value::List(list) => {
-                for index in 0..list.len() {
-                    let element = list.get(index);
-                    if fold.var2.is_some() {
-                        let index = Ok(Value::Int(i64::try_from(index).unwrap_or(i64::MAX)));
-                        if !self.turn(fold, index, Some(element))? {
-                            break;
-                        }
-                    } else if !self.turn(fold, element, None)? {
-                        break;
-                    }
-                }
-            }
-            Value::Map(map) => {
-                for key in map.keys() {
-                    let value = fold.var2.is_some().then(|| map.get(&key));
-                    if !self.turn(fold, Ok(key), value)? {
-                        break;
-                    }
-                }
-            }
-            other => {
-                let found = other.go_type();
-                return Err(Failure::new(match fold.var2 {
-                    Some(_) => format!("unsupported comprehension range type: {found}"),
-                    None => format!("got '{found}', expected iterable type"),
-                }));
-            }
-        }
-        match &fold.body {
-            Body::All(_) | Body::Exists(_) => {
-                let value = self.accumulator(fold.accumulator, &fold.init);
-                self.charge(1)?;
-                value
-            }
-            Body::Any { result, .. } => self.eval(result),
-        }
-    }
-
-    /// One turn of a loop; whether another may follow.
-    fn turn(&mut self, fold: &'a Fold, var: Outcome<'a>, var2: Option<Outcome<'a>>) -> Result<bool, Failure> {
-        *self.slots.at(fold.var) = Some(var);
-        if let Some(slot) = fold.var2 {
-            *self.slots.at(slot) = var2;
-        }
-        let (decisive, predicate) = match &fold.body {
-            Body::All(predicate) => (false, predicate),
-            Body::Exists(predicate) => (true, predicate),
-            Body::Any { condition, step, .. } => {
-                if let Ok(Value::Bool(false)) = self.operand(condition)? {
-                    return Ok(false);
-                }
-                let value = self.operand(step)?;
-                *self.slots.at(fold.accumulator) = Some(value);
-                return Ok(true);
-            }
-        };
-        // The condition reads the accumulator, and `exists()` negates it.
-        let before = self.accumulator(fold.accumulator, &fold.init);
-        for _ in 0..if decisive { 3 } else { 2 } {
-            self.charge(1)?;
-        }
-        if matches!(before, Ok(Value::Bool(value)) if value == decisive) {
-            return Ok(false);
-        }
-        self.charge(1)?;
-        let value = match self.operand(predicate)? {
-            Ok(Value::Bool(value)) if value == decisive => Ok(Value::Bool(decisive)),
-            Ok(Value::Bool(_)) => before,
-            Ok(_) => before.and(Err(Failure::no_overload())),
-            Err(error) => before.and(Err(error)),
-        };
-        *self.slots.at(fold.accumulator) = Some(value);
-        Ok(true)
     }
 }
 

@@ -28,7 +28,7 @@ use super::library::url::Url;
 use crate::structural::ListType;
 
 pub(crate) use compare::{Numeric, compare, is_comparable};
-pub(crate) use container::{Entries, Key, List, Map, lossless_int};
+pub(crate) use container::{Entries, FieldName, Key, List, Map, lossless_int};
 pub(crate) use equal::{equal, equal_method, is_member, membership};
 pub(crate) use print::{display, float_g};
 pub(crate) use typed::{Shape, read};
@@ -308,7 +308,9 @@ impl<'a> Value<'a> {
     pub(crate) fn stripped(&self) -> Value<'a> {
         match self {
             Self::List(List::Json(items, Some(_))) => Self::List(List::Json(items, None)),
-            Self::List(List::Typed(values, _)) => Self::list(values.iter().map(Value::stripped).collect()),
+            Self::List(List::Typed(values, _)) => {
+                Self::list(values.iter().flatten().map(Value::stripped).collect())
+            }
             Self::Map(Map::Json(entries, _)) => Self::Map(Map::Json(entries, Shape::Raw)),
             Self::Opaque(json) => typed::raw(json),
             Self::Optional(None) => Self::Null,

@@ -22,6 +22,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::depth;
 use crate::error::FieldError;
 use crate::structural::Node;
 #[cfg(feature = "schemars")]
@@ -55,6 +56,9 @@ impl From<DecodeError> for String {
 /// assert_eq!(crd::decode(&mut crd).unwrap(), ["spec.versions[0].subresources.log"]);
 /// ```
 pub fn decode(crd: &mut Value) -> Result<Vec<String>, DecodeError> {
+    if depth::exceeds(crd) {
+        return Err(DecodeError(format!("the document {}", depth::message())));
+    }
     shape::decode_crd(crd).map_err(DecodeError)
 }
 
@@ -116,6 +120,9 @@ pub fn default(crd: &mut Value) {
 /// Formats in the schemas that the server stores and never checks, for the warning `unrecognized format "…"`
 /// (SCH-25). With the stored CRD, those that it has already are left out.
 pub fn unrecognized_formats(crd: &Value, old: Option<&Value>) -> Vec<String> {
+    if depth::exceeds(crd) {
+        return Vec::new();
+    }
     let known: HashSet<String> = old
         .map(|old| unrecognized_formats(old, None))
         .unwrap_or_default()

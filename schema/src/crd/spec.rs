@@ -11,7 +11,8 @@ use super::lists;
 use super::rules::CostLimit;
 use super::schema::{self, Strictness, flag, text};
 use super::view::{View, schema_of};
-use crate::error::FieldError;
+use crate::depth;
+use crate::error::{FieldError, NO_FIELD};
 use crate::gotext;
 use crate::meta;
 use crate::names;
@@ -23,6 +24,9 @@ use crate::structural::{Node, Reading, Type};
 ///
 /// Expects the CRD decoded and defaulted ([`decode`](super::decode), [`default`](super::default)).
 pub fn validate(crd: &Value) -> Vec<FieldError> {
+    if let Some(error) = depth::error(crd, NO_FIELD) {
+        return vec![error];
+    }
     let mut errors = Vec::new();
     check_metadata(crd, &mut errors);
     check_spec(&View::new(crd), &Options::default(), &mut errors);
@@ -37,6 +41,9 @@ pub fn validate(crd: &Value) -> Vec<FieldError> {
 ///
 /// General rules of updates (name, uid, resource version) are the server's for every kind and not checked here.
 pub fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
+    if let Some(error) = depth::error(new, NO_FIELD).or_else(|| depth::error(old, NO_FIELD)) {
+        return vec![error];
+    }
     let view = View::new(new);
     let old_view = View::new(old);
     let established = old

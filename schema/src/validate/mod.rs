@@ -10,6 +10,7 @@ mod walk;
 use serde_json::Value;
 
 use crate::cel::run::{self, Ratcheting};
+use crate::depth;
 use crate::error::{ErrorKind, FieldError, NO_FIELD};
 use crate::meta;
 use crate::path::Path;
@@ -96,6 +97,12 @@ pub fn validate_update(new: &Value, old: &Value, schema: &Structural) -> Verdict
 }
 
 fn judge(object: &Value, old: Option<&Value>, schema: &Structural) -> Verdict {
+    if let Some(error) = depth::error(object, NO_FIELD) {
+        return Verdict {
+            errors: vec![error],
+            warnings: Vec::new(),
+        };
+    }
     let node = &schema.root;
     let quick = Quick::judge(object, node);
     let mut errors = Vec::new();
@@ -121,6 +128,12 @@ pub fn validate_status_update(new: &Value, old: &Value, schema: &Structural) -> 
 }
 
 fn judge_status(object: &Value, old: Option<&Value>, schema: &Structural) -> Verdict {
+    if let Some(error) = depth::error(object, NO_FIELD) {
+        return Verdict {
+            errors: vec![error],
+            warnings: Vec::new(),
+        };
+    }
     let node = &schema.root;
     let quick = Quick::judge(object, node);
     let mut errors = Vec::new();
@@ -181,6 +194,9 @@ fn check_rules(
 /// What in an embedded resource a server cannot even decode: it answers 400 with this error's text, while
 /// [`validate`] reports the same as one of its errors. `None` if all is well.
 pub fn undecodable(object: &Value, schema: &Structural) -> Option<FieldError> {
+    if let Some(error) = depth::error(object, NO_FIELD) {
+        return Some(error);
+    }
     let node = &schema.root;
     let Value::Object(map) = object else { return None };
     map.iter()

@@ -294,7 +294,11 @@ pub(super) fn field_of(path: &Path<'_>) -> String {
     if path.is_root() {
         NO_FIELD.to_owned()
     } else {
-        path.render()
+        let mut field = path.render();
+        if field.starts_with('.') {
+            field.remove(0);
+        }
+        field
     }
 }
 
@@ -623,7 +627,10 @@ fn check_object<S: Sink>(
             matches += walk(value, correlated(key), property, &here, sink);
         } else {
             match &node.additional {
-                Additional::Schema(values) => matches += walk(value, correlated(key), values, &here, sink),
+                Additional::Schema(values) => {
+                    let here = Path::Dotted(path, key);
+                    matches += walk(value, correlated(key), values, &here, sink);
+                }
                 Additional::Forbidden => sink.fail(|| {
                     let detail = format!("{}.{key} in body is a forbidden property", path.render());
                     FieldError::invalid(field_of(path), key.as_str(), detail)
@@ -642,7 +649,7 @@ fn check_object<S: Sink>(
     }
     for name in &checks.required {
         if !map.contains_key(&**name) {
-            sink.fail(|| FieldError::required(Path::Key(path, name).render(), ""));
+            sink.fail(|| FieldError::required(field_of(&Path::Key(path, name)), ""));
         }
     }
     matches

@@ -8,5 +8,8 @@
 )]
 
 mod client;
+mod differential;
 mod gadget;
+#[path = "../../../schema/tests/common/generate.rs"]
+mod generate;
 mod real;

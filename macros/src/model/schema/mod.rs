@@ -38,7 +38,7 @@ pub(crate) struct Schema {
     pub(crate) extra: Extra,
     pub(crate) form: Form,
     pub(crate) kind: Kind,
-    pub(crate) kube_derive: bool,
+    pub(crate) compat: Compat,
     pub(crate) checks: Vec<Check>,
     /// Where a key of `CustomResource` stands.
     pub(crate) spec: Option<Span>,
@@ -112,6 +112,8 @@ pub(crate) enum Body {
 pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) child: Child,
+    /// Required although its type is optional.
+    pub(crate) always: bool,
     pub(crate) optional: bool,
     pub(crate) flat: bool,
     pub(crate) nullable: bool,
@@ -126,6 +128,14 @@ pub(crate) enum Child {
     Function(Path),
     /// The keywords.
     Given,
+}
+
+/// Whose schemas the type's is like.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Compat {
+    Ours,
+    KubeDerive,
+    ControllerGen,
 }
 
 /// What constants of other types are told of this one.
@@ -164,6 +174,11 @@ pub(crate) enum Check {
     Flat {
         place: String,
         names: Vec<String>,
+        ty: Type,
+        span: Span,
+    },
+    Root {
+        place: String,
         ty: Type,
         span: Span,
     },

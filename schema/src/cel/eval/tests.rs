@@ -289,3 +289,60 @@ fn compare(cases: &str, subjects: &HashMap<String, Subjects>) -> (usize, Vec<Str
     }
     (count, differences)
 }
+
+fn program(rule: &str, schema: &Node) -> Program {
+    let decl = RootDecl::new(schema, Place::Below).expect("a type");
+    let checked = check::check(rule, &decl, check::OldSelf::Plain).expect("a rule");
+    Program::new(&checked).expect("a program")
+}
+
+/// SCH-54: the limit ends an evaluation at once, whatever would absorb an error.
+#[test]
+fn costs_are_limited() {
+    let node = Node::decode(&json!({"type": "array", "items": {"type": "integer"}}));
+    let value = json!((0..100).collect::<Vec<i32>>());
+    let run = |rule: &str, limit| {
+        program(rule, &node).evaluate(Subject::new(&value, &node), OldSelf::Absent, limit)
+    };
+    let all = run("self.all(x, x >= 0)", 1000);
+    assert_eq!(all.result, Ok(super::Output::Bool(true)));
+    let enough = all.cost;
+    assert_eq!(run("self.all(x, x >= 0)", enough), all);
+    let short = run("self.all(x, x >= 0)", enough - 1);
+    assert_eq!(short.result, Err(super::EvalError::CostExceeded));
+    assert_eq!(short.cost, enough);
+    let absorbed = run("self.all(x, x >= 0) || true", 50);
+    assert_eq!(absorbed.result, Err(super::EvalError::CostExceeded));
+    assert_eq!(absorbed.cost, 51);
+    let range = run("lists.range(1000000000000).size() > 0", LIMIT_PER_CALL);
+    assert_eq!(
+        range.result.map_err(|error| error.to_string()),
+        Err("operation cancelled: actual cost limit exceeded".to_owned())
+    );
+}
+
+/// SCH-56: what is absent fails by name, and a rule that needs an old value has none to read.
+#[test]
+fn absent_values() {
+    let node = Node::decode(&json!({"type": "object", "properties": {"min": {"type": "integer"}}}));
+    let value = json!({});
+    let run = |rule: &str| {
+        program(rule, &node).evaluate(Subject::new(&value, &node), OldSelf::Absent, LIMIT_PER_CALL)
+    };
+    let failed = |text: &str| Err(super::EvalError::Failed(text.to_owned()));
+    assert_eq!(run("self.min > 1").result, failed("no such key: min"));
+    assert_eq!(
+        run("self == oldSelf").result,
+        failed("no such attribute(s): oldSelf")
+    );
+    assert_eq!(
+        run("'min: %s'.format([has(self.min)])").result,
+        Ok(super::Output::Text("min: false".to_owned()))
+    );
+}
+
+#[test]
+fn programs_are_shared_between_threads() {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<Program>();
+}

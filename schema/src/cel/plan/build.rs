@@ -10,7 +10,7 @@ use super::super::library::regex::Compiled;
 use super::super::library::{self, Function};
 use super::super::run_cost::CallCost;
 use super::super::types::{Checked, Reference, Type};
-use super::super::value::{Key, List, Map, Text, Value, membership};
+use super::super::value::{FieldName, Key, List, Map, Text, Value, membership};
 use super::{
     Attribute, Body, Call, Comparison, Condition, Element, Fold, Message, Node, Program, Qualifier, Root,
     Step,
@@ -136,7 +136,7 @@ impl Planner<'_> {
             } => {
                 let mut attribute = Attribute::of(self.plan(operand)?);
                 attribute.path.push(Qualifier {
-                    step: Step::Name(field.clone()),
+                    step: Step::Name(FieldName::new(field)),
                     optional: false,
                 });
                 attribute.presence = *test_only;
@@ -332,7 +332,7 @@ impl Planner<'_> {
         };
         let mut attribute = Attribute::of(self.plan(operand)?);
         let step = match self.plan(index)? {
-            Node::Constant(Value::String(name)) => Step::Name((*name).into()),
+            Node::Constant(Value::String(name)) => Step::Name(FieldName::new(&name)),
             Node::Constant(value) if is_index(&value) => Step::Constant(value),
             Node::Constant(value) => return Err(format!("invalid qualifier type: {}", value.go_type())),
             Node::Attribute(attribute) => Step::Attribute(*attribute),

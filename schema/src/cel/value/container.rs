@@ -1,12 +1,12 @@
 //! Lists and maps.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map as JsonMap, Value as Json};
 
-use super::typed::{items_shape, raw};
+use super::typed::{items_shape, raw, read_again};
 use super::{Failure, Outcome, Shape, Text, Value, display, equal_method, read};
 use crate::structural::{ListType, Node};
 
@@ -22,7 +22,7 @@ pub(crate) enum List<'a> {
     /// Two lists as one; it compares more strictly than others.
     Joined(Arc<Vec<Value<'a>>>),
     /// A list of the object and what was added.
-    Typed(Arc<Vec<Value<'a>>>, &'a Node),
+    Typed(Arc<Vec<Outcome<'a>>>, &'a Node),
 }
 
 impl<'a> List<'a> {
@@ -30,7 +30,8 @@ impl<'a> List<'a> {
         match self {
             Self::Json(items, _) => items.len(),
             Self::Values(values) => values.len(),
-            Self::Shared(values) | Self::Joined(values) | Self::Typed(values, _) => values.len(),
+            Self::Shared(values) | Self::Joined(values) => values.len(),
+            Self::Typed(values, _) => values.len(),
         }
     }
 
@@ -40,7 +41,8 @@ impl<'a> List<'a> {
             Self::Json(items, Some(node)) => read(&items[index], items_shape(node)),
             Self::Json(items, None) => Ok(raw(&items[index])),
             Self::Values(values) => Ok(values[index].reborrow()),
-            Self::Shared(values) | Self::Joined(values) | Self::Typed(values, _) => Ok(values[index].clone()),
+            Self::Shared(values) | Self::Joined(values) => Ok(values[index].clone()),
+            Self::Typed(values, _) => values[index].clone(),
         }
     }
 
@@ -97,29 +99,35 @@ impl<'a> List<'a> {
             ListType::Set => super::equal::elements(&self)?,
             _ => BTreeSet::new(),
         };
-        let mut values = self.into_values()?;
+        let mut values: Vec<Outcome<'a>> = self.iter().collect();
         match &node.list_type {
-            ListType::Atomic => values.extend(other.iter().collect::<Result<Vec<_>, _>>()?),
+            ListType::Atomic => {
+                for value in other.iter() {
+                    values.push(read_again(value?, node));
+                }
+            }
             ListType::Set => {
                 for value in other.iter() {
                     let value = value?;
                     if known.insert(super::equal::Element::of(&value)?) {
-                        values.push(value);
+                        values.push(read_again(value, node));
                     }
                 }
             }
             ListType::Map(keys) => {
+                let key_of = |value: &Value<'a>| super::equal::map_key(value, keys);
+                let mut places: HashMap<String, usize> = HashMap::new();
+                for (place, value) in values.iter().enumerate() {
+                    let key = value.as_ref().ok().and_then(key_of);
+                    places.extend(key.map(|key| (key, place)));
+                }
                 for value in other.iter() {
                     let value = value?;
-                    let key = super::equal::map_key(&value, keys);
-                    let position = key.as_ref().and_then(|key| {
-                        values
-                            .iter()
-                            .position(|old| super::equal::map_key(old, keys).as_ref() == Some(key))
-                    });
-                    match position {
-                        Some(position) => values[position] = value,
-                        None => values.push(value),
+                    let place = key_of(&value).map(|key| *places.entry(key).or_insert(values.len()));
+                    let value = read_again(value, node);
+                    match place {
+                        Some(place) if place < values.len() => values[place] = value,
+                        _ => values.push(value),
                     }
                 }
             }
@@ -129,7 +137,7 @@ impl<'a> List<'a> {
 
     fn into_values(self) -> Result<Vec<Value<'a>>, Failure> {
         match self {
-            Self::Shared(values) | Self::Joined(values) | Self::Typed(values, _) => {
+            Self::Shared(values) | Self::Joined(values) => {
                 Ok(Arc::try_unwrap(values).unwrap_or_else(|shared| (*shared).clone()))
             }
             other => other.iter().collect(),
@@ -244,7 +252,7 @@ impl<'a> Map<'a> {
     /// The key's type fits no map of the object, or the value does not fit its schema.
     pub(crate) fn find(&self, key: &Value<'a>) -> Result<Option<Value<'a>>, Failure> {
         match (self, key) {
-            (Self::Json(entries, shape), Value::String(name)) => find_field(entries, *shape, name),
+            (Self::Json(..), Value::String(name)) => self.find_text(name),
             (Self::Json(_, Shape::Raw), _) => Ok(None),
             (Self::Json(..), _) => Err(Failure::no_overload()),
             (Self::Values(entries), _) => Ok(find_entry(entries, key)?.map(Value::reborrow)),
@@ -252,12 +260,26 @@ impl<'a> Map<'a> {
         }
     }
 
-    /// As [`find`](Self::find) for a name as the rule writes it.
-    pub(crate) fn find_name(&self, name: &str) -> Result<Option<Value<'a>>, Failure> {
+    /// As [`find`](Self::find) for a text.
+    pub(super) fn find_text(&self, name: &str) -> Result<Option<Value<'a>>, Failure> {
         match self {
             Self::Json(entries, shape) => find_field(entries, *shape, name),
             Self::Values(entries) => Ok(find_text(entries, name).map(Value::reborrow)),
             Self::Shared(entries) => Ok(find_text(entries, name).cloned()),
+        }
+    }
+
+    /// As [`find`](Self::find) for a name that stands in the rule.
+    pub(crate) fn find_name(&self, name: &FieldName) -> Result<Option<Value<'a>>, Failure> {
+        match self {
+            Self::Json(entries, Shape::Raw) => Ok(entries.get(&*name.written).map(raw)),
+            Self::Json(entries, shape) if shape.is_object() => match &name.property {
+                Some(property) => find_property(entries, *shape, property),
+                None => Ok(None),
+            },
+            Self::Json(entries, shape) => find_value(entries, *shape, &name.written),
+            Self::Values(entries) => Ok(find_text(entries, &name.written).map(Value::reborrow)),
+            Self::Shared(entries) => Ok(find_text(entries, &name.written).cloned()),
         }
     }
 
@@ -279,6 +301,24 @@ impl<'a> Map<'a> {
     }
 }
 
+/// A field's name, ready to look up.
+#[derive(Clone, Debug)]
+pub(crate) struct FieldName {
+    /// As the rule spells it, and as keys of maps are.
+    pub(crate) written: Box<str>,
+    /// The property of an object that is meant; none if no property is spelt so.
+    property: Option<Box<str>>,
+}
+
+impl FieldName {
+    pub(crate) fn new(written: &str) -> Self {
+        Self {
+            written: written.into(),
+            property: super::names::unescape(written).map(Into::into),
+        }
+    }
+}
+
 fn find_field<'a>(
     entries: &'a JsonMap<String, Json>,
     shape: Shape<'a>,
@@ -287,29 +327,36 @@ fn find_field<'a>(
     if matches!(shape, Shape::Raw) {
         return Ok(entries.get(name).map(raw));
     }
-    let object = shape.is_object();
-    let unescaped;
-    let name = if object && name.contains("__") {
-        match super::names::unescape(name) {
-            Some(text) => {
-                unescaped = text;
-                unescaped.as_str()
-            }
-            None => return Ok(None),
-        }
-    } else {
-        name
-    };
-    let Some(json) = entries.get(name) else {
-        return Ok(None);
-    };
-    // A null field of an object is as good as none.
-    if object && json.is_null() {
-        return Ok(None);
+    if !shape.is_object() {
+        return find_value(entries, shape, name);
     }
-    match shape.field(name) {
-        Some(shape) => read(json, shape).map(Some),
+    match super::names::unescape(name) {
+        Some(property) => find_property(entries, shape, &property),
         None => Ok(None),
+    }
+}
+
+/// A field of an object; a null one is as good as none.
+fn find_property<'a>(
+    entries: &'a JsonMap<String, Json>,
+    shape: Shape<'a>,
+    name: &str,
+) -> Result<Option<Value<'a>>, Failure> {
+    match (entries.get(name), shape.field(name)) {
+        (Some(json), Some(shape)) if !json.is_null() => read(json, shape).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// A value of a map.
+fn find_value<'a>(
+    entries: &'a JsonMap<String, Json>,
+    shape: Shape<'a>,
+    name: &str,
+) -> Result<Option<Value<'a>>, Failure> {
+    match (entries.get(name), shape.field(name)) {
+        (Some(json), Some(shape)) => read(json, shape).map(Some),
+        _ => Ok(None),
     }
 }
 

@@ -250,7 +250,7 @@ fn equal_maps(left: &Map<'_>, right: &Value<'_>) -> Result<bool, Failure> {
     };
     for (key, json) in entries {
         if shape.field(key).is_some() {
-            match (left.find_name(key)?, right.find_name(key)?) {
+            match (left.find_text(key)?, right.find_text(key)?) {
                 (Some(left), Some(right)) => {
                     if !equal_method(&left, &right)? {
                         return Ok(false);
