@@ -27,6 +27,7 @@ pub(crate) fn run() -> Result<()> {
     let schema: Value = serde_json::from_str(SCHEMA)?;
     let object: Value = serde_json::from_str(OBJECT)?;
     pipeline(&schema, &object)?;
+    rules()?;
     growth_with_objects()?;
     growth_with_schemas()?;
     definitions()
@@ -101,6 +102,49 @@ fn pipeline(schema: &Value, object: &Value) -> Result<()> {
         ours.median() / theirs.median(),
         "at most 1",
     );
+    Ok(())
+}
+
+/// A rule in CEL, compiled once and each time. Everything else about the schema is as small as can be.
+fn rules() -> Result<()> {
+    const RULES: [&str; 3] = [
+        "self.minReplicas <= self.replicas && self.replicas <= self.maxReplicas",
+        "self.hosts.all(host, host.endsWith('.example.com')) && (!has(self.paused) || self.replicas == 0)",
+        "self.hosts.all(host, host.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'))",
+    ];
+    let object = json!({"minReplicas": 1, "replicas": 3, "maxReplicas": 5,
+        "hosts": ["a.example.com", "b.example.com"]});
+    heading("schema: a rule in CEL on a small object");
+    for rule in RULES {
+        let raw = json!({"type": "object", "x-kubernetes-validations": [{"rule": rule}], "properties": {
+            "minReplicas": {"type": "integer"}, "replicas": {"type": "integer"}, "maxReplicas": {"type": "integer"},
+            "hosts": {"type": "array", "items": {"type": "string"}}, "paused": {"type": "boolean"}}});
+        let mut bare = raw.clone();
+        bare["x-kubernetes-validations"] = json!([]);
+        let (ruled, bare) = (read(&raw)?, read(&bare)?);
+        if !validate(&object, None, &ruled).is_empty() {
+            return Err("the object of the bench breaks its rule".into());
+        }
+        let [mut once, mut each, mut without] = [Samples::default(), Samples::default(), Samples::default()];
+        for _ in 0..ROUNDS {
+            once.push(batch(&object, BATCH * 16, |object| {
+                validate(object, None, &ruled)
+            }));
+            without.push(batch(&object, BATCH * 16, |object| validate(object, None, &bare)));
+            each.push(batch(&object, BATCH, |object| {
+                validate(object, None, &Structural::from_accepted(&raw))
+            }));
+        }
+        println!("  {rule}");
+        row("compiled once, with the rest of validation", "us", &once);
+        row("the rest of validation", "us", &without);
+        row("compiled and run each time", "us", &each);
+        ratio(
+            "each time / compiled, medians, without the rest",
+            (each.median() - without.median()) / (once.median() - without.median()),
+            "at least 100",
+        );
+    }
     Ok(())
 }
 

@@ -62,7 +62,8 @@ impl Call<'_> {
             strategy.prepare_for_create(&mut stored);
             // Before rules that take time in proportion.
             self.fit(&mut stored)?;
-            self.validate(&self.served(&stored), None, Door::Main)?;
+            let as_served = self.served(&stored);
+            self.validate(&as_served, None, Door::Main)?;
             if attempt == 1 {
                 self.warnings.extend(strategy.warnings(&stored, None));
             }

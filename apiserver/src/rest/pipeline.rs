@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use kubewright_schema::{ErrorKind, FieldError};
+use kubewright_schema::{ErrorKind, FieldError, Verdict};
 use serde_json::Value;
 
 use super::{Call, convert, meta, typed};
@@ -209,8 +209,9 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// All faults of an object at the served version, and of its change; `Ok` where there are none.
-    pub(super) fn validate(&self, object: &Value, old: Option<&Value>, door: Door) -> Result<()> {
+    /// All faults of an object at the served version, and of its change; `Ok` where there are none. What is wrong and may
+    /// stay so becomes a warning.
+    pub(super) fn validate(&mut self, object: &Value, old: Option<&Value>, door: Door) -> Result<()> {
         let strategy = self.engine.strategy(&self.info);
         // Names do not change, so an update need not look at what an older rule let in.
         let mut faults = match old {
@@ -218,7 +219,9 @@ impl Call<'_> {
             Some(_) => meta::validate(object, |_| Vec::new()),
         };
         if let Origin::Custom(version) = &self.info.origin {
-            faults.extend(validate_custom(object, old, version, door));
+            let verdict = validate_custom(object, old, version, door);
+            faults.extend(verdict.errors);
+            self.warnings.extend(verdict.warnings);
         }
         faults.extend(strategy.validate(object));
         faults.extend(match old {
@@ -339,14 +342,10 @@ pub(super) fn renew_custom(object: &mut Value, version: &CustomVersion) {
     kubewright_schema::prepare(object, &version.schema);
 }
 
-fn validate_custom(
-    object: &Value,
-    old: Option<&Value>,
-    version: &CustomVersion,
-    door: Door,
-) -> Vec<FieldError> {
-    match door {
-        Door::Status => kubewright_schema::validate_status(object, old, &version.schema),
-        _ => kubewright_schema::validate(object, old, &version.schema),
+fn validate_custom(object: &Value, old: Option<&Value>, version: &CustomVersion, door: Door) -> Verdict {
+    match (old, door) {
+        (Some(old), Door::Status) => kubewright_schema::validate_status_update(object, old, &version.schema),
+        (Some(old), _) => kubewright_schema::validate_update(object, old, &version.schema),
+        (None, _) => kubewright_schema::validate(object, None, &version.schema).into(),
     }
 }

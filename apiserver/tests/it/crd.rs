@@ -535,6 +535,28 @@ async fn api_76_rules_are_evaluated() {
         text(refused),
         "Widget.example.com \"a\" is invalid: spec: Forbidden: must not shrink"
     );
+    // What a later rule forbids may stay, with a warning.
+    let stricter = with_rules(json!([{"rule": "self.size > 5", "message": "too small"}]));
+    server
+        .install_crds([stricter.to_string()])
+        .await
+        .expect("changed");
+    let path = "/apis/example.com/v1/namespaces/default/widgets/a";
+    let labelled = json!({"metadata": {"labels": {"a": "b"}}}).to_string();
+    let (code, warnings, _) = ask(&server, "PATCH", path, "application/merge-patch+json", labelled).await;
+    assert_eq!(
+        (code, warnings),
+        (200, vec!["spec: Invalid value: too small".to_owned()])
+    );
+    let (code, _, _) = ask(
+        &server,
+        "PATCH",
+        path,
+        "application/merge-patch+json",
+        shrunk.to_string(),
+    )
+    .await;
+    assert_eq!(code, 422);
 }
 
 /// Answers recorded from kube-apiserver 1.36.3 for one object and one CRD each (see the folder's README).

@@ -11,7 +11,7 @@ use super::eval::{EvalError, Output};
 use super::plan::{OldSelf, Program, Subject};
 use super::rules::{Prepared, RuleNode};
 use super::run_cost::LIMIT_PER_CALL;
-use crate::error::{ErrorKind, FieldError, NO_FIELD};
+use crate::error::{ErrorKind, FieldError, NO_FIELD, join};
 use crate::gotext;
 use crate::path::Path;
 use crate::structural::{Node, Rule};
@@ -206,7 +206,8 @@ impl Judge<'_> {
         path: &Path<'_>,
     ) -> Result<(), Ended> {
         let at = At {
-            field: self.render(path),
+            around: self.field,
+            path,
             // Errors that are not about the value show its type.
             kind: match node.kind {
                 crate::structural::Type::IntOrString => "",
@@ -270,22 +271,25 @@ impl Judge<'_> {
             return Err(Ended);
         };
         self.budget = budget;
-        let name = name_of(rule);
-        match evaluation.result {
+        let result = match evaluation.result {
             Ok(output) => return Ok(output == Output::Bool(true)),
-            Err(error @ EvalError::CostExceeded) => {
+            Err(error) => error,
+        };
+        let name = name_of(rule);
+        match result {
+            error @ EvalError::CostExceeded => {
                 self.errors.push(at.error(&format!(
                     "'{error}': no further validation rules will be run due to call cost exceeds limit for rule: {name}"
                 )));
                 return Err(Ended);
             }
-            Err(EvalError::Failed(text)) if text.starts_with("no such overload") => {
+            EvalError::Failed(text) if text.starts_with("no such overload") => {
                 self.errors.push(at.error(&format!(
                     "'{text}': call arguments did not match a supported operator, function or macro signature for \
                      rule: {name}"
                 )));
             }
-            Err(EvalError::Failed(text)) => {
+            EvalError::Failed(text) => {
                 self.errors
                     .push(at.error(&format!("{text} evaluating rule: {name}")));
             }
@@ -303,13 +307,10 @@ impl Judge<'_> {
         old: OldSelf<'_>,
         at: &At<'_>,
     ) -> (FieldError, Result<(), Ended>) {
-        let blamed = At {
-            field: match (&*at.field, &*prepared.field_path) {
-                (field, "") => field.to_owned(),
-                (NO_FIELD, below) => below.to_owned(),
-                (field, below) => format!("{field}.{below}"),
-            },
-            kind: at.kind,
+        let blamed = match (at.field(), &*prepared.field_path) {
+            (field, "") => field,
+            (field, below) if field == NO_FIELD => below.to_owned(),
+            (field, below) => format!("{field}.{below}"),
         };
         let made = prepared
             .message
@@ -317,14 +318,16 @@ impl Judge<'_> {
             .map(|message| self.message(message, rule, subject, old));
         let detail = match made {
             Some(Ok(text)) => text,
-            Some(Err(NoMessage::Ended(why))) => return (blamed.error(&why), Err(Ended)),
+            Some(Err(NoMessage::Ended(why))) => {
+                return (FieldError::invalid(blamed, at.kind, why), Err(Ended));
+            }
             Some(Err(NoMessage::Unusable)) | None if rule.message.is_empty() => {
                 format!("failed rule: {}", name_of(rule))
             }
             Some(Err(NoMessage::Unusable)) | None => rule.message.trim().to_owned(),
         };
         let shown = (!matches!(at.kind, "object" | "array")).then(|| value.clone());
-        (blamed.violation(rule.reason.as_deref(), shown, detail), Ok(()))
+        (violation(blamed, rule.reason.as_deref(), shown, detail), Ok(()))
     }
 
     /// Evaluates a message expression.
@@ -359,14 +362,6 @@ impl Judge<'_> {
         }
         Ok(text.to_owned())
     }
-
-    fn render(&self, path: &Path<'_>) -> String {
-        let below = path.render();
-        match (self.field, &*below) {
-            ("", "") => NO_FIELD.to_owned(),
-            (field, below) => crate::error::join(field, below),
-        }
-    }
 }
 
 const OUT_OF_BUDGET: &str =
@@ -389,25 +384,35 @@ fn name_of(rule: &Rule) -> &str {
     }
 }
 
-/// Where an error is.
+/// Where an error is; its text is made when there is one.
+#[derive(Clone, Copy)]
 struct At<'a> {
-    field: String,
+    around: &'a str,
+    path: &'a Path<'a>,
     kind: &'a str,
 }
 
 impl At<'_> {
-    fn error(&self, detail: &str) -> FieldError {
-        FieldError::invalid(&*self.field, self.kind, detail)
+    fn field(&self) -> String {
+        let below = self.path.render();
+        match (self.around, &*below) {
+            ("", "") => NO_FIELD.to_owned(),
+            (around, below) => join(around, below),
+        }
     }
 
-    fn violation(&self, reason: Option<&str>, value: Option<Value>, detail: String) -> FieldError {
-        let field = &*self.field;
-        match reason {
-            Some("FieldValueForbidden") => FieldError::new(ErrorKind::Forbidden, field, None, detail),
-            Some("FieldValueRequired") => FieldError::new(ErrorKind::Required, field, None, detail),
-            // Upstream has no place for words in these.
-            Some("FieldValueDuplicate") => FieldError::new(ErrorKind::Duplicate, field, value, ""),
-            _ => FieldError::new(ErrorKind::Invalid, field, value, detail),
-        }
+    fn error(&self, detail: &str) -> FieldError {
+        FieldError::invalid(self.field(), self.kind, detail)
+    }
+}
+
+/// The error for a rule that does not hold.
+fn violation(field: String, reason: Option<&str>, value: Option<Value>, detail: String) -> FieldError {
+    match reason {
+        Some("FieldValueForbidden") => FieldError::new(ErrorKind::Forbidden, field, None, detail),
+        Some("FieldValueRequired") => FieldError::new(ErrorKind::Required, field, None, detail),
+        // Upstream has no place for words in these.
+        Some("FieldValueDuplicate") => FieldError::new(ErrorKind::Duplicate, field, value, ""),
+        _ => FieldError::new(ErrorKind::Invalid, field, value, detail),
     }
 }

@@ -65,6 +65,15 @@ pub struct Verdict {
     pub warnings: Vec<String>,
 }
 
+impl From<Vec<FieldError>> for Verdict {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self {
+            errors,
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// Like [`validate`], for a change of an object.
 ///
 /// Errors in values that are as they were are left out (ratcheting, SCH-58): an object that a later CRD forbids can still
@@ -164,10 +173,7 @@ fn check_rules(
     mut errors: Vec<FieldError>,
 ) -> Verdict {
     let Some(rules) = schema.programs() else {
-        return Verdict {
-            errors,
-            warnings: Vec::new(),
-        };
+        return errors.into();
     };
     if blocks_rules(&errors) {
         errors.push(FieldError::new(
@@ -177,10 +183,7 @@ fn check_rules(
             "some validation rules were not checked because the object was invalid; correct the existing errors to \
              complete validation",
         ));
-        return Verdict {
-            errors,
-            warnings: Vec::new(),
-        };
+        return errors.into();
     }
     let budget = run::OBJECT_BUDGET;
     let found = run::judge(rules, &schema.root, object, old, Ratcheting::On, "", budget);
