@@ -4,20 +4,21 @@
 
 mod derive;
 mod report;
+mod schema;
 mod server;
 
 use std::process::ExitCode;
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
-const USAGE: &str = "usage: kubewright-benches [derive] [server]   (nothing named: both)";
+const USAGE: &str = "usage: kubewright-benches [derive] [schema] [server]   (nothing named: all)";
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
     if let Some(unknown) = names
         .iter()
-        .find(|name| !matches!(name.as_str(), "derive" | "server"))
+        .find(|name| !matches!(name.as_str(), "derive" | "schema" | "server"))
     {
         println!("{unknown:?} is no bench; {USAGE}");
         return ExitCode::from(2);
@@ -26,6 +27,9 @@ async fn main() -> ExitCode {
     let run = async || -> Result<()> {
         if wanted("derive") {
             derive::run()?;
+        }
+        if wanted("schema") {
+            schema::run()?;
         }
         if wanted("server") {
             server::run().await?;

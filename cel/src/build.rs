@@ -6,12 +6,13 @@
 use crate::ast::{Entry, Expr, ExprKind, Field, Literal};
 use crate::lexer::{Kind, Token};
 use crate::macros;
-use crate::parser::{Abort, DEEPEST, Node, NodeId};
+use crate::parser::DEEPEST;
 use crate::source::{Report, Source};
 use crate::text::unquote;
+use crate::written::{Abort, Node, NodeId};
 
 /// How many nodes macros may make; cel-go knows no limit, but chained `optMap()` doubles its operand each time.
-const MOST_NODES: usize = 1_000_000;
+const MOST_NODES: usize = 250_000;
 
 /// Words that are no names of variables or functions.
 const RESERVED: [&str; 21] = [

@@ -14,6 +14,7 @@ mod macros;
 mod parser;
 mod source;
 mod text;
+mod written;
 
 pub use ast::{Comprehension, Entry, Expr, ExprKind, Field, Literal};
 pub use source::{ParseErrors, Position, Report, Source, render, render_all};
@@ -52,11 +53,11 @@ pub fn parse(text: &str) -> Result<Parsed, ParseErrors> {
     }
     let (tokens, unknown) = lexer::lex(text);
     let ranges: Vec<_> = unknown.iter().map(|unknown| unknown.range.clone()).collect();
-    let written = parser::parse(text, &tokens, &ranges);
+    let found = parser::parse(text, &tokens, &ranges);
     let start = |token: usize| tokens.get(token).map_or(text.len(), |token| token.start);
     // Where parsing was given up, cel-go has not read the rest.
-    let read = if written.given_up.is_some() {
-        start(written.seen)
+    let read = if found.given_up.is_some() {
+        start(found.seen)
     } else {
         text.len()
     };
@@ -64,7 +65,7 @@ pub fn parse(text: &str) -> Result<Parsed, ParseErrors> {
         .into_iter()
         .map(|unknown| (unknown.range.start, unknown.message));
     let unknown = unknown.take_while(|(at, _)| *at <= read);
-    let mistakes = written
+    let mistakes = found
         .mistakes
         .into_iter()
         .map(|mistake| (start(mistake.token), mistake.message));
@@ -81,11 +82,11 @@ pub fn parse(text: &str) -> Result<Parsed, ParseErrors> {
             message: format!("Syntax error: {message}"),
         });
     }
-    if let Some(abort) = written.given_up {
+    if let Some(abort) = found.given_up {
         return Err(give_up(abort, reports, source));
     }
-    let mut builder = build::Builder::new(source, reports, &written.nodes, &tokens);
-    let built = builder.build(written.root);
+    let mut builder = build::Builder::new(source, reports, &found.nodes, &tokens);
+    let built = builder.build(found.root);
     let build::Builder { source, reports, .. } = builder;
     match built {
         Ok(expr) if reports.is_empty() => Ok(Parsed { expr, source }),
@@ -94,8 +95,8 @@ pub fn parse(text: &str) -> Result<Parsed, ParseErrors> {
     }
 }
 
-fn give_up(abort: parser::Abort, mut reports: Vec<Report>, source: Source) -> ParseErrors {
-    if let parser::Abort::Whole(message) = abort {
+fn give_up(abort: written::Abort, mut reports: Vec<Report>, source: Source) -> ParseErrors {
+    if let written::Abort::Whole(message) = abort {
         reports.push(Report {
             position: None,
             message,

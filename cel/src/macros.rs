@@ -4,7 +4,7 @@
 
 use crate::ast::{Comprehension, Entry, Expr, ExprKind, Field, Literal};
 use crate::build::{Builder, call};
-use crate::parser::Abort;
+use crate::written::Abort;
 
 /// Name of every accumulator.
 const ACCU: &str = "@result";

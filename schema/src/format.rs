@@ -382,9 +382,10 @@ fn is_base64(text: &str) -> bool {
 }
 
 fn is_date(text: &str) -> bool {
-    let [year, month, day] = match text.split('-').collect::<Vec<_>>().as_slice() {
-        [year, month, day] => [*year, *month, *day],
-        _ => return false,
+    let mut parts = text.split('-');
+    let (Some(year), Some(month), Some(day), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
     };
     let number = |text: &str, len: usize| -> Option<u32> {
         (text.len() == len && text.bytes().all(|b| b.is_ascii_digit()))
@@ -407,8 +408,16 @@ fn is_date(text: &str) -> bool {
 
 /// A date, `t`, and a time with zone; what follows a second `t` is not looked at.
 fn is_date_time(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    let mut parts = lower.split('t');
+    if !text.is_ascii() {
+        // Upstream lower-cases everything, which may make two characters of one.
+        let lower = text.to_lowercase();
+        return is_date_and_time(&lower);
+    }
+    is_date_and_time(text)
+}
+
+fn is_date_and_time(text: &str) -> bool {
+    let mut parts = text.split(['t', 'T']);
     match (parts.next(), parts.next()) {
         (Some(date), Some(time)) => is_date(date) && is_time(time),
         _ => false,
@@ -442,7 +451,7 @@ fn is_time(text: &str) -> bool {
         return false;
     }
     // A fraction may be led by any character, as upstream's pattern has an unescaped dot there.
-    let zone = |rest: &str| rest == "z" || offset(rest);
+    let zone = |rest: &str| rest.eq_ignore_ascii_case("z") || offset(rest);
     let after_fraction = || {
         let mut chars = tail.chars();
         chars.next().filter(|c| *c != '\n')?;

@@ -37,10 +37,157 @@ const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 /// assert_eq!(object, json!({"spec": {"a": "x"}}));
 /// ```
 pub fn prepare(object: &mut Value, schema: &Structural) -> Vec<String> {
-    normalize_numbers(object);
-    drop_nulls(object, schema);
-    default(object, schema);
-    prune(object, schema)
+    let Value::Object(map) = object else {
+        normalize_numbers(object);
+        drop_nulls(object, schema);
+        default(object, schema);
+        return Vec::new();
+    };
+    let mut pruner = Pruner {
+        unknown: Vec::new(),
+        metadata: Metadata::Prune,
+    };
+    let root = &schema.root;
+    prepare_object(map, root, Resource::Yes, root.preserve, &Path::Root, &mut pruner);
+    pruner.unknown.sort();
+    pruner.unknown
+}
+
+/// All steps of [`prepare`] in one walk: each value is judged once, and an object is only built anew where something
+/// goes.
+fn prepare_object(
+    map: &mut Map<String, Value>,
+    node: &Node,
+    resource: Resource,
+    preserve: bool,
+    path: &Path<'_>,
+    pruner: &mut Pruner,
+) {
+    let (mut gone, mut defaulted) = (false, 0);
+    for (key, value) in map.iter_mut() {
+        let here = Path::Key(path, key);
+        let property = node.property(key);
+        defaulted += usize::from(property.is_some_and(|property| property.default.is_some()));
+        let known = property.or(node.additional.schema());
+        if let Some(known) = known
+            && value.is_null()
+            && !known.nullable
+        {
+            match &known.default {
+                Some(default) => fill_in(value, default, key, known, resource, &here, pruner),
+                None => gone = true,
+            }
+            continue;
+        }
+        if resource == Resource::Yes && META_FIELDS.contains(&key.as_str()) {
+            normalize_numbers(value);
+            if let Some(known) = known {
+                drop_nulls_below(value, known);
+                default_below(value, known);
+            }
+            pruner.meta_field(key, value, &here);
+            continue;
+        }
+        match (known, &node.additional) {
+            (Some(known), _) => prepare_value(value, Some(known), &here, pruner),
+            (None, Additional::Undeclared) if preserve => normalize_numbers(value),
+            (None, Additional::Undeclared) => {
+                pruner.unknown.push(here.render());
+                gone = true;
+            }
+            (None, _) => prepare_value(value, None, &here, pruner),
+        }
+    }
+    if gone {
+        map.retain(|key, value| match node.field(key) {
+            Some(known) => !value.is_null() || known.nullable,
+            None => {
+                preserve
+                    || !matches!(node.additional, Additional::Undeclared)
+                    || resource == Resource::Yes && META_FIELDS.contains(&key.as_str())
+            }
+        });
+    }
+    let defaults = node.properties.defaulted();
+    if defaulted == defaults.len() {
+        return;
+    }
+    for (name, property) in defaults {
+        if let Some(default) = &property.default
+            && !map.contains_key(&**name)
+        {
+            let mut value = Value::Null;
+            let here = Path::Key(path, name);
+            fill_in(&mut value, default, name, property, resource, &here, pruner);
+            map.insert(name.to_string(), value);
+        }
+    }
+}
+
+/// Puts a default in a value's place. Defaults may hold what has defaults in turn, and below additional properties
+/// nobody has looked whether they hold unknown fields.
+fn fill_in(
+    value: &mut Value,
+    default: &Value,
+    key: &str,
+    node: &Node,
+    resource: Resource,
+    path: &Path<'_>,
+    pruner: &mut Pruner,
+) {
+    *value = default.clone();
+    default_below(value, node);
+    if resource == Resource::Yes && META_FIELDS.contains(&key) {
+        pruner.meta_field(key, value, path);
+    } else {
+        prune_below(value, Some(node), path, pruner);
+    }
+}
+
+fn prepare_value(value: &mut Value, node: Option<&Node>, path: &Path<'_>, pruner: &mut Pruner) {
+    match value {
+        Value::Object(map) => match node {
+            Some(node) => prepare_object(map, node, Resource::of(node), node.preserve, path, pruner),
+            None => prune_below(value, None, path, pruner),
+        },
+        Value::Array(items) => {
+            let preserve = node.is_some_and(|node| node.preserve);
+            let inner = node.and_then(|node| node.items.as_deref());
+            for (index, item) in items.iter_mut().enumerate() {
+                let path = Path::Index(path, index);
+                if let Some(inner) = inner {
+                    replace_null(item, inner);
+                }
+                if preserve {
+                    prepare_kept(item, inner, &path, pruner);
+                } else {
+                    prepare_value(item, inner, &path, pruner);
+                }
+            }
+        }
+        Value::Number(_) => normalize_numbers(value),
+        _ => {}
+    }
+}
+
+/// Like [`keep_below`], with all other steps.
+fn prepare_kept(value: &mut Value, node: Option<&Node>, path: &Path<'_>, pruner: &mut Pruner) {
+    let Some(node) = node else {
+        normalize_numbers(value);
+        return;
+    };
+    match value {
+        Value::Object(map) => prepare_object(map, node, Resource::of(node), true, path, pruner),
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                if let Some(inner) = &node.items {
+                    replace_null(item, inner);
+                }
+                prepare_kept(item, node.items.as_deref(), &Path::Index(path, index), pruner);
+            }
+        }
+        _ => normalize_numbers(value),
+    }
 }
 
 /// Writes numbers as a server stores them: `1.0` and `1e3` become 1 and 1000 (SCH-26).
@@ -143,7 +290,7 @@ fn replace_null(value: &mut Value, node: &Node) {
         && !node.nullable
         && let Some(default) = &node.default
     {
-        *value = default.clone();
+        *value = Value::clone(default);
     }
 }
 
@@ -173,6 +320,15 @@ pub fn prune(object: &mut Value, schema: &Structural) -> Vec<String> {
 struct Pruner {
     unknown: Vec<String>,
     metadata: Metadata,
+}
+
+impl Pruner {
+    /// One of the fields of every resource: only metadata holds more than a text.
+    fn meta_field(&mut self, key: &str, value: &mut Value, path: &Path<'_>) {
+        if key == "metadata" && self.metadata == Metadata::Prune {
+            meta::prune(value, path, &mut self.unknown);
+        }
+    }
 }
 
 /// What becomes of the metadata of resources.
@@ -256,9 +412,7 @@ fn prune_object(
     map.retain(|key, value| {
         let here = Path::Key(path, key);
         if resource == Resource::Yes && META_FIELDS.contains(&key.as_str()) {
-            if key == "metadata" && pruner.metadata == Metadata::Prune {
-                meta::prune(value, &here, &mut pruner.unknown);
-            }
+            pruner.meta_field(key, value, &here);
             return true;
         }
         if let Some(property) = node.property(key) {

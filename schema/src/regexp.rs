@@ -64,6 +64,18 @@ pub(crate) fn check(pattern: &str) -> Result<(), String> {
     }
 }
 
+/// The pattern, ready for searches.
+///
+/// # Errors
+/// As for [`check`].
+pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
+    let translated = translate(pattern).map_err(|text| format!("error parsing regexp: {text}"))?;
+    RegexBuilder::new(&translated)
+        .size_limit(1 << 28)
+        .build()
+        .map_err(|_| format!("error parsing regexp: expression too large: `{pattern}`"))
+}
+
 fn translate(pattern: &str) -> Result<String, String> {
     let mut parser = Parser::new(pattern);
     parser.run()?;

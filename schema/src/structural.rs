@@ -3,6 +3,8 @@
 //! **Invariant:** a [`Structural`] never changes after it is built; properties are sorted by name, and keywords that
 //! mean nothing (`format: uint32`) are gone. Patterns are compiled when the first value meets them.
 
+mod properties;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use serde_json::{Map, Value};
 use crate::error::{FieldError, join};
 use crate::format::Format;
 use crate::regexp::Pattern;
+
+pub(crate) use self::properties::{Properties, hash, mix};
 
 /// A structural schema, ready to walk. Cloning shares it.
 #[derive(Clone)]
@@ -136,6 +140,16 @@ pub(crate) enum Additional {
     Schema(Box<Node>),
 }
 
+impl Additional {
+    /// The schema of values, where there is one.
+    pub(crate) fn schema(&self) -> Option<&Node> {
+        match self {
+            Self::Schema(node) => Some(node),
+            _ => None,
+        }
+    }
+}
+
 /// One schema.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -143,8 +157,10 @@ pub(crate) struct Node {
     pub(crate) nullable: bool,
     pub(crate) preserve: bool,
     pub(crate) embedded: bool,
-    pub(crate) default: Option<Value>,
-    pub(crate) properties: Box<[(Box<str>, Node)]>,
+    /// Of a property: whether the node above requires it.
+    pub(crate) required: bool,
+    pub(crate) default: Option<Box<Value>>,
+    pub(crate) properties: Properties,
     pub(crate) additional: Additional,
     pub(crate) items: Option<Box<Node>>,
     pub(crate) list_type: ListType,
@@ -161,21 +177,28 @@ pub(crate) struct Node {
 }
 
 /// Value validation; most nodes have none.
+///
+/// The order is that of memory: what strings and objects need stands together.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub(crate) struct Checks {
     pub(crate) format: Option<(Format, Box<str>)>,
+    pub(crate) required: Box<[Box<str>]>,
+    /// How many properties are [required](Node::required); `None` if some that are not declared are required as well.
+    pub(crate) required_properties: Option<u32>,
+    /// Whether a value of the right type fits the junctors: there are none, or those that int-or-string may have.
+    pub(crate) junctors_follow: bool,
+    pub(crate) values: Box<[Value]>,
+    pub(crate) max_properties: Option<i64>,
+    pub(crate) min_properties: Option<i64>,
+    pub(crate) pattern: Option<Pattern>,
+    pub(crate) max_length: Option<i64>,
+    pub(crate) min_length: Option<i64>,
     pub(crate) maximum: Option<Bound>,
     pub(crate) minimum: Option<Bound>,
     pub(crate) multiple_of: Option<f64>,
-    pub(crate) max_length: Option<i64>,
-    pub(crate) min_length: Option<i64>,
-    pub(crate) pattern: Option<Pattern>,
     pub(crate) max_items: Option<i64>,
     pub(crate) min_items: Option<i64>,
-    pub(crate) max_properties: Option<i64>,
-    pub(crate) min_properties: Option<i64>,
-    pub(crate) required: Box<[Box<str>]>,
-    pub(crate) values: Box<[Value]>,
     pub(crate) all_of: Box<[Node]>,
     pub(crate) any_of: Box<[Node]>,
     pub(crate) one_of: Box<[Node]>,
@@ -244,18 +267,12 @@ impl Reading {
 impl Node {
     /// The schema of a declared property.
     pub(crate) fn property(&self, name: &str) -> Option<&Node> {
-        self.properties
-            .binary_search_by(|(key, _)| (**key).cmp(name))
-            .ok()
-            .map(|index| &self.properties[index].1)
+        self.properties.get(name)
     }
 
     /// The schema of a key: the property's, else that of additional ones.
     pub(crate) fn field(&self, name: &str) -> Option<&Node> {
-        self.property(name).or(match &self.additional {
-            Additional::Schema(node) => Some(node),
-            _ => None,
-        })
+        self.property(name).or(self.additional.schema())
     }
 
     pub(crate) fn decode(schema: &Value) -> Self {
@@ -286,14 +303,14 @@ impl Node {
             Some("string") => Type::String,
             Some(_) => Type::Unknown,
         };
-        let mut properties: Vec<(Box<str>, Node)> = map
-            .get("properties")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .map(|(name, schema)| (name.as_str().into(), Node::read(schema, reading)))
-            .collect();
-        properties.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut properties = Properties::new(
+            map.get("properties")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+                .map(|(name, schema)| (name.as_str().into(), Node::read(schema, reading)))
+                .collect(),
+        );
         let additional = match map.get("additionalProperties") {
             Some(Value::Bool(true)) => Additional::Any,
             Some(Value::Bool(false)) => Additional::Forbidden,
@@ -312,15 +329,18 @@ impl Node {
         let default = map
             .get("default")
             .filter(|value| !value.is_null())
-            .map(|value| reading.value(value));
-        let checks = Checks::decode(map, if int_or_string { None } else { type_name }, reading);
+            .map(|value| Box::new(reading.value(value)));
+        let mut checks = Checks::decode(map, if int_or_string { None } else { type_name }, reading);
+        checks.junctors_follow = checks.junctors_follow(kind);
+        checks.required_properties = mark_required(&mut properties, &checks.required);
         let mut node = Self {
             kind,
             nullable: flag(map, "nullable"),
             preserve: flag(map, "x-kubernetes-preserve-unknown-fields"),
             embedded: flag(map, "x-kubernetes-embedded-resource"),
+            required: false,
             default,
-            properties: properties.into(),
+            properties,
             additional,
             items,
             list_type,
@@ -340,14 +360,10 @@ impl Node {
 
     /// The structural children: properties, additional properties, items.
     pub(crate) fn children(&self) -> impl Iterator<Item = &Node> {
-        let additional = match &self.additional {
-            Additional::Schema(node) => Some(&**node),
-            _ => None,
-        };
         self.properties
             .iter()
             .map(|(_, node)| node)
-            .chain(additional)
+            .chain(self.additional.schema())
             .chain(self.items.as_deref())
     }
 
@@ -405,6 +421,7 @@ impl Checks {
             max_properties: whole("maxProperties"),
             min_properties: whole("minProperties"),
             required: strings(map, "required"),
+            required_properties: None,
             values: map
                 .get("enum")
                 .and_then(Value::as_array)
@@ -419,8 +436,35 @@ impl Checks {
                 .get("not")
                 .filter(|not| not.is_object())
                 .map(|not| Box::new(Node::read(not, reading))),
+            junctors_follow: false,
         }
     }
+
+    fn junctors_follow(&self, kind: Type) -> bool {
+        let int_or_string = |members: &[Node]| {
+            let kinds = [Type::Integer, Type::String];
+            members.len() == 2
+                && members
+                    .iter()
+                    .zip(kinds)
+                    .all(|(member, kind)| member.kind == kind && member.checks.is_none())
+        };
+        self.all_of.is_empty()
+            && self.one_of.is_empty()
+            && self.not.is_none()
+            && (self.any_of.is_empty() || kind == Type::IntOrString && int_or_string(&self.any_of))
+    }
+}
+
+/// Marks the properties that are required. Returns how many are; `None` if something else is required too.
+fn mark_required(properties: &mut Properties, required: &[Box<str>]) -> Option<u32> {
+    let mut count = 0;
+    for name in required {
+        let node = properties.get_mut(name)?;
+        count += u32::from(!node.required);
+        node.required = true;
+    }
+    Some(count)
 }
 
 fn flag(map: &Map<String, Value>, key: &str) -> bool {

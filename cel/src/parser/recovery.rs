@@ -3,8 +3,9 @@
 //!
 //! **Invariant:** after a report nothing is reported until a word has matched; each recovery is counted and bounded.
 
-use super::{Abort, Broken, DEEPEST, Mistake, Node, NodeId, Parser, Rule, Site, one};
+use super::{Broken, DEEPEST, Parser, Rule, Site, one};
 use crate::lexer::{Kind, Set};
+use crate::written::{Abort, Mistake, Node, NodeId};
 
 /// How often parsing goes on after an error.
 const MOST_RECOVERIES: usize = 30;

@@ -7,7 +7,11 @@ use syn::{Data, DeriveInput, Expr, Field, Ident, Lit, LitStr, Meta, Path};
 
 use super::crates::Crates;
 use super::item::{Item, Value, items_of, once, split, strings, ungroup};
+<<<<<<< HEAD
 use super::{schema, suggest};
+=======
+use super::{rule, suggest};
+>>>>>>> main
 use crate::errors::Errors;
 
 /// Everything that may stand in `#[kube(...)]` on a spec.
@@ -191,7 +195,10 @@ impl KubeAttrs {
                 }
             }
             "validation" => match &item.value {
-                Value::Expr(expr) => self.validations.push(expr.clone()),
+                Value::Expr(expr) => {
+                    rule::check_in(expr, errors);
+                    self.validations.push(expr.clone());
+                }
                 _ => errors.at(
                     item.span(),
                     "write `validation = \"self.spec...\"` or `validation = Rule::new(\"...\")`",

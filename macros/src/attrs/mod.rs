@@ -8,5 +8,6 @@ pub(crate) mod form;
 pub(crate) mod item;
 pub(crate) mod json;
 pub(crate) mod schema;
+pub(crate) mod rule;
 pub(crate) mod serde;
 pub(crate) mod suggest;

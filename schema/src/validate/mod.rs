@@ -7,6 +7,7 @@
 
 mod lists;
 mod number;
+mod ratchet;
 
 use std::collections::HashMap;
 
@@ -19,8 +20,9 @@ use crate::meta;
 use crate::path::Path;
 use crate::structural::{Additional, Checks, ListType, Node, Structural, Type};
 
-use self::lists::validate_lists;
+use self::lists::{may_repeat, validate_lists};
 use self::number::{check_number, is_integer};
+pub(crate) use self::ratchet::{OldItems, unchanged};
 
 /// Everything that is wrong with an object, in the server's words and order: value validation, then embedded
 /// resources, then duplicates in sets and maps in list form.
@@ -47,16 +49,14 @@ use self::number::{check_number, is_integer};
 /// ```
 pub fn validate(object: &Value, old: Option<&Value>, schema: &Structural) -> Vec<FieldError> {
     let node = &schema.root;
-    let mut errors = validate_value(object, old, node, "");
+    let quick = Quick::judge(object, node);
+    let mut errors = Vec::new();
+    if quick.failed {
+        collect(object, old, node, "", &mut errors);
+    }
     validate_children_as_resources(object, node, &mut errors);
-    let lists = |value| {
-        let mut errors = Vec::new();
-        validate_lists(value, node, &Path::Root, &mut errors);
-        errors
-    };
-    // Duplicates that were there before are not held against the update.
-    if node.lists_below && old.is_none_or(|old| lists(old).is_empty()) {
-        errors.extend(lists(object));
+    if quick.may_repeat() {
+        check_lists(object, old, node, &Path::Root, &mut errors);
     }
     errors
 }
@@ -66,18 +66,16 @@ pub fn validate_status(object: &Value, old: Option<&Value>, schema: &Structural)
     let (Some(status), Some(node)) = (object.get("status"), schema.root.property("status")) else {
         return Vec::new();
     };
-    let mut errors = validate_value(status, old.and_then(|old| old.get("status")), node, "status");
-    let root = Path::Root;
-    let path = Path::Key(&root, "status");
+    let old = old.and_then(|old| old.get("status"));
+    let quick = Quick::judge(status, node);
+    let mut errors = Vec::new();
+    if quick.failed {
+        collect(status, old, node, "status", &mut errors);
+    }
+    let path = Path::Key(&Path::Root, "status");
     meta::validate_embedded(status, node, &path, &mut errors);
-    let lists = |value: &Value| {
-        let mut errors = Vec::new();
-        validate_lists(value, node, &path, &mut errors);
-        errors
-    };
-    let old_status = old.and_then(|old| old.get("status"));
-    if node.lists_below && old_status.is_none_or(|old| lists(old).is_empty()) {
-        errors.extend(lists(status));
+    if quick.may_repeat() {
+        check_lists(status, old, node, &path, &mut errors);
     }
     errors
 }
@@ -125,11 +123,32 @@ pub(crate) fn validate_value(
     node: &Node,
     prefix: &str,
 ) -> Vec<FieldError> {
-    let mut quick = Quick { failed: false };
-    walk(value, None, node, &Path::Root, &mut quick);
-    if !quick.failed {
-        return Vec::new();
+    let mut errors = Vec::new();
+    if Quick::judge(value, node).failed {
+        collect(value, old, node, prefix, &mut errors);
     }
+    errors
+}
+
+/// Duplicates in sets and maps in list form. Those that were there before are not held against the update.
+fn check_lists(
+    value: &Value,
+    old: Option<&Value>,
+    node: &Node,
+    path: &Path<'_>,
+    errors: &mut Vec<FieldError>,
+) {
+    let mut before = Vec::new();
+    if let Some(old) = old {
+        validate_lists(old, node, path, &mut before);
+    }
+    if before.is_empty() {
+        validate_lists(value, node, path, errors);
+    }
+}
+
+/// All mistakes of the full walk.
+fn collect(value: &Value, old: Option<&Value>, node: &Node, prefix: &str, errors: &mut Vec<FieldError>) {
     let mut full = Full::default();
     walk(value, old, node, &Path::Root, &mut full);
     let place = |mut error: FieldError| {
@@ -145,7 +164,7 @@ pub(crate) fn validate_value(
         }
         error
     };
-    full.errors.into_iter().map(place).collect()
+    errors.extend(full.errors.into_iter().map(place));
 }
 
 /// Where mistakes go.
@@ -158,6 +177,8 @@ trait Sink {
     fn mark(&self) -> usize;
     /// Forgets the mistakes since a mark.
     fn forgive(&mut self, mark: usize);
+    /// Meets the items of a list.
+    fn list(&mut self, items: &[Value], list_type: &ListType);
     /// Judges a junctor's member apart; returns whether it fits, its mistakes, and how much of it fits.
     fn branch(value: &Value, node: &Node, path: &Path<'_>) -> Judged;
     fn adopt(&mut self, judged: Judged);
@@ -169,8 +190,24 @@ struct Judged {
     matches: usize,
 }
 
+#[derive(Default)]
 struct Quick {
     failed: bool,
+    /// Whether the walk, as far as it came, met a list that may hold an entry twice.
+    repeats: bool,
+}
+
+impl Quick {
+    fn judge(value: &Value, node: &Node) -> Self {
+        let mut quick = Self::default();
+        walk(value, None, node, &Path::Root, &mut quick);
+        quick
+    }
+
+    /// Whether lists must be looked at one by one. What came after a mistake was not seen.
+    fn may_repeat(&self) -> bool {
+        self.failed || self.repeats
+    }
 }
 
 impl Sink for Quick {
@@ -190,8 +227,12 @@ impl Sink for Quick {
 
     fn forgive(&mut self, _: usize) {}
 
+    fn list(&mut self, items: &[Value], list_type: &ListType) {
+        self.repeats = self.repeats || may_repeat(items, list_type);
+    }
+
     fn branch(value: &Value, node: &Node, path: &Path<'_>) -> Judged {
-        let mut quick = Quick { failed: false };
+        let mut quick = Quick::default();
         walk(value, None, node, path, &mut quick);
         Judged {
             errors: Vec::new(),
@@ -250,6 +291,8 @@ impl Sink for Full {
         self.errors.truncate(mark);
     }
 
+    fn list(&mut self, _: &[Value], _: &ListType) {}
+
     fn branch(value: &Value, node: &Node, path: &Path<'_>) -> Judged {
         let mut full = Full::default();
         // Upstream does not correlate with the old value inside junctors.
@@ -279,10 +322,23 @@ impl Sink for Full {
 }
 
 /// Validates one value. Returns how many checks were passed, by which upstream picks the best member of a junctor.
+#[inline]
 fn walk<S: Sink>(value: &Value, old: Option<&Value>, node: &Node, path: &Path<'_>, sink: &mut S) -> usize {
+    if S::QUICK && node.checks.is_none() {
+        // Most values are plain ones without a limit. How much fits matters to the full walk alone.
+        match (value, node.kind) {
+            (Value::String(_), Type::String | Type::IntOrString) | (Value::Bool(_), Type::Boolean) => {
+                return 0;
+            }
+            (Value::Number(number), Type::Integer | Type::IntOrString | Type::Number) if number.is_i64() => {
+                return 0;
+            }
+            _ => {}
+        }
+    }
     let mark = sink.mark();
     let matches = walk_all(value, old, node, path, sink);
-    if !S::QUICK && sink.mark() > mark && old == Some(value) {
+    if !S::QUICK && sink.mark() > mark && old.is_some_and(|old| unchanged(value, old, node)) {
         sink.forgive(mark);
     }
     matches
@@ -313,7 +369,9 @@ fn walk_all<S: Sink>(
     }
     // Each kind of check counts as passed once, if it applies at all; upstream counts failed ones alike.
     matches += 2;
-    if let Some(checks) = checks {
+    if let Some(checks) = checks
+        && !(S::QUICK && checks.junctors_follow)
+    {
         matches += check_junctors(value, checks, path, sink);
         if sink.done() {
             return matches;
@@ -388,11 +446,13 @@ fn check_type<S: Sink>(
         (Type::Integer | Type::IntOrString, Value::Number(number)) => is_integer(number),
         _ => false,
     };
+    if fits && (node.kind != Type::Any || format.is_none()) {
+        return 1;
+    }
     let (kind, kind_format) = kind_of(value);
     if let Some((_, format)) = format
         && **format != *kind_format
         && !matches!(value, Value::String(_) | Value::Array(_) | Value::Null)
-        && !(fits && node.kind != Type::Any)
     {
         sink.fail(|| type_error(path, format, kind_format));
         return 0;
@@ -563,7 +623,15 @@ fn check_string<S: Sink>(text: &str, checks: &Checks, path: &Path<'_>, sink: &mu
 
 fn check_length<S: Sink>(text: &str, checks: &Checks, path: &Path<'_>, sink: &mut S) {
     if checks.max_length.is_some() || checks.min_length.is_some() {
-        let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+        // Most texts are short enough whatever their characters are, and counting takes time.
+        let bytes = i64::try_from(text.len()).unwrap_or(i64::MAX);
+        let sure = checks.max_length.is_none_or(|max| bytes <= max)
+            && checks.min_length.is_none_or(|min| min <= bytes.min(1));
+        let length = if sure {
+            bytes
+        } else {
+            i64::try_from(text.chars().count()).unwrap_or(i64::MAX)
+        };
         if let Some(max) = checks.max_length
             && length > max
         {
@@ -599,11 +667,12 @@ fn check_items<S: Sink>(
     sink: &mut S,
 ) -> usize {
     let mut matches = 0;
+    sink.list(items, &node.list_type);
     if let Some(item_node) = &node.items {
         let old = old
             .and_then(Value::as_array)
             .filter(|_| !S::QUICK)
-            .and_then(|old| OldItems::new(old, &node.list_type));
+            .and_then(|old| OldItems::new(old, node));
         for (index, item) in items.iter().enumerate() {
             let old = old.as_ref().and_then(|old| old.find(item));
             matches += walk(item, old, item_node, &Path::Index(path, index), sink);
@@ -631,38 +700,6 @@ fn check_items<S: Sink>(
     matches
 }
 
-/// The items of the old list by their keys; only maps in list form can be correlated.
-struct OldItems<'a> {
-    keys: &'a [Box<str>],
-    by_key: HashMap<String, &'a Value>,
-}
-
-impl<'a> OldItems<'a> {
-    fn new(old: &'a [Value], list_type: &'a ListType) -> Option<Self> {
-        let ListType::Map(keys) = list_type else {
-            return None;
-        };
-        let mut by_key = HashMap::with_capacity(old.len());
-        for item in old {
-            by_key.entry(key_of(item, keys)).or_insert(item);
-        }
-        Some(Self { keys, by_key })
-    }
-
-    fn find(&self, item: &Value) -> Option<&'a Value> {
-        self.by_key.get(&key_of(item, self.keys)).copied()
-    }
-}
-
-fn key_of(item: &Value, keys: &[Box<str>]) -> String {
-    let mut text = String::new();
-    for key in keys {
-        text.push_str(&item.get(&**key).map(gotext::json).unwrap_or_default());
-        text.push('\u{0}');
-    }
-    text
-}
-
 fn check_object<S: Sink>(
     map: &Map<String, Value>,
     old: Option<&Value>,
@@ -688,6 +725,7 @@ fn check_object<S: Sink>(
             sink.fail(|| FieldError::too_many(field_of(path), map.len(), max));
         }
     }
+    let mut required = 0;
     for (key, value) in map {
         // The type of an object is set by the server in both versions, so a change of it cannot be seen.
         let correlated = |key: &str| match old {
@@ -698,6 +736,7 @@ fn check_object<S: Sink>(
         };
         let here = Path::Key(path, key);
         if let Some(property) = node.property(key) {
+            required += u32::from(property.required);
             matches += walk(value, correlated(key), property, &here, sink);
         } else {
             match &node.additional {
@@ -713,7 +752,12 @@ fn check_object<S: Sink>(
             return matches;
         }
     }
-    for name in checks.map(|checks| &*checks.required).unwrap_or_default() {
+    let Some(checks) = checks else { return matches };
+    // Mostly the count tells.
+    if checks.required_properties == Some(required) {
+        return matches;
+    }
+    for name in &checks.required {
         if !map.contains_key(&**name) {
             sink.fail(|| FieldError::required(Path::Key(path, name).render(), ""));
         }

@@ -38,8 +38,10 @@ pub(super) fn check_number<S: Sink>(
     let Some(checks) = checks else { return };
     // A limit that the type cannot have (1.5 for an integer) is told, and the value compared as a float.
     let number = Num::from(number);
+    #[allow(clippy::cast_possible_truncation)]
     let limited = |what: &str, limit: f64, sink: &mut S| {
-        if in_range(Num::Float(limit), kind, format) {
+        // Most limits are small whole numbers, which every type has.
+        if f64::from(limit as i32) == limit || in_range(Num::Float(limit), kind, format) {
             return number;
         }
         sink.fail(|| range_error(what, kind, format, path));

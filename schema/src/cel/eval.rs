@@ -1,0 +1,726 @@
+//! Evaluation of plans.
+//!
+//! **Invariant:** `&&`, `||`, `all()` and `exists()` give a value where one side decides, whatever fails on the other; the
+//! end of the budget ends the evaluation at once.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::library::time::from_seconds;
+use super::library::{self, COST_EXCEEDED, Function, arithmetic};
+use super::plan::{
+    Attribute, Body, Call, Comparison, Element, Fold, Message, Node, OldSelf, Qualifier, Root, Step, Subject,
+};
+use super::run_cost::{self, CallCost};
+use super::value::{
+    Entries, Failure, Key, List, Map, Outcome, Value, compare, display, equal, is_comparable, is_member, read,
+};
+
+/// What came of an evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Evaluation {
+    pub(crate) result: Result<Output, EvalError>,
+    /// In the units of the budgets; known for failures, too.
+    pub(crate) cost: u64,
+}
+
+/// A result that rules and messages use.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Output {
+    Bool(bool),
+    Text(String),
+    /// Anything else, as a message would print it.
+    Other(String),
+}
+
+/// Why there is no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum EvalError {
+    /// The evaluation cost more than its limit.
+    #[error("{COST_EXCEEDED}")]
+    CostExceeded,
+    /// An error of CEL, in upstream's words.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Evaluates a plan.
+pub(super) fn run<'a>(
+    root: &'a Node,
+    slots: usize,
+    subject: Subject<'a>,
+    old: OldSelf<'a>,
+    limit: u64,
+) -> Evaluation {
+    let (outcome, cost) = outcome(root, slots, subject, old, limit);
+    Evaluation {
+        result: match outcome {
+            Ok(Value::Bool(value)) => Ok(Output::Bool(value)),
+            Ok(Value::String(text)) => Ok(Output::Text(text.to_string())),
+            Ok(value) => Ok(Output::Other(display(&value))),
+            Err(error) if error.is_abort() && error.text() == COST_EXCEEDED => Err(EvalError::CostExceeded),
+            Err(error) => Err(EvalError::Failed(error.text().to_owned())),
+        },
+        cost,
+    }
+}
+
+/// The value and its cost.
+pub(super) fn outcome<'a>(
+    root: &'a Node,
+    slots: usize,
+    subject: Subject<'a>,
+    old: OldSelf<'a>,
+    limit: u64,
+) -> (Outcome<'a>, u64) {
+    let value = |subject: Subject<'a>| {
+        let (json, shape) = subject.parts();
+        read(json, shape)
+    };
+    let mut machine = Machine {
+        cost: 0,
+        limit,
+        this: value(subject),
+        old: match old {
+            OldSelf::Absent => None,
+            OldSelf::Value(subject) => Some(value(subject)),
+            OldSelf::Optional(None) => Some(Ok(Value::Optional(None))),
+            OldSelf::Optional(Some(subject)) => Some(value(subject).map(Value::some)),
+        },
+        slots: Slots::new(slots),
+    };
+    let outcome = machine.eval(root);
+    (outcome, machine.cost)
+}
+
+/// A variable of a loop; an accumulator is unset until it is read.
+type Slot<'a> = Option<Outcome<'a>>;
+
+/// Loops that a rule may have before their variables need memory of their own.
+const INLINE: usize = 6;
+
+struct Slots<'a> {
+    inline: [Slot<'a>; INLINE],
+    more: Vec<Slot<'a>>,
+}
+
+impl<'a> Slots<'a> {
+    fn new(count: usize) -> Self {
+        Self {
+            inline: [const { None }; INLINE],
+            more: vec![None; count.saturating_sub(INLINE)],
+        }
+    }
+
+    fn at(&mut self, slot: usize) -> &mut Slot<'a> {
+        if slot < INLINE {
+            &mut self.inline[slot]
+        } else {
+            &mut self.more[slot - INLINE]
+        }
+    }
+}
+
+struct Machine<'a> {
+    cost: u64,
+    limit: u64,
+    this: Outcome<'a>,
+    old: Option<Outcome<'a>>,
+    slots: Slots<'a>,
+}
+
+fn present<'v, 'a>(outcome: &'v Outcome<'a>) -> Option<&'v Value<'a>> {
+    outcome.as_ref().ok()
+}
+
+impl<'a> Machine<'a> {
+    fn charge(&mut self, cost: u64) -> Result<(), Failure> {
+        self.cost = self.cost.saturating_add(cost);
+        if self.cost > self.limit {
+            return Err(Failure::abort(COST_EXCEEDED));
+        }
+        Ok(())
+    }
+
+    /// A value that may have failed, unless the whole evaluation has.
+    fn operand(&mut self, node: &'a Node) -> Result<Outcome<'a>, Failure> {
+        match self.eval(node) {
+            Err(error) if error.is_abort() => Err(error),
+            outcome => Ok(outcome),
+        }
+    }
+
+    fn eval(&mut self, node: &'a Node) -> Outcome<'a> {
+        match node {
+            Node::Constant(value) => Ok(value.reborrow()),
+            Node::Attribute(attribute) => self.attribute(attribute),
+            Node::And(terms) => self.logical(terms, false),
+            Node::Or(terms) => self.logical(terms, true),
+            Node::Equal(sides) => self.equality(sides, CallCost::Equal, true),
+            Node::NotEqual(sides) => self.equality(sides, CallCost::Shorter, false),
+            Node::Compare(comparison, cost, sides) => self.comparison(*comparison, *cost, sides),
+            Node::Call(call) => self.call(call, |args| library::call(call.function, &call.name, args)),
+            Node::Pattern(call, pattern) => self.call(call, |args| match (call.function, args) {
+                (Function::Matches, [Value::String(text), _]) => Ok(Value::Bool(pattern.is_match(text))),
+                (Function::Find, [Value::String(text), _]) => Ok(Value::text(pattern.find(text))),
+                (Function::FindAll, [Value::String(text), _]) => Ok(Value::texts(pattern.find_all(text, -1))),
+                (Function::FindAll, [Value::String(text), _, Value::Int(limit)]) => {
+                    Ok(Value::texts(pattern.find_all(text, *limit)))
+                }
+                _ => Err(Failure::no_overload()),
+            }),
+            Node::Member(value, members) => {
+                let value = self.eval(value)?;
+                Ok(Value::Bool(is_member(members, &value)))
+            }
+            Node::OptionalOr(sides) => match self.eval(&sides[0])? {
+                Value::Optional(None) => self.eval(&sides[1]),
+                found => Ok(found),
+            },
+            Node::OptionalOrValue(sides) => match self.eval(&sides[0])? {
+                Value::Optional(None) => self.eval(&sides[1]),
+                Value::Optional(Some(value)) => Ok((*value).clone()),
+                found => Ok(found),
+            },
+            Node::List(elements) => self.list(elements),
+            Node::Map(entries) => self.map(entries),
+            Node::Message(message, fields) => self.message(*message, fields),
+            Node::Fold(fold) => self.fold(fold),
+            Node::Append(slot, init, elements) => self.append(*slot, init, elements),
+        }
+    }
+
+    /// `&&` and `||`: the first term that decides, else the first error.
+    fn logical(&mut self, terms: &'a [Node; 2], decisive: bool) -> Outcome<'a> {
+        let mut failure = None;
+        for term in terms {
+            match self.operand(term)? {
+                Ok(Value::Bool(value)) if value == decisive => return Ok(Value::Bool(decisive)),
+                Ok(Value::Bool(_)) => {}
+                Ok(_) => failure = failure.or_else(|| Some(Failure::no_overload())),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        failure.map_or(Ok(Value::Bool(!decisive)), Err)
+    }
+
+    fn sides(&mut self, sides: &'a [Node; 2]) -> Result<[Outcome<'a>; 2], Failure> {
+        Ok([self.operand(&sides[0])?, self.operand(&sides[1])?])
+    }
+
+    fn equality(&mut self, sides: &'a [Node; 2], cost: CallCost, wanted: bool) -> Outcome<'a> {
+        let [left, right] = self.sides(sides)?;
+        let cost = run_cost::call(cost, &[present(&left), present(&right)], None)?;
+        let result = match (left, right) {
+            (Ok(left), Ok(right)) => match equal(&left, &right) {
+                Err(error) if error.is_abort() => return Err(error),
+                Err(error) if wanted => Err(error),
+                // What cannot be compared is different.
+                found => Ok(Value::Bool((found == Ok(true)) == wanted)),
+            },
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
+        self.charge(cost)?;
+        result
+    }
+
+    fn comparison(&mut self, comparison: Comparison, cost: CallCost, sides: &'a [Node; 2]) -> Outcome<'a> {
+        let [left, right] = self.sides(sides)?;
+        let cost = match cost {
+            CallCost::One => 1,
+            cost => run_cost::call(cost, &[present(&left), present(&right)], None)?,
+        };
+        self.charge(cost)?;
+        let (left, right) = (left?, right?);
+        if !is_comparable(&left) {
+            return Err(Failure::new(format!(
+                "no such overload: {}",
+                match comparison {
+                    Comparison::Less => "_<_",
+                    Comparison::LessOrEqual => "_<=_",
+                    Comparison::Greater => "_>_",
+                    Comparison::GreaterOrEqual => "_>=_",
+                }
+            )));
+        }
+        let order = compare(&left, &right)?;
+        Ok(Value::Bool(match comparison {
+            Comparison::Less => order == Ordering::Less,
+            Comparison::LessOrEqual => order != Ordering::Greater,
+            Comparison::Greater => order == Ordering::Greater,
+            Comparison::GreaterOrEqual => order != Ordering::Less,
+        }))
+    }
+
+    fn call(&mut self, call: &'a Call, function: impl FnOnce(&[Value<'a>]) -> Outcome<'a>) -> Outcome<'a> {
+        match &*call.args {
+            [arg] => {
+                let arg = self.operand(arg)?;
+                if call.function.is_lenient() {
+                    self.charge(1)?;
+                    return Ok(Value::Bool(!matches!(arg, Ok(Value::Bool(false)))));
+                }
+                match arg {
+                    Ok(value) => {
+                        let values = [value];
+                        let result = function(&values);
+                        self.pay(call, &values, result)
+                    }
+                    Err(error) => self.pay_failed(call, &[None], error),
+                }
+            }
+            [left, right] => {
+                let left = self.operand(left)?;
+                if call.ends_early && left.is_err() {
+                    return left;
+                }
+                let right = self.operand(right)?;
+                match (left, right) {
+                    (Ok(left), Ok(right)) => {
+                        let values = [left, right];
+                        let result = match call.function {
+                            // What is added to may be grown in place.
+                            Function::Add if call.cost == CallCost::One => {
+                                let [left, right] = values;
+                                let result = arithmetic::add(left, right);
+                                self.charge(1)?;
+                                return result;
+                            }
+                            _ => function(&values),
+                        };
+                        self.pay(call, &values, result)
+                    }
+                    (Err(error), right) => self.pay_failed(call, &[None, present(&right)], error),
+                    (left, Err(error)) => self.pay_failed(call, &[present(&left), None], error),
+                }
+            }
+            args => {
+                let mut values = Vec::with_capacity(args.len());
+                for (index, arg) in args.iter().enumerate() {
+                    match self.operand(arg)? {
+                        Ok(value) => values.push(value),
+                        Err(error) if index + 1 < args.len() => return Err(error),
+                        Err(error) => {
+                            let mut sizes: Vec<_> = values.iter().map(Some).collect();
+                            sizes.push(None);
+                            return self.pay_failed(call, &sizes, error);
+                        }
+                    }
+                }
+                let result = function(&values);
+                self.pay(call, &values, result)
+            }
+        }
+    }
+
+    fn pay(&mut self, call: &Call, args: &[Value<'a>], result: Outcome<'a>) -> Outcome<'a> {
+        if result.as_ref().is_err_and(Failure::is_abort) {
+            return result;
+        }
+        let cost = match (call.cost, args) {
+            (CallCost::One, _) => 1,
+            (rule, [one]) => run_cost::call(rule, &[Some(one)], present(&result))?,
+            (rule, [one, two]) => run_cost::call(rule, &[Some(one), Some(two)], present(&result))?,
+            (rule, args) => {
+                let args: Vec<_> = args.iter().map(Some).collect();
+                run_cost::call(rule, &args, present(&result))?
+            }
+        };
+        self.charge(cost)?;
+        result
+    }
+
+    fn pay_failed(&mut self, call: &Call, args: &[Option<&Value<'a>>], error: Failure) -> Outcome<'a> {
+        let cost = run_cost::call(call.cost, args, None)?;
+        self.charge(cost)?;
+        Err(error)
+    }
+
+    fn attribute(&mut self, attribute: &'a Attribute) -> Outcome<'a> {
+        let value = match self.resolve(attribute) {
+            Err(error) if error.is_abort() => return Err(error),
+            value => value,
+        };
+        match (&attribute.root, attribute.presence) {
+            // A condition is free, and presence gives back what an attribute costs.
+            (Root::Condition(_), true) => self.cost = self.cost.saturating_sub(1),
+            (Root::Condition(_), false) | (_, true) => {}
+            (_, false) => self.charge(1)?,
+        }
+        value
+    }
+
+    /// What the attribute is, without the cost of being an expression.
+    fn resolve(&mut self, attribute: &'a Attribute) -> Outcome<'a> {
+        let value = match &attribute.root {
+            Root::This => self.this.clone()?,
+            Root::Old => match &self.old {
+                Some(value) => value.clone()?,
+                None => return Err(Failure::fixed("no such attribute(s): oldSelf")),
+            },
+            Root::Slot(slot) => match self.slots.at(*slot) {
+                Some(value) => value.clone()?,
+                None => Value::Null,
+            },
+            Root::Accumulator(slot, init) => self.accumulator(*slot, init)?,
+            Root::Node(node) => self.eval(node)?,
+            Root::Condition(condition) => {
+                let value = match self.eval(&condition.test)? {
+                    Value::Bool(true) => self.resolve(&condition.one)?,
+                    Value::Bool(false) => self.resolve(&condition.other)?,
+                    _ => return Err(Failure::no_overload()),
+                };
+                if attribute.path.is_empty() {
+                    return Ok(value);
+                }
+                value
+            }
+            Root::Unknown(name) => return Err(Failure::new(format!("no such attribute(s): {name}"))),
+        };
+        match value {
+            Value::Optional(None) if attribute.presence => Ok(Value::Bool(false)),
+            Value::Optional(None) => Ok(Value::Optional(None)),
+            Value::Optional(Some(inner)) => self.follow(inner.stripped(), true, attribute),
+            value => self.follow(value, false, attribute),
+        }
+    }
+
+    fn accumulator(&mut self, slot: usize, init: &'a Node) -> Outcome<'a> {
+        if let Some(value) = self.slots.at(slot) {
+            return value.clone();
+        }
+        let value = self.operand(init)?;
+        *self.slots.at(slot) = Some(value.clone());
+        value
+    }
+
+    /// Walks the steps from a value on.
+    fn follow(&mut self, mut value: Value<'a>, mut optional: bool, attribute: &'a Attribute) -> Outcome<'a> {
+        let last = attribute.path.len().saturating_sub(1);
+        for (index, qualifier) in attribute.path.iter().enumerate() {
+            optional |= qualifier.optional;
+            let test = attribute.presence && index == last;
+            let found = self.step(&value, qualifier, optional || test);
+            if found.as_ref().is_err_and(Failure::is_abort) {
+                return found.map(|_| Value::Null);
+            }
+            if !optional || matches!(found, Ok(Some(_))) {
+                self.charge(1)?;
+            }
+            value = match found? {
+                Some(_) if test => Value::Bool(true),
+                Some(value) => value,
+                None if test => return Ok(Value::Bool(false)),
+                None => return Ok(Value::Optional(None)),
+            };
+        }
+        Ok(if optional && !attribute.presence {
+            Value::some(value)
+        } else {
+            value
+        })
+    }
+
+    /// One step into a value; nothing if there is nothing and that is no error.
+    fn step(
+        &mut self,
+        value: &Value<'a>,
+        qualifier: &'a Qualifier,
+        may_lack: bool,
+    ) -> Result<Option<Value<'a>>, Failure> {
+        let key;
+        let key = match &qualifier.step {
+            Step::Name(name) => {
+                if let Value::Map(map) = value {
+                    return match map.find_name(name)? {
+                        None if !may_lack => Err(Failure::no_key(name)),
+                        found => Ok(found),
+                    };
+                }
+                key = Value::borrowed(name);
+                &key
+            }
+            Step::Constant(value) => value,
+            Step::Attribute(attribute) => {
+                key = self.resolve(attribute)?;
+                &key
+            }
+        };
+        let known = matches!(
+            key,
+            Value::String(_) | Value::Int(_) | Value::Uint(_) | Value::Bool(_) | Value::Double(_)
+        );
+        if !known {
+            return Err(Failure::new(format!(
+                "invalid qualifier type: {}",
+                key.type_name()
+            )));
+        }
+        match value {
+            Value::Map(map) => match map.find(key)? {
+                None if !may_lack => Err(Failure::no_key(display(key))),
+                found => Ok(found),
+            },
+            Value::List(list) => match index_in(list, key)? {
+                Some(index) if list.node().is_some() && !matches!(key, Value::Int(_)) => {
+                    let _ = index;
+                    Err(Failure::new(format!("unsupported index: {}", display(key))))
+                }
+                Some(index) => list.get(index).map(Some),
+                None if may_lack => Ok(None),
+                None => Err(Failure::new(format!("index out of bounds: {}", display(key)))),
+            },
+            _ if may_lack => Ok(None),
+            _ => Err(Failure::no_key(display(key))),
+        }
+    }
+
+    fn list(&mut self, elements: &'a [Element]) -> Outcome<'a> {
+        let mut values = Vec::with_capacity(elements.len());
+        let outcome = self.elements(elements, &mut values);
+        if outcome.as_ref().is_err_and(Failure::is_abort) {
+            return outcome.map(|()| Value::Null);
+        }
+        self.charge(run_cost::LIST)?;
+        outcome.map(|()| Value::list(values))
+    }
+
+    fn elements(&mut self, elements: &'a [Element], values: &mut Vec<Value<'a>>) -> Result<(), Failure> {
+        for element in elements {
+            let value = self.eval(&element.node)?;
+            match value {
+                value if !element.optional => values.push(value),
+                Value::Optional(Some(value)) => values.push((*value).clone()),
+                Value::Optional(None) => {}
+                other => {
+                    return Err(Failure::new(format!(
+                        "cannot initialize optional list element from non-optional value {}",
+                        display(&other)
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn map(&mut self, entries: &'a [(Node, Element)]) -> Outcome<'a> {
+        let mut map = Entries::new();
+        let outcome = self.entries(entries, &mut map);
+        if outcome.as_ref().is_err_and(Failure::is_abort) {
+            return outcome.map(|()| Value::Null);
+        }
+        self.charge(run_cost::MAP)?;
+        outcome.map(|()| Value::Map(Map::Shared(Arc::new(map))))
+    }
+
+    fn entries(&mut self, entries: &'a [(Node, Element)], map: &mut Entries<'a>) -> Result<(), Failure> {
+        for (key, element) in entries {
+            let key = self.eval(key)?;
+            let value = self.eval(&element.node)?;
+            let Some(name) = Key::of(&key) else {
+                return Err(Failure::new(format!(
+                    "unsupported map key type: {}",
+                    key.type_name()
+                )));
+            };
+            match value {
+                value if !element.optional => {
+                    map.insert(name, value);
+                }
+                Value::Optional(Some(value)) => {
+                    map.insert(name, (*value).clone());
+                }
+                Value::Optional(None) => {
+                    map.remove(&name);
+                }
+                other => {
+                    return Err(Failure::new(format!(
+                        "cannot initialize optional entry '{}' from non-optional value {}",
+                        display(&key),
+                        display(&other)
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, message: Message, fields: &'a [(usize, Element)]) -> Outcome<'a> {
+        let mut parts = [0_i64; 2];
+        let outcome = self.fields(fields, &mut parts);
+        if outcome.as_ref().is_err_and(Failure::is_abort) {
+            return outcome.map(|()| Value::Null);
+        }
+        self.charge(run_cost::MESSAGE)?;
+        outcome?;
+        let [seconds, nanos] = parts;
+        match message {
+            Message::Duration => seconds
+                .checked_mul(1_000_000_000)
+                .and_then(|total| total.checked_add(nanos))
+                .map(Value::Duration)
+                .ok_or_else(|| Failure::fixed("integer overflow")),
+            Message::Timestamp => from_seconds(seconds)
+                .and_then(|time| time.plus(nanos))
+                .map(Value::Timestamp),
+        }
+    }
+
+    fn fields(&mut self, fields: &'a [(usize, Element)], parts: &mut [i64; 2]) -> Result<(), Failure> {
+        for (place, element) in fields {
+            parts[*place] = match self.eval(&element.node)? {
+                Value::Int(value) if !element.optional => value,
+                Value::Optional(Some(value)) if matches!(*value, Value::Int(_)) => match *value {
+                    Value::Int(value) => value,
+                    _ => 0,
+                },
+                Value::Optional(None) => 0,
+                _ => return Err(Failure::no_overload()),
+            };
+        }
+        Ok(())
+    }
+
+    /// `accumulator + [elements]` without copying the accumulator.
+    fn append(&mut self, slot: usize, init: &'a Node, elements: &'a Node) -> Outcome<'a> {
+        // The name alone costs as much as when it is read.
+        let known = match self.slots.at(slot) {
+            Some(value) => value.as_ref().map(|_| ()).map_err(Clone::clone),
+            None => self.accumulator(slot, init).map(|_| ()),
+        };
+        self.charge(1)?;
+        let added = self.operand(elements)?;
+        self.charge(1)?;
+        known?;
+        let Value::List(added) = added? else {
+            return Err(Failure::no_overload());
+        };
+        let taken = self.slots.at(slot).take();
+        let Some(Ok(Value::List(list))) = taken else {
+            return Err(Failure::no_overload());
+        };
+        let mut values = match list {
+            List::Shared(values) => values,
+            other => Arc::new(other.iter().collect::<Result<Vec<_>, _>>()?),
+        };
+        let more = added.iter().collect::<Result<Vec<_>, _>>()?;
+        Arc::make_mut(&mut values).extend(more);
+        Ok(Value::List(List::Shared(values)))
+    }
+
+    fn fold(&mut self, fold: &'a Fold) -> Outcome<'a> {
+        let range = self.eval(&fold.range)?;
+        *self.slots.at(fold.accumulator) = None;
+        match range {
+            Value::List(list) => {
+                for index in 0..list.len() {
+                    let element = list.get(index);
+                    if fold.var2.is_some() {
+                        let index = Ok(Value::Int(i64::try_from(index).unwrap_or(i64::MAX)));
+                        if !self.turn(fold, index, Some(element))? {
+                            break;
+                        }
+                    } else if !self.turn(fold, element, None)? {
+                        break;
+                    }
+                }
+            }
+            Value::Map(map) => {
+                for key in map.keys() {
+                    let value = fold.var2.is_some().then(|| map.get(&key));
+                    if !self.turn(fold, Ok(key), value)? {
+                        break;
+                    }
+                }
+            }
+            other => {
+                return Err(Failure::new(format!(
+                    "got '{}', expected iterable type",
+                    go_type(&other)
+                )));
+            }
+        }
+        match &fold.body {
+            Body::All(_) | Body::Exists(_) => {
+                let value = self.accumulator(fold.accumulator, &fold.init);
+                self.charge(1)?;
+                value
+            }
+            Body::Any { result, .. } => self.eval(result),
+        }
+    }
+
+    /// One turn of a loop; whether another may follow.
+    fn turn(&mut self, fold: &'a Fold, var: Outcome<'a>, var2: Option<Outcome<'a>>) -> Result<bool, Failure> {
+        *self.slots.at(fold.var) = Some(var);
+        if let Some(slot) = fold.var2 {
+            *self.slots.at(slot) = var2;
+        }
+        let (decisive, predicate) = match &fold.body {
+            Body::All(predicate) => (false, predicate),
+            Body::Exists(predicate) => (true, predicate),
+            Body::Any { condition, step, .. } => {
+                if let Ok(Value::Bool(false)) = self.operand(condition)? {
+                    return Ok(false);
+                }
+                let value = self.operand(step)?;
+                *self.slots.at(fold.accumulator) = Some(value);
+                return Ok(true);
+            }
+        };
+        // The condition reads the accumulator, and `exists()` negates it.
+        let before = self.accumulator(fold.accumulator, &fold.init);
+        for _ in 0..if decisive { 3 } else { 2 } {
+            self.charge(1)?;
+        }
+        if matches!(before, Ok(Value::Bool(value)) if value == decisive) {
+            return Ok(false);
+        }
+        self.charge(1)?;
+        let value = match self.operand(predicate)? {
+            Ok(Value::Bool(value)) if value == decisive => Ok(Value::Bool(decisive)),
+            Ok(Value::Bool(_)) => before,
+            Ok(_) => before.and(Err(Failure::no_overload())),
+            Err(error) => before.and(Err(error)),
+        };
+        *self.slots.at(fold.accumulator) = Some(value);
+        Ok(true)
+    }
+}
+
+/// Type of a value in Go, for the message about loops.
+fn go_type(value: &Value<'_>) -> &'static str {
+    match value {
+        Value::Null => "types.Null",
+        Value::Bool(_) => "types.Bool",
+        Value::Int(_) => "types.Int",
+        Value::Uint(_) => "types.Uint",
+        Value::Double(_) => "types.Double",
+        Value::String(_) => "types.String",
+        Value::Bytes(_) => "types.Bytes",
+        Value::Duration(_) => "types.Duration",
+        Value::Timestamp(_) => "types.Timestamp",
+        Value::Optional(_) => "*types.Optional",
+        other => other.type_name(),
+    }
+}
+
+/// The place that a number says in a list; nothing if it is outside.
+fn index_in(list: &List<'_>, key: &Value<'_>) -> Result<Option<usize>, Failure> {
+    let unsupported = || Failure::new(format!("unsupported index value {} in list", display(key)));
+    let index = match key {
+        Value::Int(index) => *index,
+        Value::Uint(index) => i64::try_from(*index).map_err(|_| unsupported())?,
+        Value::Double(index) => super::value::lossless_int(*index).ok_or_else(unsupported)?,
+        other => {
+            return Err(Failure::new(format!(
+                "unsupported index type '{}' in list",
+                other.type_text()
+            )));
+        }
+    };
+    Ok(usize::try_from(index).ok().filter(|index| *index < list.len()))
+}
+
+#[cfg(test)]
+mod tests;
