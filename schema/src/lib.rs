@@ -30,7 +30,7 @@ mod structural;
 mod validate;
 
 pub use error::{ErrorKind, FieldError, message_of};
-pub use lint::{LINTS, Lint, Severity, is_final, lint, not_allowable};
+pub use lint::{LINTS, Lint, Severity, is_final, lint};
 pub use prune::{default, drop_nulls, normalize_numbers, prepare, prune};
 pub use structural::{Rule, Structural};
 pub use validate::{blocks_rules, undecodable, validate, validate_status};

@@ -55,8 +55,6 @@ pub struct KindInfo {
     pub annotations: &'static [(&'static str, &'static str)],
     /// Labels of the CustomResourceDefinition, and of objects made by `new`, as kube-derive has it.
     pub labels: &'static [(&'static str, &'static str)],
-    /// Rules of [`check`](crate::crd::check) whose findings are passed over for this kind.
-    pub allowed: &'static [&'static str],
 }
 
 /// What a server offers for every custom resource.
@@ -146,7 +144,6 @@ impl KindInfo {
             description,
             annotations: &[],
             labels: &[],
-            allowed: &[],
         }
     }
 
@@ -234,12 +231,6 @@ impl KindInfo {
     #[must_use]
     pub const fn labels(mut self, pairs: &'static [(&'static str, &'static str)]) -> Self {
         self.labels = pairs;
-        self
-    }
-
-    #[must_use]
-    pub const fn allowed(mut self, rules: &'static [&'static str]) -> Self {
-        self.allowed = rules;
         self
     }
 }

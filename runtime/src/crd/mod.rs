@@ -46,13 +46,6 @@ fn made_of(
         version: info.version,
         source,
     };
-    if let Some(text) = info
-        .allowed
-        .iter()
-        .find_map(|rule| kubewright_schema::not_allowable(rule))
-    {
-        return Err(failed(SchemaError::Rule(text)));
-    }
     let built = schema.map(|schema| schema()).transpose();
     let built = built.map_err(|error| failed(error.into()))?;
     let told = told::Told::new(info, built.as_ref());
@@ -89,9 +82,6 @@ pub enum SchemaError {
     /// The type has no structural schema.
     #[error(transparent)]
     Structure(#[from] kubewright_schema::build::BuildError),
-    /// A rule in `allow` that does not exist, or that nobody passes over.
-    #[error("{0}")]
-    Rule(String),
     /// A keyword that was written by hand has a value of the wrong type.
     #[error("a keyword has a value that the server would not read")]
     Keyword(#[from] serde_json::Error),

@@ -12,8 +12,8 @@ use super::info::KindInfo;
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     version: &'static str,
-    /// Rules passed over for the whole kind.
-    kind: &'static [&'static str],
+    /// Rules passed over for the whole kind: those of its spec's type, which carries the kind's attributes.
+    kind: Vec<&'static str>,
     /// Rules passed over in parts of the schema.
     parts: Vec<Allowed>,
     /// Findings whose paths begin at the schema.
@@ -22,10 +22,13 @@ pub(crate) struct Told {
 
 impl Told {
     pub(super) fn new(info: &KindInfo, built: Option<&Built>) -> Self {
+        let parts = built.map(|built| built.allowed.clone()).unwrap_or_default();
+        let spec = if info.flat { "" } else { ".properties[spec]" };
+        let of_spec = parts.iter().filter(|part| part.path == spec);
         Self {
             version: info.version,
-            kind: info.allowed,
-            parts: built.map(|built| built.allowed.clone()).unwrap_or_default(),
+            kind: of_spec.flat_map(|part| part.ids.iter().copied()).collect(),
+            parts,
             notes: built.map(|built| built.notes.clone()).unwrap_or_default(),
         }
     }

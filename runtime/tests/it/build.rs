@@ -250,8 +250,13 @@ mod passed_over {
     use serde::{Deserialize, Serialize};
 
     #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
-    #[kube(group = "example.com", version = "v1", kind = "Risky")]
-    #[schemars(extend("x-kubewright" = {"exact": true}))]
+    #[kube(
+        group = "example.com",
+        version = "v1",
+        kind = "Risky",
+        printcolumn(name = "Nope", type_ = "string", json_path = ".spec.nope")
+    )]
+    #[schemars(extend("x-kubewright" = {"exact": true, "allow": ["column-path"]}))]
     pub struct RiskySpec {
         #[schemars(regex(pattern = "a+"), extend("x-kubewright" = {"allow": ["unanchored-pattern"]}))]
         pub text: String,

@@ -616,3 +616,60 @@ fn limits_beside_references_are_kept() {
         json!({"type": "integer", "minimum": 0})
     );
 }
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true}))]
+#[allow(dead_code)]
+struct Keyed {
+    #[schemars(extend("x-kubewright" = {"mapKey": true}))]
+    name: String,
+    value: String,
+}
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true, "denyUnknownFields": true}))]
+#[allow(dead_code)]
+struct HoldsKeyed {
+    keyed: Vec<Keyed>,
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    atomic: Option<Vec<Keyed>>,
+}
+
+/// SCH-43, 99: an item's type may say what its lists are keyed by.
+#[test]
+fn items_tell_their_keys() {
+    let keyed = property::<HoldsKeyed>("keyed");
+    assert_eq!(keyed["x-kubernetes-list-type"], "map");
+    assert_eq!(keyed["x-kubernetes-list-map-keys"], json!(["name"]));
+    let atomic = property::<HoldsKeyed>("atomic");
+    assert_eq!(atomic["x-kubernetes-list-type"], "atomic");
+    assert_eq!(atomic.get("x-kubernetes-list-map-keys"), None);
+    assert_eq!(notes::<HoldsKeyed>(), [("closed-object", String::new())]);
+}
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true}))]
+#[allow(dead_code)]
+struct Ints {
+    #[schemars(extend("x-kubewright" = {"strictInts": true}))]
+    strict: i8,
+    #[schemars(extend("x-kubewright" = {"compat": "controller-gen"}))]
+    go: u32,
+    #[schemars(extend("x-kubewright" = {"alias": true}))]
+    aliased: String,
+}
+
+/// SCH-103, 107, 108.
+#[test]
+fn integers_as_asked_for() {
+    let of = property::<Ints>;
+    assert_eq!(
+        of("strict"),
+        json!({"type": "integer", "minimum": -128, "maximum": 127})
+    );
+    assert_eq!(of("go"), json!({"type": "integer", "format": "int32"}));
+    assert_eq!(
+        notes::<Ints>(),
+        [("pruned-alias", ".properties[aliased]".to_owned())]
+    );
+}

@@ -5,42 +5,43 @@
 use serde_json::{Map, Value};
 
 use super::Problems;
-use super::inline::Note;
+use super::notes::{self, Note};
+use super::wishes::Integers;
 
 /// Rewrites one schema whose subschemas are done.
 pub(super) fn shape(
     map: &mut Map<String, Value>,
-    strict_ints: bool,
+    integers: Integers,
     problems: &mut Problems,
-    notes: &mut Vec<Note>,
+    found: &mut Vec<Note>,
 ) {
     map.remove("title");
-    numbers(map, strict_ints, problems, notes);
+    numbers(map, integers, problems, found);
     durations(map, problems);
     sets(map, problems);
     // A `properties` that pretends to know all keys says nothing that pruning does not (SCH-14).
     if map.get("additionalProperties") == Some(&Value::Bool(false)) {
         if map.contains_key("properties") {
-            notes.push(Note::new(
-                "closed-object",
-                "`deny_unknown_fields` makes older programs fail on fields that a newer definition adds; the server \
-                 prunes unknown fields anyway: remove it",
-            ));
+            found.push(notes::CLOSED);
         }
         map.remove("additionalProperties");
     }
 }
 
 /// SCH-107 to 110, 25: the formats that a server knows, and the limits that these leave.
-fn numbers(map: &mut Map<String, Value>, strict_ints: bool, problems: &mut Problems, notes: &mut Vec<Note>) {
+fn numbers(map: &mut Map<String, Value>, integers: Integers, problems: &mut Problems, found: &mut Vec<Note>) {
     let Some(format) = map.get("format").and_then(Value::as_str).map(str::to_owned) else {
         return;
     };
     let natural = |map: &mut Map<String, Value>, key: &str, limit: i64| {
-        if !strict_ints && map.get(key).and_then(Value::as_i64) == Some(limit) {
+        if integers != Integers::Strict && map.get(key).and_then(Value::as_i64) == Some(limit) {
             map.remove(key);
         }
     };
+    // A Go type says nothing of its sign.
+    if integers == Integers::Go && format.starts_with("uint") {
+        natural(map, "minimum", 0);
+    }
     match (map.get("type").and_then(Value::as_str), format.as_str()) {
         (Some("integer"), "int8") => {
             natural(map, "minimum", i64::from(i8::MIN));
@@ -60,24 +61,21 @@ fn numbers(map: &mut Map<String, Value>, strict_ints: bool, problems: &mut Probl
             natural(map, "maximum", i64::from(u16::MAX));
             map.remove("format");
         }
+        (Some("integer"), "uint32") if integers == Integers::Go => {
+            map.insert("format".to_owned(), "int32".into());
+        }
         (Some("integer"), "uint32" | "int") => {
             map.insert("format".to_owned(), "int64".into());
         }
         (Some("integer"), "uint64" | "uint") => {
             map.insert("format".to_owned(), "int64".into());
-            notes.push(Note::new(
-                "wide-integer",
-                "values above 9223372036854775807 are rejected by the server; use i64, or a string",
-            ));
+            found.push(notes::WIDE);
         }
         (Some("integer"), "int128" | "uint128") => {
             map.remove("format");
             problems.push("larger than 64 bits: use a string");
         }
-        (Some("number"), "float" | "double") => notes.push(Note::new(
-            "float",
-            "floats differ between writers and do not round-trip; prefer Quantity or a string",
-        )),
+        (Some("number"), "float" | "double") => found.push(notes::FLOAT),
         // A server's `duration` is Go's, which is not what Rust's parsers write.
         (_, "duration") => {
             map.remove("format");

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::columns::{self, Column};
 use super::describe::Descriptions;
 use super::kubernetes::{self, Special};
+use super::notes::{self, Note};
 use super::overlay::overlay;
 use super::wishes::{Allowed, MARK, Settings};
 use super::{Problems, Segment, foreign, kube, tidy};
@@ -25,22 +26,6 @@ const DEFINITIONS: &str = "#/$defs/";
 /// Whether `KubeSchema` made this schema.
 pub(super) fn is_exact(schema: &Value) -> bool {
     schema.get(MARK).and_then(|mark| mark.get("exact")) == Some(&Value::Bool(true))
-}
-
-/// What is doubtful in a schema, before its place is known.
-#[derive(Debug)]
-pub(super) struct Note {
-    id: &'static str,
-    message: String,
-}
-
-impl Note {
-    pub(super) fn new(id: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            id,
-            message: message.into(),
-        }
-    }
 }
 
 /// Where a schema stands in its parent.
@@ -155,6 +140,9 @@ impl<'a> Inliner<'a> {
             let column = columns::column(asked, &node.map, &mut self.problems);
             self.columns.extend(column);
         }
+        for note in mark.into_iter().flat_map(notes::told) {
+            self.note(note, settings);
+        }
         if flag("selectable") {
             let path = columns::json_path("selectable", &mut self.problems);
             self.selectable.extend(path);
@@ -237,15 +225,16 @@ impl<'a> Inliner<'a> {
                 }
             }
         }
-        // SCH-124, unless the field says otherwise.
-        if schema
+        // SCH-124 and `map_key`, unless the field says otherwise.
+        if let Some(items) = schema
             .get("items")
-            .is_some_and(|items| self.refers(items, kubernetes::is_condition))
-            && !own.contains_key(LIST_TYPE)
-            && !settings.compat
+            .filter(|_| !settings.compat && !own.contains_key(LIST_TYPE))
         {
-            own.insert(LIST_TYPE.to_owned(), "map".into());
-            own.insert("x-kubernetes-list-map-keys".to_owned(), json!(["type"]));
+            let keys = self.keys(items);
+            if !keys.is_empty() {
+                own.insert(LIST_TYPE.to_owned(), "map".into());
+                own.insert("x-kubernetes-list-map-keys".to_owned(), keys.into());
+            }
         }
         if null {
             self.absent(&mut own, place, settings);
@@ -320,9 +309,7 @@ impl<'a> Inliner<'a> {
             }
             ("items", Value::Object(_)) => {
                 if value.get("format").is_some_and(|format| format == "uint8") {
-                    let message =
-                        "bytes are written as a list of numbers; use ByteString (string, format byte)";
-                    self.note(Note::new("byte-list", message), settings);
+                    self.note(notes::BYTES, settings);
                 }
                 self.at(Segment::Items, value, element, settings)
             }
@@ -373,9 +360,7 @@ impl<'a> Inliner<'a> {
                  or accept that with #[kube(int_keys)]",
             );
         } else if !numbers {
-            let message =
-                "the server does not check the keys of a map; a key that the type refuses is stored";
-            self.note(Note::new("unchecked-keys", message), settings);
+            self.note(notes::KEYS, settings);
         }
         let Some(values) = patterns.values().next() else {
             return;
@@ -407,7 +392,7 @@ impl<'a> Inliner<'a> {
         if !exact {
             if !settings.compat {
                 let mut notes = Vec::new();
-                foreign::shape(map, settings.strict_ints, &mut self.problems, &mut notes);
+                foreign::shape(map, settings.integers, &mut self.problems, &mut notes);
                 for note in notes {
                     self.note(note, settings);
                 }
@@ -430,16 +415,35 @@ impl<'a> Inliner<'a> {
             id: note.id,
             severity: Severity::Warning,
             path: self.problems.server_path(),
-            message: note.message,
+            message: note.message.to_owned(),
         });
     }
 
-    /// Whether a schema is a reference to a type of Kubernetes that is as wanted.
-    fn refers(&self, schema: &Value, wanted: fn(&str) -> bool) -> bool {
-        let reference = schema.get("$ref").and_then(Value::as_str);
-        reference
-            .and_then(|reference| kubernetes::known_as(reference.strip_prefix(DEFINITIONS)?))
-            .is_some_and(wanted)
+    /// The fields that tell a list's items apart, as the type of the items says.
+    fn keys(&self, mut items: &'a Value) -> Vec<String> {
+        // A type may be written as another one, and that as a third.
+        for _ in 0..self.definitions.len() {
+            let Some(reference) = items.get("$ref").and_then(Value::as_str) else {
+                break;
+            };
+            let name = reference
+                .strip_prefix(DEFINITIONS)
+                .map(decode)
+                .unwrap_or_default();
+            if kubernetes::known_as(&name).is_some_and(kubernetes::is_condition) {
+                return vec!["type".to_owned()];
+            }
+            match self.definitions.get(&name) {
+                Some(definition) => items = definition,
+                None => break,
+            }
+        }
+        let properties = items.get("properties").and_then(Value::as_object);
+        let is_key = |(_, schema): &(&String, &Value)| {
+            schema.get(MARK).and_then(|mark| mark.get("mapKey")) == Some(&Value::Bool(true))
+        };
+        let keys = properties.into_iter().flatten().filter(is_key);
+        keys.map(|(name, _)| name.clone()).collect()
     }
 
     /// The schema that a reference leads to.
@@ -518,6 +522,12 @@ impl<'a> Inliner<'a> {
         };
         if let Some(description) = schema.get("description").filter(|_| !kubernetes::is_scalar(name)) {
             map.insert("description".to_owned(), description.clone());
+        }
+        if let Some(Value::String(text)) = map.get_mut("description")
+            && kubernetes::is_big(name)
+        {
+            // SCH-122.
+            text.push_str(" Kept as it is written: the server neither validates nor prunes it.");
         }
         Some(Node { map, exact: true })
     }

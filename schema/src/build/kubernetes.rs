@@ -111,6 +111,11 @@ pub(super) struct Special {
     pub(super) full: bool,
 }
 
+/// Whether its whole schema is that large that it is written on demand alone.
+pub(super) fn is_big(name: &str) -> bool {
+    BIG.contains(&name)
+}
+
 /// Whether it is metadata of which a server would keep nothing (SCH-121).
 pub(super) fn is_object_meta(name: &str) -> bool {
     name == "apimachinery.pkg.apis.meta.v1.ObjectMeta"

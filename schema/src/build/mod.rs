@@ -22,6 +22,7 @@ mod kube;
 mod kubernetes;
 mod limits;
 mod merge;
+mod notes;
 mod overlay;
 mod tidy;
 mod wishes;

@@ -19,6 +19,18 @@ pub struct Allowed {
     pub ids: Vec<&'static str>,
 }
 
+/// How the limits of Rust's integers are told.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(super) enum Integers {
+    /// As far as a server can hold them: the sign, and no limit of the small ones (SCH-107, 108).
+    #[default]
+    Usual,
+    /// All of them.
+    Strict,
+    /// None, and a `u32` is what Go's is, though a server then refuses its upper half.
+    Go,
+}
+
 /// Wishes that hold from a schema downwards.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct Settings {
@@ -26,7 +38,7 @@ pub(super) struct Settings {
     pub(super) full: bool,
     pub(super) embedded_meta: bool,
     pub(super) int_keys: bool,
-    pub(super) strict_ints: bool,
+    pub(super) integers: Integers,
     /// kube-derive's shape.
     pub(super) compat: bool,
     /// Inside of a type of Kubernetes.
@@ -43,8 +55,14 @@ impl Settings {
         self.full |= set("full");
         self.embedded_meta |= set("embeddedMeta");
         self.int_keys |= set("intKeys");
-        self.strict_ints |= set("strictInts");
-        self.compat |= mark.get("compat").is_some_and(|with| with == "kube-derive");
+        if set("strictInts") {
+            self.integers = Integers::Strict;
+        }
+        match mark.get("compat").and_then(Value::as_str) {
+            Some("kube-derive") => self.compat = true,
+            Some("controller-gen") => self.integers = Integers::Go,
+            _ => {}
+        }
         match mark.get("description") {
             Some(Value::String(word)) if word == "none" => self.descriptions = Descriptions::Max(0),
             Some(Value::String(word)) if word == "short" => self.descriptions = Descriptions::Short,

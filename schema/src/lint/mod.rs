@@ -5,6 +5,7 @@
 //! back as it was sent, but for the server's defaults and for empty values (`required: []`). Rules in CEL are the exception: they are not compiled here.
 
 mod guards;
+mod rules;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -17,6 +18,10 @@ use crate::gotext;
 use crate::meta;
 use crate::path::Path;
 use crate::structural::{Additional, Node, Type};
+
+#[cfg(feature = "schemars")]
+pub(crate) use rules::allowable;
+pub use rules::{LINTS, is_final};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,92 +56,14 @@ impl fmt::Display for Lint {
     }
 }
 
-/// The identifiers of all rules ([`Lint::id`]).
-pub const LINTS: &[&str] = &[
-    "refused",
-    "undecodable",
-    "dropped",
-    "unknown-format",
-    "contradicting-limits",
-    "misplaced-limit",
-    "enum-type",
-    "repeated-value",
-    "undeclared-required",
-    "closed-variant",
-    "nullable-enum",
-    "typed-int-or-string",
-    "kind-name",
-    "lossy-conversion",
-    "scale-path",
-    "status-without-schema",
-    "column-path",
-    "unanchored-pattern",
-    "empty-object",
-    "emptied-map",
-    "unguarded-optional",
-    "size",
-    "too-large",
-    "float",
-    "wide-integer",
-    "byte-list",
-    "closed-object",
-    "unchecked-keys",
-];
-
-/// Rules that nobody passes over: what they find, a server refuses or drops.
-const FINAL: [&str; 4] = ["refused", "undecodable", "dropped", "too-large"];
-
-/// Whether a server has the last word on what a rule finds, so that it cannot be passed over.
-#[must_use]
-pub fn is_final(id: &str) -> bool {
-    FINAL.contains(&id)
-}
-
-/// Why `id` is no rule that could be passed over, with the rule that was probably meant; `None` if it is one.
-#[must_use]
-pub fn not_allowable(id: &str) -> Option<String> {
-    allowable(id).err()
-}
-
-/// Where in [`LINTS`] the rule `id` stands, which may be passed over.
-pub(crate) fn allowable(id: &str) -> Result<usize, String> {
-    if is_final(id) {
-        return Err(format!(
-            "`{id}` cannot be allowed: what it finds, the server refuses or drops; correct it"
-        ));
-    }
-    LINTS.iter().position(|known| *known == id).ok_or_else(|| {
-        let nearest = LINTS
-            .iter()
-            .filter(|known| !FINAL.contains(known))
-            .min_by_key(|known| distance(id, known))
-            .expect("there are rules");
-        format!("there is no rule `{id}` to allow; is `{nearest}` meant?")
-    })
-}
-
-/// How many letters must change to make one word of the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in other.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
-}
-
 /// Looks at a whole CRD, as written (not yet decoded or defaulted).
 ///
 /// Identifiers of errors: `refused` and `undecodable` (the server's words), `dropped`, `unknown-format`,
 /// `contradicting-limits`, `misplaced-limit`, `enum-type`, `repeated-value`, `undeclared-required`, `closed-variant`,
 /// `nullable-enum`, `typed-int-or-string`, `kind-name`, `lossy-conversion`, `scale-path`, `status-without-schema`,
 /// `column-path`, `too-large`. Of warnings: `unanchored-pattern`, `empty-object`, `emptied-map`, `unguarded-optional`, `size`. Those of types
-/// alone, which only building a schema finds: `float`, `wide-integer`, `byte-list`, `closed-object`, `unchecked-keys`.
+/// alone, which only building a schema finds: `float`, `wide-integer`, `byte-list`, `closed-object`, `unchecked-keys`,
+/// `lost-on-write`, `pruned-alias`, `os-path`.
 ///
 /// ```
 /// use kubewright_schema::lint;
@@ -704,161 +631,4 @@ fn leads_to(root: &Node, path: &str, fits: impl Fn(&Node) -> bool) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn crd(spec: &Value) -> Value {
-        json!({
-            "apiVersion": "apiextensions.k8s.io/v1",
-            "kind": "CustomResourceDefinition",
-            "metadata": {"name": "foos.example.com"},
-            "spec": {
-                "group": "example.com",
-                "scope": "Namespaced",
-                "names": {"plural": "foos", "kind": "Foo"},
-                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
-                    "type": "object", "properties": {"spec": spec}}}}],
-            },
-        })
-    }
-
-    fn ids(spec: &Value) -> Vec<&'static str> {
-        lint(&crd(&json!({"type": "object", "properties": {"f": spec}})))
-            .iter()
-            .map(|lint| lint.id)
-            .collect()
-    }
-
-    #[test]
-    fn each_rule_on_a_field() {
-        let cases = [
-            (json!({"type": "string", "pattern": "^("}), "refused"),
-            (json!({"type": ["string"]}), "undecodable"),
-            (json!({"type": "string", "const": "a"}), "dropped"),
-            (json!({"type": "string", "default": null}), "dropped"),
-            // SCH-4: nobody warns of these, since types with a decoder of their own tell nothing.
-            (
-                json!({"type": "array", "items": {"type": "string", "const": "a"}}),
-                "dropped",
-            ),
-            (
-                json!({"type": "object", "additionalProperties": {"type": "string", "readOnly": true}}),
-                "dropped",
-            ),
-            (
-                json!({"type": "array", "items": {"type": "string", "default": null}}),
-                "dropped",
-            ),
-            (json!({"type": "string", "const": null}), "dropped"),
-            // SCH-27.
-            (json!({"type": "integer", "maximum": u64::MAX}), "dropped"),
-            (
-                json!({"type": "integer", "minimum": -9_007_199_254_740_993_i64}),
-                "dropped",
-            ),
-            (json!({"type": "integer", "format": "uint32"}), "unknown-format"),
-            (
-                json!({"type": "integer", "minimum": 2, "maximum": 1}),
-                "contradicting-limits",
-            ),
-            (json!({"type": "string", "minLength": -1}), "contradicting-limits"),
-            (json!({"type": "integer", "pattern": "^a$"}), "misplaced-limit"),
-            (json!({"type": "string", "enum": [1]}), "enum-type"),
-            (json!({"type": "string", "enum": ["a", "a"]}), "repeated-value"),
-            (
-                json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["b"]}),
-                "undeclared-required",
-            ),
-            (
-                json!({"type": "object", "properties": {"a": {"type": "string"}},
-                    "anyOf": [{"required": ["a"], "additionalProperties": false}]}),
-                "closed-variant",
-            ),
-            (
-                json!({"type": "string", "nullable": true, "enum": ["a", null]}),
-                "nullable-enum",
-            ),
-            (
-                json!({"type": "string", "x-kubernetes-int-or-string": true}),
-                "typed-int-or-string",
-            ),
-            (json!({"type": "string", "pattern": "b+"}), "unanchored-pattern"),
-            (json!({"type": "object"}), "empty-object"),
-            (
-                json!({"type": "object", "additionalProperties": true}),
-                "emptied-map",
-            ),
-        ];
-        for (field, id) in cases {
-            assert_eq!(ids(&field), [id], "{field}");
-        }
-        for clean in [
-            json!({"type": "string", "enum": ["a"], "default": "a", "pattern": "^a$"}),
-            json!({"type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_992_i64, "default": 1.0}),
-            json!({"type": "string", "enum": [], "nullable": false, "description": "", "title": null}),
-            json!({"type": "number", "multipleOf": 0.5, "maximum": 1e300}),
-        ] {
-            assert_eq!(ids(&clean), [""; 0], "{clean}");
-        }
-    }
-
-    #[test]
-    fn each_rule_around_the_schema() {
-        let spec = json!({"type": "object", "properties": {"replicas": {"type": "integer"}}});
-        let linted = |pointer: &str, value: Value| -> Vec<&'static str> {
-            let mut crd = crd(&spec);
-            let (parent, key) = pointer.rsplit_once('/').unwrap();
-            crd.pointer_mut(parent).unwrap()[key] = value;
-            lint(&crd).iter().map(|lint| lint.id).collect()
-        };
-        assert!(linted("/spec/scope", "Cluster".into()).is_empty());
-        assert_eq!(linted("/spec/names/kind", "foo-bar".into()), ["kind-name"]);
-        let scale =
-            json!({"scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.r"}});
-        assert_eq!(linted("/spec/versions/0/subresources", scale), ["scale-path"]);
-        assert_eq!(
-            linted("/spec/versions/0/subresources", json!({"status": {}})),
-            ["status-without-schema"]
-        );
-        let columns = json!([
-            {"name": "a", "type": "string", "jsonPath": ".spec.zz"},
-            {"name": "b", "type": "integer", "jsonPath": ".spec.replicas"},
-            {"name": "k", "type": "string", "jsonPath": ".kind"},
-            {"name": "c", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
-            {"name": "d", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"},
-        ]);
-        assert_eq!(
-            linted("/spec/versions/0/additionalPrinterColumns", columns),
-            ["column-path"]
-        );
-        assert_eq!(linted("/metadata/labls", json!({"a": "b"})), ["dropped"]);
-        assert_eq!(
-            linted("/spec/description", "x".repeat(200_000).into()),
-            ["dropped"]
-        );
-        let long =
-            json!({"type": "object", "description": "x".repeat(200_000), "properties": {"spec": spec}});
-        assert_eq!(
-            linted("/spec/versions/0/schema", json!({"openAPIV3Schema": long})),
-            ["size"]
-        );
-        let mut two = crd(&spec);
-        let mut second = two["spec"]["versions"][0].clone();
-        second["name"] = "v2".into();
-        second["storage"] = false.into();
-        second["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["more"] =
-            json!({"type": "string"});
-        two["spec"]["versions"].as_array_mut().unwrap().push(second);
-        assert_eq!(
-            lint(&two).iter().map(|lint| lint.id).collect::<Vec<_>>(),
-            ["lossy-conversion"]
-        );
-        assert!(lint(&two)[0].message.contains("`.spec.more`"), "{:?}", lint(&two));
-        // The same data, said in other words and within other bounds, is not lost.
-        let schema = two["spec"]["versions"][0]["schema"].clone();
-        two["spec"]["versions"][1]["schema"] = schema;
-        two["spec"]["versions"][1]["schema"]["openAPIV3Schema"]["description"] = "Newer.".into();
-        assert!(lint(&two).is_empty());
-    }
-}
+mod tests;

@@ -1,19 +1,18 @@
 //! The kind beside upstream's definitions of it, which are compared by meaning.
 //!
-//! schemars says more than upstream wrote, and kube-derive's shape is kept: `format` of numbers, `nullable` and
-//! `title`, descriptions, and that a spec is required. Those are taken out before comparing.
+//! Upstream has no descriptions, leaves out the format of numbers, and requires no spec. Those are taken out of ours before
+//! comparing.
 
 use std::io::Write as _;
 
 use kubewright::k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kubewright::{CustomResource, CustomResourceExt};
+use kubewright::{CustomResource, CustomResourceExt, KubeSchema};
 use sample_controller::api::{Foo, FooSpec, FooStatus};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The same kind without the status subresource: its status is a field like any other (SC-24).
-#[derive(CustomResource, Serialize, Deserialize, JsonSchema, Clone, Debug)]
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug)]
 #[kube(
     group = "samplecontroller.k8s.io",
     version = "v1alpha1",
@@ -26,7 +25,6 @@ use serde_json::Value;
 pub(crate) struct PlainFields {
     pub(crate) spec: FooSpec,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "FooStatus")]
     pub(crate) status: Option<FooStatus>,
 }
 
@@ -63,7 +61,7 @@ fn meaning(mut definition: Value) -> Value {
 
 fn plain(schema: &mut Value) {
     let schema = schema.as_object_mut().unwrap();
-    for more in ["description", "title", "format", "nullable"] {
+    for more in ["description", "format"] {
         schema.remove(more);
     }
     if schema
