@@ -7,11 +7,7 @@ use syn::{Data, DeriveInput, Expr, Field, Ident, Lit, LitStr, Meta, Path};
 
 use super::crates::Crates;
 use super::item::{Item, Value, items_of, once, split, strings, ungroup};
-<<<<<<< HEAD
-use super::{schema, suggest};
-=======
-use super::{rule, suggest};
->>>>>>> main
+use super::{rule, schema, suggest};
 use crate::errors::Errors;
 
 /// Everything that may stand in `#[kube(...)]` on a spec.

@@ -7,7 +7,7 @@ pub(crate) mod custom_resource;
 pub(crate) mod form;
 pub(crate) mod item;
 pub(crate) mod json;
-pub(crate) mod schema;
 pub(crate) mod rule;
+pub(crate) mod schema;
 pub(crate) mod serde;
 pub(crate) mod suggest;

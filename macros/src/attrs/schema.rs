@@ -10,8 +10,7 @@ use syn::{Attribute, Expr, Ident, Lit, LitStr};
 use super::crates::Crates;
 use super::custom_resource;
 use super::item::{Item, Value, items_of, once, split, strings, ungroup};
-use super::json;
-use super::suggest;
+use super::{json, rule, suggest};
 use crate::errors::Errors;
 
 /// A key, its value, and where it stands.
@@ -315,7 +314,7 @@ fn read(takes: Takes, item: &Item, errors: &mut Errors) -> Option<Given> {
     match takes {
         Takes::Flag => item.bool(errors).map(Given::Flag),
         Takes::Word => item.string(errors).map(Given::Text),
-        Takes::Number => number(item, errors, |json| json.is_number(), "a number", "1"),
+        Takes::Number => number(item, errors, Json::is_number, "a number", "1"),
         Takes::Count => number(item, errors, Json::is_u64, "a number that is not negative", "1"),
         Takes::Text => match &item.value {
             Value::Expr(expr) => Some(match ungroup(expr) {
@@ -367,7 +366,12 @@ fn read(takes: Takes, item: &Item, errors: &mut Errors) -> Option<Given> {
             }
         },
         Takes::Expr => match &item.value {
-            Value::Expr(expr) => Some(Given::Expr(expr.clone())),
+            Value::Expr(expr) => {
+                if key == "validation" {
+                    rule::check_in(expr, errors);
+                }
+                Some(Given::Expr(expr.clone()))
+            }
             _ => {
                 errors.at(item.span(), format!("write `{key} = ...`"));
                 None

@@ -7,8 +7,9 @@ use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
 use super::marks::{self, Words};
-use super::rules;
-use super::types::{self, Known};
+use super::refused::refuse;
+use super::relations::{Reference, references, resolve};
+use super::types;
 use super::{Check, Child, Extra, Field, Later, doc, json as written};
 use crate::attrs::form::{self, Container, Extras, Part};
 use crate::attrs::schema::{self, Given, Mark, Place};
@@ -71,7 +72,7 @@ pub(super) fn named<'a>(
             }
             seen.push((name.clone(), ident.span()));
         }
-        let made = one(field, &name, part, &marks, around, errors);
+        let made = one(field, &name, &part, &marks, around, errors);
         references.extend(made.references);
         found.checks.extend(made.checks);
         if flat {
@@ -83,7 +84,7 @@ pub(super) fn named<'a>(
         found.fields.push(made.field);
     }
     for reference in references {
-        resolve(&mut found, reference, errors);
+        resolve(&mut found, &reference, errors);
     }
     for (ty, place, span) in flats {
         let names = seen.iter().map(|(name, _)| name.clone()).collect();
@@ -95,13 +96,6 @@ pub(super) fn named<'a>(
         });
     }
     found
-}
-
-/// A rule of one field that names others.
-struct Reference {
-    field: String,
-    key: &'static str,
-    others: Vec<syn::LitStr>,
 }
 
 /// A field, and what it asks of the rest.
@@ -116,7 +110,7 @@ pub(super) fn value(field: &syn::Field, around: &Around<'_>, errors: &mut Errors
     let part = form::part(&field.attrs);
     let marks = schema::of_part(&field.attrs, Place::Field, errors);
     let name = field.ident.as_ref().map_or_else(|| "0".to_owned(), schema::plain);
-    let made = one(field, &name, part, &marks, around, errors);
+    let made = one(field, &name, &part, &marks, around, errors);
     for reference in &made.references {
         let span = reference
             .others
@@ -136,7 +130,7 @@ pub(super) fn value(field: &syn::Field, around: &Around<'_>, errors: &mut Errors
 fn one(
     field: &syn::Field,
     name: &str,
-    part: Part,
+    part: &Part,
     marks: &[Mark],
     around: &Around<'_>,
     errors: &mut Errors,
@@ -149,7 +143,7 @@ fn one(
     let mut ty = part.extras.with.clone().unwrap_or_else(|| field.ty.clone());
     // A given schema replaces whatever the type would have.
     let given = given(marks, &mut ty, errors);
-    let child = child(field, &part, given.is_some(), &ty, errors);
+    let child = child(field, part, given.is_some(), &ty, errors);
     let known = !matches!(child, Child::Function(_) | Child::Given);
     let node = marks::Node {
         ty: known.then_some(&ty),
@@ -201,7 +195,7 @@ fn one(
             || around.optional
             || part.skip_deserializing.is_some());
     if flag(marks, "schema_default") {
-        schema_default(marks, &part, field, around, &mut words, errors);
+        schema_default(marks, part, field, around, &mut words, errors);
     }
     let references = references(name, marks, optional, &node, &mut words, errors);
     if around.strict_ints && !words.map.contains_key("x-kubewright") {
@@ -343,172 +337,6 @@ fn child(field: &syn::Field, part: &Part, given: bool, ty: &Type, errors: &mut E
     Child::Type(ty.clone())
 }
 
-/// What a structural schema cannot say of a field's type.
-fn refuse(
-    ty: &Type,
-    marks: &[Mark],
-    place: &str,
-    around: &Around<'_>,
-    checks: &mut Vec<Check>,
-    errors: &mut Errors,
-) {
-    let inner = types::peel(ty).0;
-    let cut = flag(marks, "preserve_unknown_fields") || marks.iter().any(|mark| mark.key == "max_depth");
-    if types::holds(ty, around.ident) && !cut {
-        errors.at(
-            ty.span(),
-            format!(
-                "`{}` contains itself here; structural schemas have no references: cut with \
-                 #[kube(preserve_unknown_fields)] on the field or bound with #[kube(max_depth = n)]",
-                around.ident
-            ),
-        );
-    }
-    match types::known(inner) {
-        Known::Unit => errors.at(
-            inner.span(),
-            "`()` serializes as null, which is always dropped; remove the field or use an empty struct `S {}`",
-        ),
-        Known::Tuple => errors.at(
-            inner.span(),
-            "a structural schema cannot describe a tuple; use a struct with named fields (or `Vec<T>` if all members \
-             have one type)",
-        ),
-        Known::Integer(bits) if bits.wide => {
-            errors.at(inner.span(), "the integer is larger than 64 bits: use a string");
-        }
-        Known::Nothing(what) => errors.at(
-            inner.span(),
-            format!("{what} cannot be represented in JSON; leave it out with #[serde(skip)]"),
-        ),
-        Known::Clock(name) => errors.at(
-            inner.span(),
-            format!(
-                "serde writes std's `{name}` as an object of two numbers; use {}, or say otherwise with \
-                 #[serde(with = \"...\")] and #[schemars(with = \"String\")]",
-                if name == "Duration" {
-                    "Kubernetes' `Duration` (a string)"
-                } else {
-                    "Kubernetes' `Time` (a date-time)"
-                }
-            ),
-        ),
-        Known::Map(Some(key), value) => {
-            map_key(key, marks, place, checks, errors);
-            if let Some(value) = value {
-                deeper(value, "map value", marks, place, around, checks, errors);
-            }
-        }
-        Known::List(Some(item)) | Known::Array(item) => {
-            deeper(item, "list item", marks, place, around, checks, errors);
-        }
-        Known::Set(Some(item)) => {
-            if matches!(types::kind(item), types::Kind::Map | types::Kind::List) {
-                errors.at(
-                    item.span(),
-                    "only scalars (or atomic objects) can form a set; use `Vec` with list_type = map and keys",
-                );
-            } else if types::kind(item) == types::Kind::Unknown
-                && !marks.iter().any(|mark| mark.key == "list_type" || mark.key == "list_map_keys")
-            {
-                checks.push(Check::Set {
-                    place: place.to_owned(),
-                    ty: item.clone(),
-                    span: item.span(),
-                });
-            }
-            deeper(item, "list item", marks, place, around, checks, errors);
-        }
-        _ => {}
-    }
-}
-
-/// The same inside of lists and maps, where null is no absence.
-fn deeper(
-    ty: &Type,
-    what: &str,
-    marks: &[Mark],
-    place: &str,
-    around: &Around<'_>,
-    checks: &mut Vec<Check>,
-    errors: &mut Errors,
-) {
-    let key = if what == "list item" { "items" } else { "values" };
-    let inside: &[Mark] = marks
-        .iter()
-        .find_map(|mark| match &mark.value {
-            Given::Marks(inside) if mark.key == key => Some(inside.as_slice()),
-            _ => None,
-        })
-        .unwrap_or_default();
-    if types::peel(ty).1 > 0 && !flag(inside, "nullable") && !around.kube_derive {
-        let effect = if what == "list item" {
-            "an error"
-        } else {
-            "dropped"
-        };
-        errors.at(
-            ty.span(),
-            format!(
-                "null in a {what} is {effect}: make {key} nullable (`{key}(nullable)`) or drop the Option"
-            ),
-        );
-    }
-    // A cut at the field holds inside too.
-    let cut = ["preserve_unknown_fields", "max_depth", "int_keys"];
-    let cut = marks
-        .iter()
-        .filter(|mark| cut.contains(&mark.key) && !matches!(mark.value, Given::Flag(false)));
-    let mut around = Around {
-        ident: around.ident,
-        name: around.name.clone(),
-        rename_all: None,
-        defaulted: None,
-        optional: false,
-        strict_ints: false,
-        kube_derive: around.kube_derive,
-        told: around.told,
-    };
-    // The whole type was looked at for itself already.
-    let nobody = syn::Ident::new("__nobody", Span::call_site());
-    around.ident = &nobody;
-    if cut.clone().next().is_some() && inside.is_empty() {
-        refuse(ty, marks, place, &around, checks, errors);
-    } else {
-        refuse(ty, inside, place, &around, checks, errors);
-    }
-}
-
-/// Keys of a map are strings in JSON (SCH-89, SCH-90).
-fn map_key(key: &Type, marks: &[Mark], place: &str, checks: &mut Vec<Check>, errors: &mut Errors) {
-    let accepted = flag(marks, "int_keys");
-    match types::kind(key) {
-        types::Kind::Text => {}
-        types::Kind::Integer | types::Kind::Bool if accepted => {}
-        types::Kind::Integer | types::Kind::Bool => errors.at(
-            key.span(),
-            format!(
-                "{} map keys cannot be validated by the server; use `Vec` of a keyed struct with list_type = map, or \
-                 accept them with #[kube(int_keys)]",
-                if types::kind(key) == types::Kind::Bool { "boolean" } else { "integer" }
-            ),
-        ),
-        types::Kind::Unknown => {
-            if !accepted {
-                checks.push(Check::Key {
-                    place: place.to_owned(),
-                    ty: key.clone(),
-                    span: key.span(),
-                });
-            }
-        }
-        other => errors.at(
-            key.span(),
-            format!("keys of a map are strings in JSON, and `{}` is {}", types::text(key), other.name()),
-        ),
-    }
-}
-
 /// What schemars' own attributes say.
 pub(super) fn extras(extras: &Extras, kind: types::Kind, words: &mut Words, errors: &mut Errors) {
     const LENGTHS: [(&str, &str); 4] = [
@@ -607,229 +435,6 @@ fn schema_default(
             "`schema_default` repeats what serde fills in: add `#[serde(default)]` or `#[serde(default = \"...\")]`",
         ),
     }
-}
-
-/// Rules that a field's marks stand for, of itself and of the object around it.
-fn references(
-    name: &str,
-    marks: &[Mark],
-    optional: bool,
-    node: &marks::Node<'_>,
-    words: &mut Words,
-    errors: &mut Errors,
-) -> Vec<Reference> {
-    let mut found = Vec::new();
-    let field = rules::escaped(name);
-    for mark in marks {
-        match (mark.key, &mark.value) {
-            ("immutable", Given::Flag(true)) => {
-                words.rule(rules::rule("self == oldSelf", "field is immutable"));
-                if optional {
-                    words.parent.push(rules::stays(name));
-                }
-            }
-            ("monotonic", Given::Flag(true)) => {
-                words.rule(rules::rule("self >= oldSelf", "must not decrease"));
-            }
-            ("forbidden", Given::Flag(true)) => {
-                words.parent.push(rules::rule(
-                    format!("!has(self.{field})"),
-                    format!("field {name} is forbidden"),
-                ));
-            }
-            ("update", Given::Texts(texts)) => {
-                for text in texts {
-                    match text.value().as_str() {
-                        "no-set" | "NoSet" => words.parent.push(rules::rule(
-                            format!("has(oldSelf.{field}) || !has(self.{field})"),
-                            format!("field {name} cannot be set once created"),
-                        )),
-                        "no-unset" | "NoUnset" => words.parent.push(rules::rule(
-                            format!("!has(oldSelf.{field}) || has(self.{field})"),
-                            format!("field {name} cannot be cleared once set"),
-                        )),
-                        "no-modify" | "NoModify" => {
-                            words.rule(rules::rule(
-                                "self == oldSelf",
-                                "field cannot be modified once set",
-                            ));
-                        }
-                        other => errors.at(
-                            text.span(),
-                            format!("`{other}` is none of `no-set`, `no-unset` and `no-modify`"),
-                        ),
-                    }
-                    if !optional && !matches!(text.value().as_str(), "no-modify" | "NoModify") {
-                        errors.at(text.span(), "the field is required, so that it is always set");
-                    }
-                }
-            }
-            ("requires" | "conflicts_with", Given::Texts(others)) => found.push(Reference {
-                field: name.to_owned(),
-                key: mark.key,
-                others: others.clone(),
-            }),
-            ("item", Given::Inside(which, inside)) => {
-                let select: Vec<String> = which
-                    .iter()
-                    .map(|(key, value)| format!("x.{} == {}", rules::escaped(key), rules::literal(value)))
-                    .collect();
-                let select = select.join(" && ");
-                let name: Vec<String> = which
-                    .iter()
-                    .map(|(key, value)| format!("{key}: {value}"))
-                    .collect();
-                let name = name.join(", ");
-                part_rules(
-                    inside,
-                    "x",
-                    &format!("the item with {name}"),
-                    words,
-                    errors,
-                    |condition| format!("self.filter(x, {select}).all(x, {condition})"),
-                );
-                for mark in inside {
-                    match mark.key {
-                        "forbidden" => words.rule(rules::rule(
-                            format!("!self.exists(x, {select})"),
-                            format!("an item with {name} is forbidden"),
-                        )),
-                        "required" => words.rule(rules::rule(
-                            format!("self.exists(x, {select})"),
-                            format!("an item with {name} is required"),
-                        )),
-                        "immutable" => words.rule(rules::rule(
-                            format!("self.filter(x, {select}) == oldSelf.filter(x, {select})"),
-                            format!("the item with {name} is immutable"),
-                        )),
-                        _ => {}
-                    }
-                }
-                if node.kind != types::Kind::List && node.kind != types::Kind::Unknown {
-                    errors.at(mark.span, "`item(...)` is for lists");
-                }
-            }
-            ("subfield", Given::Inside(which, inside)) => {
-                let Some((key, _)) = which.first() else { continue };
-                let part = format!("self.{}", rules::escaped(key));
-                part_rules(
-                    inside,
-                    &part,
-                    &format!("field {key}"),
-                    words,
-                    errors,
-                    |condition| format!("!has({part}) || ({condition})"),
-                );
-                for mark in inside {
-                    match mark.key {
-                        "forbidden" => words.rule(rules::rule(
-                            format!("!has({part})"),
-                            format!("field {key} is forbidden"),
-                        )),
-                        "required" => {
-                            words.rule(rules::rule(
-                                format!("has({part})"),
-                                format!("field {key} is required"),
-                            ));
-                        }
-                        "immutable" => {
-                            let old = part.replacen("self", "oldSelf", 1);
-                            words.rule(rules::rule(
-                                format!("has({part}) == has({old}) && (!has({part}) || {part} == {old})"),
-                                format!("field {key} is immutable"),
-                            ));
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            ("map_key", Given::Flag(true)) => words.note("mapKey", true),
-            _ => {}
-        }
-    }
-    found
-}
-
-/// The plain conditions among the marks of a part; flags are the caller's.
-fn part_rules(
-    inside: &[Mark],
-    subject: &str,
-    what: &str,
-    words: &mut Words,
-    errors: &mut Errors,
-    around: impl Fn(&str) -> String,
-) {
-    for mark in inside {
-        if ["forbidden", "required", "immutable"].contains(&mark.key) {
-            continue;
-        }
-        for (condition, must) in rules::conditions(std::slice::from_ref(mark), subject, errors) {
-            let rule = around(&condition);
-            words.rule(if must.is_empty() {
-                json!({ "rule": rule })
-            } else {
-                rules::rule(rule, format!("{what} must be {must}"))
-            });
-        }
-    }
-}
-
-/// `requires` and `conflicts_with`, once all fields are known.
-fn resolve(found: &mut Fields, reference: Reference, errors: &mut Errors) {
-    let mut rules_of_parent = Vec::new();
-    for other in &reference.others {
-        let Some(name) = named_field(other, &found.names, found.open, errors) else {
-            continue;
-        };
-        let (field, this) = (&reference.field, rules::escaped(&reference.field));
-        let that = rules::escaped(&name);
-        rules_of_parent.push(if reference.key == "requires" {
-            rules::rule(
-                format!("!has(self.{this}) || has(self.{that})"),
-                format!("field {name} is required when {field} is set"),
-            )
-        } else {
-            rules::rule(
-                format!("!(has(self.{this}) && has(self.{that}))"),
-                format!("fields {field} and {name} may not be set together"),
-            )
-        });
-    }
-    if let Some(field) = found
-        .fields
-        .iter_mut()
-        .find(|field| field.name == reference.field)
-    {
-        let mut map: serde_json::Map<String, Json> =
-            serde_json::from_str(&field.extra.keywords).unwrap_or_default();
-        if let Json::Array(list) = map.entry("parent").or_insert_with(|| json!([])) {
-            list.extend(rules_of_parent);
-        }
-        field.extra.keywords = written(&map);
-    }
-}
-
-/// A field by its name in JSON, or by that in Rust.
-pub(super) fn named_field(
-    text: &syn::LitStr,
-    names: &[(String, String)],
-    open: bool,
-    errors: &mut Errors,
-) -> Option<String> {
-    let value = text.value();
-    if let Some((name, _)) = names.iter().find(|(name, rust)| *name == value || *rust == value) {
-        return Some(name.clone());
-    }
-    if open {
-        return Some(value);
-    }
-    let known: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
-    let advice = match suggest::nearest(&value, &known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the fields are {}", suggest::list(&known)),
-    };
-    errors.at(text.span(), format!("there is no field `{value}`; {advice}"));
-    None
 }
 
 /// `printcolumn` and `selectable` on a field: told to whoever knows the path.

@@ -11,6 +11,7 @@ use syn::{Expr, LitStr, Type};
 
 use super::re2;
 use super::rules;
+use super::sense::is_of;
 use super::types::{self, Kind};
 use super::{Check, Later};
 use crate::attrs::schema::{Given, Mark};
@@ -222,16 +223,7 @@ impl Words {
         }
         match (mark.key, &mark.value) {
             ("pattern", value) => self.pattern(mark, value, node, errors),
-            ("max_bytes", Given::Json(value, _)) => {
-                if self.fits(mark, Limit::Text, node, errors) {
-                    self.rule(rules::rule(
-                        format!("bytes(self).size() <= {value}"),
-                        format!("must be no more than {value} bytes"),
-                    ));
-                    // A character has at least one byte; with a bound the rule's cost can be estimated.
-                    self.map.entry("maxLength").or_insert_with(|| value.clone());
-                }
-            }
+            ("max_bytes", Given::Json(value, _)) => self.max_bytes(mark, value, node, errors),
             ("max_bytes", _) => errors.at(mark.span, "`max_bytes` stands in a rule; write a literal number"),
             ("format", Given::Text(text)) => self.format(text, node, errors),
             ("title", Given::Text(text)) => self.set("title", text.value()),
@@ -257,30 +249,7 @@ impl Words {
             ("map_type", Given::Text(text)) => self.map_type(mark, text, node, errors),
             ("merge_strategy", Given::Expr(expr)) => self.merge_strategy(expr),
             ("unique", value) => self.unique(mark, value, node, errors),
-            ("items", Given::Marks(marks)) => {
-                if self.fits(mark, Limit::List, node, errors) {
-                    let ty = node.ty.and_then(types::item);
-                    self.inside("items", marks, ty, node, errors);
-                }
-            }
-            ("values", Given::Marks(marks)) => {
-                if self.fits(mark, Limit::Map, node, errors) {
-                    let ty = node.ty.and_then(|ty| types::map(ty).1);
-                    self.inside("additionalProperties", marks, ty, node, errors);
-                }
-            }
-            ("keys", Given::Marks(marks)) => {
-                if self.fits(mark, Limit::Map, node, errors) {
-                    // The server has no keyword for keys; a rule reaches them.
-                    for (condition, words) in rules::conditions(marks, "k", errors) {
-                        let words = if words.is_empty() { "what the rule says".to_owned() } else { words };
-                        self.rule(rules::rule(
-                            format!("self.all(k, {condition})"),
-                            format!("each key must be {words}"),
-                        ));
-                    }
-                }
-            }
+            ("items" | "values" | "keys", Given::Marks(marks)) => self.each(mark, marks, node, errors),
             ("nullable", Given::Flag(true)) => {
                 self.set("nullable", true);
                 self.nullable = true;
@@ -333,6 +302,51 @@ impl Words {
             }
             // Flags that are off, and keys that fields and types read themselves.
             _ => {}
+        }
+    }
+
+    fn max_bytes(&mut self, mark: &Mark, value: &Json, node: &Node<'_>, errors: &mut Errors) {
+        if !self.fits(mark, Limit::Text, node, errors) {
+            return;
+        }
+        self.rule(rules::rule(
+            format!("bytes(self).size() <= {value}"),
+            format!("must be no more than {value} bytes"),
+        ));
+        // A character has at least one byte; with a bound the rule's cost can be estimated.
+        self.map.entry("maxLength").or_insert_with(|| value.clone());
+    }
+
+    /// `items(...)`, `values(...)` and `keys(...)`.
+    fn each(&mut self, mark: &Mark, marks: &[Mark], node: &Node<'_>, errors: &mut Errors) {
+        let limit = if mark.key == "items" {
+            Limit::List
+        } else {
+            Limit::Map
+        };
+        if !self.fits(mark, limit, node, errors) {
+            return;
+        }
+        match mark.key {
+            "items" => self.inside("items", marks, node.ty.and_then(types::item), node, errors),
+            "values" => {
+                let ty = node.ty.and_then(|ty| types::map(ty).1);
+                self.inside("additionalProperties", marks, ty, node, errors);
+            }
+            // The server has no keyword for keys; a rule reaches them.
+            _ => {
+                for (condition, words) in rules::conditions(marks, "k", errors) {
+                    let words = if words.is_empty() {
+                        "what the rule says"
+                    } else {
+                        &words
+                    };
+                    self.rule(rules::rule(
+                        format!("self.all(k, {condition})"),
+                        format!("each key must be {words}"),
+                    ));
+                }
+            }
         }
     }
 
@@ -649,106 +663,5 @@ impl Words {
             }
             _ => errors.at(mark.span, "write `default = ...`"),
         }
-    }
-
-    /// Limits that leave nothing, and a default outside of them.
-    fn contradictions(&self, marks: &[Mark], errors: &mut Errors) {
-        let span = |keys: &[&str]| {
-            let found = marks.iter().rev().find(|mark| keys.contains(&mark.key));
-            found.map_or_else(Span::call_site, |mark| mark.span)
-        };
-        for (low, high, least, most) in [
-            ("minimum", "maximum", "minimum", "maximum"),
-            ("minLength", "maxLength", "min_length", "max_length"),
-            ("minItems", "maxItems", "min_items", "max_items"),
-            (
-                "minProperties",
-                "maxProperties",
-                "min_properties",
-                "max_properties",
-            ),
-        ] {
-            let (Some(low), Some(high)) = (self.number(low), self.number(high)) else {
-                continue;
-            };
-            let excluded = low == high
-                && ["exclusiveMinimum", "exclusiveMaximum"]
-                    .iter()
-                    .any(|key| least == "minimum" && self.map.contains_key(*key));
-            if low > high || excluded {
-                let at = span(&[least, most, "exclusive_minimum", "exclusive_maximum"]);
-                errors.at(at, format!("`{least}` and `{most}` leave no value"));
-            }
-        }
-        let keys = self.map.contains_key("x-kubernetes-list-map-keys");
-        match self.map.get("x-kubernetes-list-type").and_then(Json::as_str) {
-            Some("map") if !keys => errors.at(
-                span(&["list_type"]),
-                "`list_type = \"map\"` needs the fields that tell items apart: add `list_map_keys(\"name\")`",
-            ),
-            Some(other) if keys && other != "map" => errors.at(
-                span(&["list_type"]),
-                format!("`list_map_keys` needs `list_type = \"map\"`, not `{other}`"),
-            ),
-            _ => {}
-        }
-        if let Some(default) = self.map.get("default") {
-            self.default_fits(default, span(&["default"]), errors);
-        }
-    }
-
-    fn number(&self, key: &str) -> Option<f64> {
-        self.map.get(key)?.as_f64()
-    }
-
-    fn default_fits(&self, default: &Json, at: Span, errors: &mut Errors) {
-        let size = match default {
-            Json::String(text) => Some(("minLength", "maxLength", text.chars().count())),
-            Json::Array(items) => Some(("minItems", "maxItems", items.len())),
-            Json::Object(map) => Some(("minProperties", "maxProperties", map.len())),
-            _ => None,
-        };
-        if let Some((low, high, size)) = size {
-            #[allow(clippy::cast_precision_loss, reason = "sizes of literals")]
-            let size = size as f64;
-            if self.number(low).is_some_and(|n| size < n) || self.number(high).is_some_and(|n| size > n) {
-                errors.at(
-                    at,
-                    format!("the default `{default}` has a size that `{low}` and `{high}` refuse"),
-                );
-            }
-        }
-        if let Some(value) = default.as_f64() {
-            let exclusive = |key: &str| self.map.contains_key(key);
-            let low = self.number("minimum");
-            let high = self.number("maximum");
-            if low.is_some_and(|n| value < n || (value == n && exclusive("exclusiveMinimum")))
-                || high.is_some_and(|n| value > n || (value == n && exclusive("exclusiveMaximum")))
-            {
-                errors.at(at, format!("the default `{default}` is outside of the limits"));
-            }
-        }
-        if let Some(Json::Array(values)) = self.map.get("enum")
-            && !values.contains(default)
-        {
-            errors.at(
-                at,
-                format!("the default `{default}` is none of the `enum_values`"),
-            );
-        }
-    }
-}
-
-/// Whether a literal is of this kind, as far as that is known.
-fn is_of(value: &Json, kind: Kind) -> bool {
-    match kind {
-        Kind::Text => value.is_string(),
-        Kind::Integer => value.is_i64() || value.is_u64(),
-        Kind::Number => value.is_number(),
-        Kind::Bool => value.is_boolean(),
-        Kind::List => value.is_array(),
-        Kind::Map => value.is_object(),
-        Kind::IntOrString => value.is_i64() || value.is_u64() || value.is_string(),
-        Kind::Any | Kind::Unknown => true,
     }
 }

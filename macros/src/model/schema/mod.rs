@@ -1,7 +1,7 @@
 //! A type's schema, ready to print.
 //!
 //! `forms` decides what the type is in JSON, `fields` reads what holds for each field, `marks` turns attributes into
-//! keywords. What needs two types becomes a [`Check`], which constants make in the user's crate.
+//! keywords, `relations` those that name other fields into rules; `refused` tells what no schema can say. What needs two types becomes a [`Check`], which constants make in the user's crate.
 //!
 //! **Invariant:** for every struct and enum there is a model, however many errors were found.
 
@@ -10,10 +10,14 @@ mod fields;
 mod forms;
 mod marks;
 mod re2;
+mod refused;
+mod relations;
 mod rules;
+mod sense;
 #[cfg(test)]
 mod tests;
 mod types;
+mod variants;
 
 use proc_macro2::{Span, TokenStream};
 use syn::{Data, DeriveInput, Expr, Generics, Ident, Path, Type};
@@ -129,7 +133,7 @@ pub(crate) enum Kind {
     /// A variant of `shape::Kind`.
     Known(&'static str),
     /// As another type.
-    As(Type),
+    As(Box<Type>),
 }
 
 /// A rule for which another type has to be looked at.

@@ -271,7 +271,7 @@ fn setting(call: &ExprMethodCall) -> Option<(&'static str, Json)> {
                     return None;
                 };
                 let kind = path.path.segments.last()?.ident.to_string();
-                let text = text_of(inner.args.first()?)?.into();
+                let text = owned_text(inner.args.first()?)?.into();
                 match kind.as_str() {
                     "Message" => ("message", text),
                     "Expression" => ("messageExpression", text),
@@ -305,6 +305,14 @@ fn setting(call: &ExprMethodCall) -> Option<(&'static str, Json)> {
         },
         _ => return None,
     })
+}
+
+/// A literal, as it is or made a `String`.
+fn owned_text(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::MethodCall(call) if call.args.is_empty() => text_of(&call.receiver),
+        other => text_of(other),
+    }
 }
 
 pub(super) fn text_of(expr: &Expr) -> Option<String> {

@@ -1,4 +1,5 @@
 //! Attributes to model, and each mistake with its words.
+#![allow(clippy::needless_pass_by_value, reason = "`quote!` makes values")]
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -287,8 +288,19 @@ fn keys_become_rules() {
     );
     assert_eq!(
         words(quote!(#[kube(validation = Rule::new("a").message(Message::Expression("b".into())))] a: X)),
+        json!({own: [{"rule": "a", "messageExpression": "b"}]})
+    );
+    assert_eq!(
+        words(quote!(#[kube(validation = rule(1))] a: X)),
         json!({}),
         "what is no literal is computed"
+    );
+    assert_eq!(
+        wrong(quote!(#[kube(validation = "self >")] a: i32)),
+        [
+            "CEL at column 7: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', \
+          'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"
+        ]
     );
 }
 

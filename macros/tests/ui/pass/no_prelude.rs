@@ -74,6 +74,42 @@ pub struct Clients {
     foos: renamed::Client<Foo>,
 }
 
+#[derive(renamed::KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[serde(crate = "my_serde")]
+#[kube(crates(kubewright = "renamed"), at_most_one_of("a", "b"))]
+pub struct Shaped {
+    #[kube(minimum = 1, validation = Rule::new(rule()), default = 1 + 1)]
+    a: ::std::option::Option<i32>,
+    #[kube(max_length = LENGTH, pattern = PATTERN)]
+    b: ::std::string::String,
+    #[serde(default)]
+    #[kube(schema_default, list_map_keys("a"))]
+    c: ::std::vec::Vec<Kinds>,
+    #[serde(flatten)]
+    d: Tagged,
+}
+
+const LENGTH: usize = 3;
+const PATTERN: &str = "a";
+fn rule() -> &'static str {
+    "self > 0"
+}
+
+#[derive(renamed::KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[serde(crate = "my_serde")]
+#[kube(crates(kubewright = "renamed"))]
+pub struct Kinds {
+    a: ::std::string::String,
+}
+
+#[derive(renamed::KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[serde(crate = "my_serde", tag = "type")]
+#[kube(crates(kubewright = "renamed"))]
+pub enum Tagged {
+    A { size: i32 },
+    B(Kinds),
+}
+
 // schemars' own derive needs the prelude.
 macro_rules! any {
     ($($ty:ident)*) => {
