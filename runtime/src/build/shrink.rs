@@ -29,7 +29,7 @@ pub(super) fn shrink(definition: &mut CustomResourceDefinition, limit: usize) {
     }
     let mut lengths = Vec::new();
     each(definition, &mut |description| {
-        lengths.extend(description.as_deref().map(written))
+        lengths.extend(description.as_deref().map(written));
     });
     lengths.sort_unstable_by(|a, b| b.cmp(a));
     // The shortest that must go, and so all that are as long.

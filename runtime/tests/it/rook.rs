@@ -1,5 +1,10 @@
 //! CephBlockPool and CephFilesystem of ceph.rook.io/v1 from Rust types, beside upstream's definitions.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "columns may be alike in their type; the lint takes any attribute's parts for repetitions"
+)]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{

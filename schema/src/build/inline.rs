@@ -141,7 +141,7 @@ impl<'a> Inliner<'a> {
             self.columns.extend(column);
         }
         for note in mark.into_iter().flat_map(notes::told) {
-            self.note(note, settings);
+            self.note(&note, settings);
         }
         if flag("selectable") {
             let path = columns::json_path("selectable", &mut self.problems);
@@ -309,7 +309,7 @@ impl<'a> Inliner<'a> {
             }
             ("items", Value::Object(_)) => {
                 if value.get("format").is_some_and(|format| format == "uint8") {
-                    self.note(notes::BYTES, settings);
+                    self.note(&notes::BYTES, settings);
                 }
                 self.at(Segment::Items, value, element, settings)
             }
@@ -360,7 +360,7 @@ impl<'a> Inliner<'a> {
                  or accept that with #[kube(int_keys)]",
             );
         } else if !numbers {
-            self.note(notes::KEYS, settings);
+            self.note(&notes::KEYS, settings);
         }
         let Some(values) = patterns.values().next() else {
             return;
@@ -394,7 +394,7 @@ impl<'a> Inliner<'a> {
                 let mut notes = Vec::new();
                 foreign::shape(map, settings.integers, &mut self.problems, &mut notes);
                 for note in notes {
-                    self.note(note, settings);
+                    self.note(&note, settings);
                 }
             }
             kube::type_flattened(map);
@@ -405,7 +405,7 @@ impl<'a> Inliner<'a> {
         }
     }
 
-    fn note(&mut self, note: Note, settings: Settings) {
+    fn note(&mut self, note: &Note, settings: Settings) {
         // Floats that the program alone writes come back as they were.
         let in_status = self.problems.path.first() == Some(&Segment::Property("status".to_owned()));
         if settings.kubernetes || settings.allows(note.id) || (note.id == "float" && in_status) {

@@ -1,9 +1,14 @@
 //! Structural schemas from Rust types, through [schemars](https://docs.rs/schemars).
 //!
-//! The shape is kube-derive's (through kube-core's `StructuralSchemaRewriter`, `OptionalEnum` and
+//! There are two shapes. A type that derives `KubeSchema` has controller-gen's, and gives it to all that it holds: no
+//! titles, no formats that a server does not know, `nullable` on demand alone, Kubernetes' own types with the list types
+//! and defaults of their Go twins. Its marks say what else is wanted (`x-kubewright`); none is left in the end.
+//!
+//! All other types have kube-derive's shape (through kube-core's `StructuralSchemaRewriter`, `OptionalEnum` and
 //! `OptionalIntOrString`) wherever that is structural, so that a project which changes its derive keeps its CRDs. Where
 //! kube-derive panics, or writes what an API server rejects or empties, the schema is rewritten into the structural
-//! form with the same meaning; where there is none, [`BuildError`] says what to write instead.
+//! form with the same meaning; where there is none, [`BuildError`] says what to write instead. What derives `KubeSchema`
+//! within such a type keeps its own shape.
 //!
 //! Two things that kube-derive writes are left out although a server stores them. Formats that it does not know, such as
 //! `uint32`, make it warn and mean nothing. And an optional enum is not `nullable`: listing null among the values is
@@ -78,8 +83,8 @@ fn list(problems: &[Problem]) -> String {
 
 /// The `openAPIV3Schema` of a type.
 ///
-/// References are inlined, `Option` becomes `nullable`, enums become one object or one string, `serde_json::Value`
-/// keeps unknown fields. Annotations that a CRD has no place for (`deprecated`, `readOnly`, `examples`, …) are left out.
+/// References are inlined, enums become one object or one string, `serde_json::Value` keeps unknown fields. `Option`
+/// becomes `nullable` where the type does not derive `KubeSchema`. Annotations that a CRD has no place for (`deprecated`, `readOnly`, `examples`, …) are left out.
 ///
 /// # Errors
 /// The type contains itself, has fields of contradicting types in two enum variants, tuples, integer map keys, or

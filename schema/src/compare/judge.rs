@@ -427,8 +427,7 @@ impl Walk {
                 "the default is another: what writers leave out is filled in otherwise",
             ),
         };
-        let values = [old.default.as_deref().cloned(), new.default.as_deref().cloned()];
-        let [old, new] = values;
+        let [old, new] = [old, new].map(|node| node.default.as_deref().cloned());
         self.push_values(ChangeKind::Default, path, verdicts, why.to_owned(), old, new);
     }
 }
