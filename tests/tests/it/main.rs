@@ -9,4 +9,5 @@
 
 mod client;
 mod gadget;
+mod mapping;
 mod real;
