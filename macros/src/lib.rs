@@ -102,7 +102,8 @@ use syn::DeriveInput;
 /// unknown types, paths outside of `.spec` and `.status`. With `schema = "disabled"`, for kinds that somebody else
 /// installs, the rules for names do not hold.
 ///
-/// `#[kube(...)]` stands on the type. On a field it is an error, not ignored: rules of fields are written for schemars.
+/// `#[kube(...)]` on fields and variants is [`KubeSchema`](macro@KubeSchema)'s, and so are its keys of types; without that
+/// derive they are an error, not ignored.
 ///
 /// A line of kubebuilder or code-generator that was left in a doc comment of the spec, as `+optional` or
 /// `+kubebuilder:validation:Minimum=1`, is an error that names what to write instead: nothing reads it, and it would
@@ -118,7 +119,7 @@ use syn::DeriveInput;
 /// - a name, annotation or label, a selectable field or a `derive` that is given twice, and a `derive` of what the root
 ///   has in any case;
 /// - names, groups without a dot, column types, paths and warnings that the server refuses in a definition;
-/// - `#[kube(...)]` on a field or variant, and markers in doc comments.
+/// - `#[kube(...)]` on a field or variant without `KubeSchema`, and markers in doc comments.
 ///
 /// Two spellings are not read: `schema(disabled)`, which is `schema = "disabled"`, and `attr = "x_kube(validation = ...)"`
 /// beside a derived schema, which is `validation = ...`.
@@ -197,7 +198,166 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     run(input.into(), apply).into()
 }
 
-/// Makes the schema of a type, as controller-gen would.
+/// Makes the schema of a type: what controller-gen would write for the same type in Go.
+///
+/// It implements schemars' `JsonSchema`, so that the type stands wherever schemars' own derive may stand, and fields may
+/// have any type with a `JsonSchema`. Remove `JsonSchema` from the derives. Unlike schemars' derive it adds nothing that
+/// only Rust knows: no null for `Option`, no formats or bounds that a server does not know, no references.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use kubewright::{CustomResource, KubeSchema};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug)]
+/// #[kube(group = "example.com", version = "v1", kind = "Foo", namespaced)]
+/// #[serde(rename_all = "camelCase")]
+/// pub struct FooSpec {
+///     /// How many to run.
+///     #[kube(minimum = 1, maximum = 10, default = 1)]
+///     pub replicas: Option<i32>,
+///     #[kube(immutable, max_length = 63)]
+///     pub class_name: String,
+///     #[kube(list_map_keys("name"))]
+///     pub ports: Vec<Port>,
+///     #[kube(values(pattern = "^[a-z]*$"), max_properties = 16)]
+///     pub labels: BTreeMap<String, String>,
+///     pub phase: Phase,
+/// }
+///
+/// #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+/// pub struct Port {
+///     pub name: String,
+///     #[kube(minimum = 1, maximum = 65535)]
+///     pub number: u16,
+/// }
+///
+/// #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+/// pub enum Phase {
+///     Pending,
+///     Running,
+/// }
+///
+/// let definition = serde_json::to_value(kubewright::crd::of::<Foo>()?)?;
+/// let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
+/// let replicas = definition.pointer(&format!("{spec}/properties/replicas"));
+/// assert_eq!(
+///     replicas,
+///     Some(&serde_json::json!({
+///         "type": "integer", "format": "int32", "minimum": 1.0, "maximum": 10.0, "default": 1,
+///         "description": "How many to run.",
+///     }))
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A field is required unless it is an `Option` or has a default of serde's. Descriptions are doc comments, without
+/// lines that begin with `TODO` and what follows a line `---`. serde's attributes are followed: names, `default`, `skip`,
+/// `flatten`, `transparent`, `from`, `into`, and the four forms of enums; so are schemars' `range`, `length`, `regex`,
+/// `inner`, `with`, `schema_with`, `extend`, `transform` and `rename`. `#[x_kube(...)]` is the same as `#[kube(...)]`, as
+/// projects on kube-derive's `KubeSchema` have it.
+///
+/// On a spec, `CustomResource` reads the same attribute: `validation` there is a rule at the root of the object, and
+/// `schema` says whether there is one. A rule of the spec itself is written `#[x_kube(validation = ...)]`.
+///
+/// # Limits
+///
+/// They stand on fields, on newtypes and enums, and in `items(...)` and `values(...)`. Where a type and a field both
+/// limit, the narrower holds. A limit on a value of another kind does not compile.
+///
+/// | key | keyword | for |
+/// |---|---|---|
+/// | `minimum = 1`, `maximum = 10` | the same | numbers, int-or-string |
+/// | `exclusive_minimum = 0`, `exclusive_maximum = 10` | bound and flag | numbers |
+/// | `multiple_of = 5` | `multipleOf` | numbers |
+/// | `min_length = 1`, `max_length = 63` | `minLength`, `maxLength` | strings |
+/// | `max_bytes = 1024` | a rule, and `maxLength` | strings |
+/// | `pattern = "^[a-z]+$"` | `pattern`, in RE2's syntax | strings |
+/// | `format = "date-time"` | `format`, if the server knows it; `k8s-label-value`, `k8s-label-key`, `k8s-uuid` and `k8s-ip` become rules | strings, numbers |
+/// | `min_items = 1`, `max_items = 16` | `minItems`, `maxItems` | lists |
+/// | `unique`, `unique("name")` | a rule: no two items are the same, or have the same keys | lists |
+/// | `min_properties = 1`, `max_properties = 8` | `minProperties`, `maxProperties` | maps, structs |
+/// | `enum_values("a", "b")` | `enum` | strings, numbers |
+/// | `not_equal = "x"` | a rule | any |
+/// | `items(...)`, `values(...)` | what holds for each item or map value; they nest | lists; maps |
+/// | `keys(...)` | rules, since the server has no keyword for keys | maps |
+/// | `item(name = "x", ...)` | rules for the item of a list that has this key | lists |
+/// | `subfield(name, ...)` | rules for a field of this field's value, where its type cannot be changed | structs |
+///
+/// Numbers and texts may be constants: `max_length = LIMIT`.
+///
+/// # Presence, defaults, changes
+///
+/// | key | meaning |
+/// |---|---|
+/// | `nullable` | null is a value of its own, besides being absent |
+/// | `required` | must be there although it is an `Option` (with `nullable`) or has a default |
+/// | `default = 3`, `default = {"a": [1]}`, `default = make()` | the server fills it in; a literal, JSON, or an expression |
+/// | `schema_default` | the same, with the value of `#[serde(default)]` or `#[serde(default = "f")]` |
+/// | `immutable` | rules "field is immutable" and, on an optional field, "field f is immutable once set" |
+/// | `update("no-set", "no-unset", "no-modify")` | may not be set, unset, changed by an update |
+/// | `monotonic` | may not decrease |
+/// | `forbidden` | may not be set |
+/// | `requires("b")`, `conflicts_with("b")` | with this field `b` must, or may not, be set |
+/// | `exactly_one_of("a", "b")`, `at_most_one_of(...)`, `at_least_one_of(...)` | on a struct: how many of these fields are set |
+/// | `optional_by_default` | on a struct: no field is required unless it says `required` |
+/// | `validation = "self > 0"`, `validation = Rule::new("").message("")` | a rule in CEL, whose syntax is checked here; repeats |
+///
+/// # Merging, unknown fields, forms
+///
+/// | key | meaning |
+/// |---|---|
+/// | `list_type = "atomic"`, `"set"`, `"map"` | how server-side apply merges a list |
+/// | `list_map_keys("name")` | the fields that tell items apart; implies `list_type = "map"` |
+/// | `map_key` | on fields of the item's type: every list of it has these keys |
+/// | `map_type = "atomic"`, `"granular"` | how it merges a map or struct |
+/// | `merge_strategy = ListMerge::Set` | kube-derive's spelling of these |
+/// | `preserve_unknown_fields` | what is not declared is kept; cuts a type that contains itself |
+/// | `max_depth = 3` | a type that contains itself is written so many times |
+/// | `embedded_resource` (or `embedded`) | an object with `apiVersion`, `kind` and `metadata` |
+/// | `embedded_object_meta` | an `ObjectMeta` keeps name, namespace, labels, annotations, finalizers |
+/// | `full_schema` | a pod template's whole schema instead of an object that keeps what it is given |
+/// | `int_or_string` | an integer or a string |
+/// | `int_keys` | a map's keys are integers, which the server cannot check |
+/// | `strict_ints` | `i8`, `u8`, `i16`, `u16` with their bounds |
+/// | `schema = "string"`, `schema_type = "string"` | this JSON type, whatever the Rust type is |
+/// | `schema = "OtherType"` | the schema of another Rust type |
+/// | `schema = "none"` | no type; with `preserve_unknown_fields` or `int_or_string` |
+/// | `open_enum` | on an enum of names: any other string too |
+/// | `skip` | on a field or variant: it is not in the schema |
+/// | `compat = "kube-derive"`, `compat = "controller-gen"` | on a type: kube-derive's nulls and formats; `int32` for `u32` |
+///
+/// # What is shown
+///
+/// | key | meaning |
+/// |---|---|
+/// | `title = ""`, `example = 3`, `external_docs(url = "", description = "")` | the same keywords |
+/// | `description = "none"`, `"short"`, `100`; `max_desc_len = 100` | shortens descriptions, from here downwards |
+/// | `printcolumn = "Name"`, `printcolumn(name = "", description = "", format = "", priority = 1)` | a column of `kubectl get` with this field's path and type |
+/// | `selectable` | a field for field selectors |
+/// | `allow("float")`, `allow_float`, `empty_ok` | passes over findings of [`kubewright::crd::check`](https://docs.rs/kubewright) here and below |
+/// | `crates(kubewright = "", schemars = "", kube_core = "")` | paths for emitted code |
+///
+/// # Enums
+///
+/// | serde's form | schema |
+/// |---|---|
+/// | names alone | a string, `enum` in the order of declaration |
+/// | data in every variant | an object with a property per variant, exactly one of them |
+/// | `tag = "type"` | an object with the tag and the fields of all variants; which are required follows the tag |
+/// | `tag = "type", content = "c"` | an object with the tag and the content |
+/// | `untagged` | an object with the fields of all variants; an integer and a string make an int-or-string |
+///
+/// Rules of a variant are told by the tag; an untagged one can have none. What is no one JSON type, or has fields of one
+/// name and two types, has no structural schema.
+///
+/// # Mistakes
+///
+/// All of a type's mistakes are reported at once, and the type stays. What needs a second type is asked of constants
+/// while the crate is compiled: limits on another type's values, keys of lists, keys of maps, sets, flattened types,
+/// defaults that an enum does not have. What only the whole schema shows is an error of
+/// `kubewright::crd::of`, which the build script and tests call.
 #[proc_macro_derive(KubeSchema, attributes(kube, x_kube, schemars, serde))]
 pub fn derive_kube_schema(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     run(input.into(), kube_schema).into()

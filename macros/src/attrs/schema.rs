@@ -171,11 +171,9 @@ const KEYS: &[(&str, Takes, u8)] = &[
     ("allow", Takes::Texts, FIELD | TYPE | INSIDE),
     ("allow_float", Takes::Flag, FIELD | TYPE | INSIDE),
     ("compat", Takes::Word, TYPE),
-    ("opaque", Takes::Flag, FIELD),
     ("skip", Takes::Flag, FIELD | VARIANT),
     ("printcolumn", Takes::Column, FIELD),
     ("selectable", Takes::Flag, FIELD),
-    ("cel", Takes::Flag, TYPE),
 ];
 
 /// Keys that may be given more than once.

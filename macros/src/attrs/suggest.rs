@@ -220,11 +220,12 @@ pub(crate) fn leftover(line: &str) -> Option<String> {
     if !["kubebuilder", "k8s"].contains(&tool) && !BARE.contains(&tool) {
         return None;
     }
-    let advice = path
-        .split(':')
-        .filter_map(marker)
-        .next_back()
-        .unwrap_or("say it by an attribute, or remove the line");
+    let advice = path.split(':').filter_map(of_schema).next_back();
+    let advice = advice.map(|advice| format!("{advice} in #[kube(...)], with the derive `KubeSchema`"));
+    let of_kind = || path.split(':').filter_map(marker).next_back().map(str::to_owned);
+    let advice = advice
+        .or_else(of_kind)
+        .unwrap_or_else(|| "say it by an attribute, or remove the line".to_owned());
     Some(format!("the marker `+{path}` does nothing in Rust; {advice}"))
 }
 
@@ -273,7 +274,7 @@ mod tests {
     fn leftover_markers_are_told_from_prose() {
         let text = leftover(" +kubebuilder:validation:Minimum=1").unwrap();
         assert!(
-            text.contains("`+kubebuilder:validation:Minimum`") && text.contains("#[schemars"),
+            text.contains("`+kubebuilder:validation:Minimum`") && text.contains("`minimum = 1` in #[kube"),
             "{text}"
         );
         let text = leftover("+kubebuilder:root").unwrap();

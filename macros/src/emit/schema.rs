@@ -6,7 +6,7 @@ use syn::{GenericArgument, GenericParam, PathArguments, Type};
 
 use crate::attrs::form::Default;
 use crate::model::schema::{
-    Body, Check, Child, Extra, Field, Form, Kind, Later, Open, Schema, Tagging, Variant,
+    Body, Check, Child, Compat, Extra, Field, Form, Kind, Later, Open, Schema, Tagging, Variant,
 };
 use crate::paths::Paths;
 
@@ -109,12 +109,16 @@ fn shaped(model: &Schema, paths: &Paths) -> TokenStream {
         }
     };
     let extra = extra(&model.extra, paths);
-    let kube_derive = model.kube_derive.then(|| quote!(.like_kube_derive()));
+    let compat = match model.compat {
+        Compat::Ours => quote!(),
+        Compat::KubeDerive => quote!(.like_kube_derive()),
+        Compat::ControllerGen => quote!(.like_controller_gen()),
+    };
     quote! {
         impl #of_impl __k::shape::Shaped for #ident #of_type #clause {
             const KIND: __k::shape::Kind = #kind;
             const SHAPE: __k::Option<&'static __k::shape::Shape> =
-                __k::Option::Some(&__k::shape::Shape::#form #extra #kube_derive);
+                __k::Option::Some(&__k::shape::Shape::#form #extra #compat);
         }
     }
 }
@@ -261,6 +265,10 @@ fn checks(model: &Schema) -> TokenStream {
         Check::Key { place, ty, span } => {
             let kind = kind(ty);
             quote_spanned!(*span=> const _: () = __k::shape::key_kind(#place, #kind);)
+        }
+        Check::Root { place, ty, span } => {
+            let kind = kind(ty);
+            quote_spanned!(*span=> const _: () = __k::shape::root(#place, #kind);)
         }
         Check::Set { place, ty, span } => {
             let kind = kind(ty);

@@ -245,36 +245,90 @@ mod doubtful {
 }
 
 mod passed_over {
-    use kubewright::CustomResource;
-    use schemars::JsonSchema;
+    use kubewright::{CustomResource, KubeSchema};
     use serde::{Deserialize, Serialize};
 
-    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug)]
     #[kube(
         group = "example.com",
         version = "v1",
         kind = "Risky",
-        printcolumn(name = "Nope", type_ = "string", json_path = ".spec.nope")
+        printcolumn(name = "Nope", type_ = "string", json_path = ".spec.nope"),
+        allow("column-path")
     )]
-    #[schemars(extend("x-kubewright" = {"exact": true, "allow": ["column-path"]}))]
     pub struct RiskySpec {
-        #[schemars(regex(pattern = "a+"), extend("x-kubewright" = {"allow": ["unanchored-pattern"]}))]
+        #[kube(pattern = "a+", allow("unanchored-pattern"))]
         pub text: String,
-        #[schemars(regex(pattern = "b+"))]
+        #[kube(pattern = "b+")]
         pub other: String,
         pub ratio: f64,
-        #[schemars(extend("x-kubewright" = {"allow": ["float"]}))]
+        #[kube(allow_float)]
         pub speed: f64,
-        #[schemars(extend("minimum" = 2, "maximum" = 1, "x-kubewright" = {"allow": ["contradicting-limits"]}))]
-        pub none: i32,
+        pub count: u64,
+        pub bytes: Vec<u8>,
     }
 
-    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
-    #[kube(group = "example.com", version = "v1", kind = "Typo")]
-    #[schemars(extend("x-kubewright" = {"exact": true, "allow": ["floats"]}))]
+    #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug)]
+    #[kube(group = "example.com", version = "v1", kind = "Typo", allow("floats"))]
     pub struct TypoSpec {
         pub text: String,
     }
+
+    #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug)]
+    #[kube(
+        group = "example.com",
+        version = "v1",
+        kind = "Shown",
+        printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    )]
+    #[serde(rename_all = "camelCase")]
+    pub struct ShownSpec {
+        #[kube(printcolumn = "Colour", selectable)]
+        pub main_colour: String,
+        pub inner: Inner,
+    }
+
+    #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+    pub struct Inner {
+        #[kube(printcolumn(name = "Size", priority = 1))]
+        pub size: Option<i32>,
+    }
+}
+
+/// markers.md, section 2: columns and selectable fields that fields declare come after the kind's own.
+#[test]
+fn fields_declare_columns() {
+    let definition = kubewright::crd::of::<passed_over::Shown>().unwrap();
+    assert_eq!(kubewright::crd::check_kind::<passed_over::Shown>().unwrap(), []);
+    let version = &definition.spec.versions[0];
+    let columns: Vec<_> = version
+        .additional_printer_columns
+        .iter()
+        .flatten()
+        .map(|c| {
+            (
+                c.name.as_str(),
+                c.type_.as_str(),
+                c.json_path.as_str(),
+                c.priority,
+            )
+        })
+        .collect();
+    assert_eq!(
+        columns,
+        [
+            ("Age", "date", ".metadata.creationTimestamp", None),
+            ("Size", "integer", ".spec.inner.size", Some(1)),
+            ("Colour", "string", ".spec.mainColour", None),
+        ]
+    );
+    let selectable: Vec<_> = version
+        .selectable_fields
+        .iter()
+        .flatten()
+        .map(|f| f.json_path.as_str())
+        .collect();
+    assert_eq!(selectable, [".spec.mainColour"]);
 }
 
 /// What is only risky is passed over where types say so, and what types alone know is told.
@@ -290,6 +344,8 @@ fn findings_are_passed_over_where_types_say_so() {
         told,
         [
             ("unanchored-pattern", &*format!("{at}[other].pattern")),
+            ("byte-list", &*format!("{at}[bytes]")),
+            ("wide-integer", &*format!("{at}[count]")),
             ("float", &*format!("{at}[ratio]")),
         ]
     );

@@ -115,6 +115,17 @@ pub const fn key_kind(place: &str, kind: Kind) {
     }
 }
 
+/// Refuses a spec that is no object (SCH-80).
+pub const fn root(place: &str, kind: Kind) {
+    if !matches!(kind, Kind::Unknown | Kind::Object | Kind::Map | Kind::Any) {
+        refuse(&[
+            place,
+            ": spec must be an object: wrap the value in a struct; this is ",
+            name(kind),
+        ]);
+    }
+}
+
 /// Refuses a set of what is no scalar.
 pub const fn set_kind(place: &str, kind: Kind) {
     if matches!(kind, Kind::Object | Kind::Map | Kind::Set | Kind::List) {

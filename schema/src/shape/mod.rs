@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
-pub use check::{Limit, default_name, flat, key_kind, kind_takes, limit, list_map, set_kind};
+pub use check::{Limit, default_name, flat, key_kind, kind_takes, limit, list_map, root, set_kind};
 pub use kind::{Bytes, Foreign, Kind, Of, Shaped};
 pub use node::Node;
 
@@ -79,7 +79,15 @@ pub struct Shape {
     keywords: &'static str,
     later: Option<Later>,
     form: Form,
-    kube_derive: bool,
+    compat: Compat,
+}
+
+/// Whose schemas these are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compat {
+    Ours,
+    KubeDerive,
+    ControllerGen,
 }
 
 /// What a type is in JSON.
@@ -186,7 +194,7 @@ impl Shape {
             keywords: "",
             later: None,
             form,
-            kube_derive: false,
+            compat: Compat::Ours,
         }
     }
 
@@ -214,8 +222,19 @@ impl Shape {
     /// kube-derive's schema: null for each `Option`, the formats of Rust's integers.
     #[must_use]
     pub const fn like_kube_derive(mut self) -> Self {
-        self.kube_derive = true;
+        self.compat = Compat::KubeDerive;
         self
+    }
+
+    /// controller-gen's integers: `int32` for a `u32`, no bounds for those without a sign.
+    #[must_use]
+    pub const fn like_controller_gen(mut self) -> Self {
+        self.compat = Compat::ControllerGen;
+        self
+    }
+
+    const fn is_kube_derive(&self) -> bool {
+        matches!(self.compat, Compat::KubeDerive)
     }
 
     /// The schema of the type.
@@ -227,7 +246,7 @@ impl Shape {
             Form::Variants(tagging, list) => variants::of(tagging, list, self, generator),
         };
         node.finish(self.doc, self.keywords, self.later);
-        if !self.kube_derive {
+        if !self.is_kube_derive() {
             node.mark("exact", Value::Bool(true));
         }
         node.into_schema()

@@ -4,7 +4,7 @@ use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use super::node::{Node, mark, problem, strip_null};
-use super::{Field, Kind, Role, Shape, Want, resolve};
+use super::{Compat, Field, Kind, Role, Shape, Want, resolve};
 
 /// An object of these fields.
 pub(super) fn of(fields: &'static [Field], shape: &Shape, generator: &mut SchemaGenerator) -> Node {
@@ -34,11 +34,12 @@ impl Object {
 
     fn property(&mut self, field: &'static Field, shape: &Shape, generator: &mut SchemaGenerator) {
         let mut node = Node::wrap((field.child)(generator, Want::Reference).to_value());
-        let optional = if shape.kube_derive {
+        let optional = if shape.is_kube_derive() {
             has_null(&node.map)
         } else {
             let optional = strip_null(&mut node.map);
-            tidy(field, &mut node.map);
+            tidy(field, shape, &mut node.map);
+            list_keys(&mut node.map, generator);
             optional
         };
         node.finish(field.doc, field.keywords, field.later);
@@ -184,21 +185,65 @@ impl Object {
 /// The schema of a single value: of a newtype, or of what a variant holds.
 pub(super) fn value_of(field: &'static Field, shape: &Shape, generator: &mut SchemaGenerator) -> Value {
     let mut node = Node::wrap((field.child)(generator, Want::Reference).to_value());
-    if !shape.kube_derive {
+    if !shape.is_kube_derive() {
         strip_null(&mut node.map);
-        tidy(field, &mut node.map);
+        tidy(field, shape, &mut node.map);
+        list_keys(&mut node.map, generator);
     }
     node.finish(field.doc, field.keywords, field.later);
     keys(field.kind, &mut node.map);
     Value::Object(node.map)
 }
 
-fn tidy(field: &Field, map: &mut Map<String, Value>) {
+fn tidy(field: &Field, shape: &Shape, map: &mut Map<String, Value>) {
+    if shape.compat == Compat::ControllerGen {
+        unsigned(map);
+    }
     if field.kind == Kind::Any && map.is_empty() {
         map.insert(
             "x-kubernetes-preserve-unknown-fields".to_owned(),
             Value::Bool(true),
         );
+    }
+}
+
+/// Go's unsigned integers are integers, and of 32 bits at most `int32`.
+fn unsigned(map: &mut Map<String, Value>) {
+    let format = map.get("format").and_then(Value::as_str).unwrap_or_default();
+    if format.starts_with("uint") {
+        if format == "uint32" {
+            map.insert("format".to_owned(), "int32".into());
+        }
+        map.remove("minimum");
+    }
+    for inner in ["items", "additionalProperties"] {
+        if let Some(Value::Object(inner)) = map.get_mut(inner) {
+            unsigned(inner);
+        }
+    }
+}
+
+/// Fields of the items that say `map_key` make the list one of type map.
+fn list_keys(map: &mut Map<String, Value>, generator: &SchemaGenerator) {
+    let Some(items) = map.get("items").filter(|items| items.is_object()) else {
+        return;
+    };
+    let items = resolve(items.clone(), generator);
+    let Some(Value::Object(properties)) = items.get("properties") else {
+        return;
+    };
+    let is_key = |schema: &Value| {
+        let marks = schema.get(super::MARK);
+        marks.is_some_and(|marks| marks.get("mapKey") == Some(&Value::Bool(true)))
+    };
+    let keys: Vec<&String> = properties
+        .iter()
+        .filter(|(_, schema)| is_key(schema))
+        .map(|(name, _)| name)
+        .collect();
+    if !keys.is_empty() {
+        map.insert("x-kubernetes-list-map-keys".to_owned(), json!(keys));
+        map.insert("x-kubernetes-list-type".to_owned(), "map".into());
     }
 }
 
@@ -232,7 +277,7 @@ pub(super) fn push(map: &mut Map<String, Value>, key: &str, value: Value) {
 
 /// Marks a node as made by the derive.
 pub(super) fn exact(map: &mut Map<String, Value>, shape: &Shape) {
-    if !shape.kube_derive {
+    if !shape.is_kube_derive() {
         mark(map, "exact", Value::Bool(true));
     }
 }

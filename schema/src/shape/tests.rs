@@ -116,3 +116,35 @@ fn a_rule_of_one_variant_holds_for_it_alone() {
         json!([{"rule": "self.t != 'A' || (self.c.a > 0 && oldSelf.c.a > 0)"}])
     );
 }
+
+#[test]
+fn keys_of_the_items_type_are_those_of_its_lists() {
+    static FIELDS: [Field; 1] =
+        [Field::new("name", child::<String>, Kind::String).keywords(r#"{"x-kubewright":{"mapKey":true}}"#)];
+    static ITEM: Shape = Shape::object("Item", &FIELDS);
+    static LIST: Field = Field::new(
+        "items",
+        |generator, _| schemars::json_schema!({"type": "array", "items": ITEM.schema(generator)}),
+        Kind::List,
+    );
+    static HOLDER: Shape = Shape::same("Holder", &LIST);
+    let schema = of(&HOLDER);
+    assert_eq!(schema["x-kubernetes-list-type"], "map");
+    assert_eq!(schema["x-kubernetes-list-map-keys"], json!(["name"]));
+}
+
+/// `compat = "controller-gen"`.
+#[test]
+fn controller_gens_integers_are_gos() {
+    static FIELDS: [Field; 2] = [
+        Field::new("a", child::<u32>, Kind::Integer),
+        Field::new("b", child::<Vec<u16>>, Kind::List),
+    ];
+    static SHAPE: Shape = Shape::object("Object", &FIELDS).like_controller_gen();
+    let schema = of(&SHAPE);
+    assert_eq!(
+        schema["properties"]["a"],
+        json!({"type": "integer", "format": "int32"})
+    );
+    assert_eq!(schema["properties"]["b"]["items"].get("minimum"), None);
+}

@@ -10,7 +10,7 @@ use super::marks::{self, Words};
 use super::refused::refuse;
 use super::relations::{Reference, references, resolve};
 use super::types;
-use super::{Check, Child, Extra, Field, Later, doc, json as written};
+use super::{Check, Child, Compat, Extra, Field, Later, doc, json as written};
 use crate::attrs::form::{self, Container, Extras, Part};
 use crate::attrs::schema::{self, Given, Mark, Place};
 use crate::attrs::{serde, suggest};
@@ -26,7 +26,7 @@ pub(super) struct Around<'a> {
     pub(super) defaulted: Option<form::Default>,
     pub(super) optional: bool,
     pub(super) strict_ints: bool,
-    pub(super) kube_derive: bool,
+    pub(super) compat: Compat,
     /// Markers in doc comments were reported by `CustomResource`.
     pub(super) told: bool,
 }
@@ -198,6 +198,7 @@ fn one(
         schema_default(marks, part, field, around, &mut words, errors);
     }
     let references = references(name, marks, optional, &node, &mut words, errors);
+    doubtful(part, &ty, &mut words);
     if around.strict_ints && !words.map.contains_key("x-kubewright") {
         words.note("strictInts", true);
     }
@@ -437,6 +438,26 @@ fn schema_default(
     }
 }
 
+/// What works, yet probably not as meant: the builder tells it with the field's path.
+fn doubtful(part: &Part, ty: &Type, words: &mut Words) {
+    let path = matches!(types::peel(ty).0, Type::Path(path)
+        if path.path.segments.last().is_some_and(|last| last.ident == "PathBuf"));
+    let doubts = [
+        // SCH-102.
+        (
+            "skipSerializing",
+            part.skip_serializing.is_some() && part.skip_deserializing.is_none(),
+        ),
+        // SCH-103.
+        ("alias", part.alias.is_some()),
+        // SCH-111.
+        ("path", path),
+    ];
+    for (key, _) in doubts.into_iter().filter(|(_, on)| *on) {
+        words.note(key, true);
+    }
+}
+
 /// `printcolumn` and `selectable` on a field: told to whoever knows the path.
 fn columns(marks: &[Mark], words: &mut Words, name: &str) {
     for mark in marks {
@@ -489,9 +510,20 @@ pub(super) fn around<'a>(
         defaulted: serde.default.clone(),
         optional: flag(type_marks, "optional_by_default"),
         strict_ints: flag(type_marks, "strict_ints"),
-        kube_derive: type_marks.iter().any(|mark| {
-            mark.key == "compat" && matches!(&mark.value, Given::Text(text) if text.value() == "kube-derive")
-        }),
+        compat: compat(type_marks),
         told,
+    }
+}
+
+/// `compat = "..."`; what is neither word was reported.
+fn compat(marks: &[Mark]) -> Compat {
+    let word = marks.iter().find_map(|mark| match &mark.value {
+        Given::Text(text) if mark.key == "compat" => Some(text.value()),
+        _ => None,
+    });
+    match word.as_deref() {
+        Some("kube-derive") => Compat::KubeDerive,
+        Some("controller-gen") => Compat::ControllerGen,
+        _ => Compat::Ours,
     }
 }

@@ -94,10 +94,12 @@ pub(super) fn build(
     }
     fields::extras(&serde.extras, types::Kind::Unknown, &mut words, errors);
     if serde.deny_unknown_fields.is_some() {
-        // The builder warns: what a newer definition adds, older clients refuse.
         words.note("denyUnknownFields", true);
     }
     let mut checks = found.checks;
+    if attrs.kind.is_some() {
+        root(input, &found.form, &found.kind, &mut checks, errors);
+    }
     checks.extend(std::mem::take(&mut words.checks));
     let name = serde.rename.as_ref().and_then(|name| name.read.clone());
     Schema {
@@ -111,10 +113,35 @@ pub(super) fn build(
         },
         form: found.form,
         kind: found.kind,
-        kube_derive: around.kube_derive,
+        compat: around.compat,
         checks,
         spec: None,
         crates: crate::attrs::crates::Crates::default(),
+    }
+}
+
+/// SCH-80: what stands under `spec` is an object.
+fn root(input: &DeriveInput, form: &Form, kind: &Kind, checks: &mut Vec<Check>, errors: &mut Errors) {
+    let scalar = match (form, kind) {
+        (Form::Names(..), _) => true,
+        (_, Kind::As(ty)) => {
+            let known = types::kind(ty);
+            if known == types::Kind::Unknown {
+                checks.push(Check::Root {
+                    place: input.ident.to_string(),
+                    ty: types::peel(ty).0.clone(),
+                    span: ty.span(),
+                });
+            }
+            !matches!(known, types::Kind::Unknown | types::Kind::Map | types::Kind::Any)
+        }
+        _ => false,
+    };
+    if scalar {
+        errors.at(
+            input.ident.span(),
+            "spec must be an object: wrap the value in a struct",
+        );
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Schema {
     pub(crate) extra: Extra,
     pub(crate) form: Form,
     pub(crate) kind: Kind,
-    pub(crate) kube_derive: bool,
+    pub(crate) compat: Compat,
     pub(crate) checks: Vec<Check>,
     /// Where a key of `CustomResource` stands.
     pub(crate) spec: Option<Span>,
@@ -128,6 +128,14 @@ pub(crate) enum Child {
     Given,
 }
 
+/// Whose schemas the type's is like.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Compat {
+    Ours,
+    KubeDerive,
+    ControllerGen,
+}
+
 /// What constants of other types are told of this one.
 pub(crate) enum Kind {
     /// A variant of `shape::Kind`.
@@ -164,6 +172,11 @@ pub(crate) enum Check {
     Flat {
         place: String,
         names: Vec<String>,
+        ty: Type,
+        span: Span,
+    },
+    Root {
+        place: String,
         ty: Type,
         span: Span,
     },

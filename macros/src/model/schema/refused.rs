@@ -4,9 +4,9 @@ use proc_macro2::Span;
 use syn::Type;
 use syn::spanned::Spanned;
 
-use super::Check;
 use super::fields::{Around, flag};
 use super::types::{self, Known};
+use super::{Check, Compat};
 use crate::attrs::schema::{Given, Mark};
 use crate::errors::Errors;
 
@@ -108,7 +108,7 @@ fn deeper(
             _ => None,
         })
         .unwrap_or_default();
-    if types::peel(ty).1 > 0 && !flag(inside, "nullable") && !around.kube_derive {
+    if types::peel(ty).1 > 0 && !flag(inside, "nullable") && around.compat != Compat::KubeDerive {
         let effect = if what == "list item" {
             "an error"
         } else {
@@ -133,7 +133,7 @@ fn deeper(
         defaulted: None,
         optional: false,
         strict_ints: false,
-        kube_derive: around.kube_derive,
+        compat: around.compat,
         told: around.told,
     };
     // The whole type was looked at for itself already.

@@ -920,3 +920,58 @@ fn mistakes_do_not_hide_one_another() {
     };
     assert_eq!(fields.len(), 3);
 }
+
+/// SCH-80, and keys that are another derive's.
+#[test]
+fn specs_are_objects() {
+    let kind = quote!(group = "a.b", version = "v1", kind = "Foo");
+    for input in [
+        quote!(
+            #[kube(#kind)]
+            enum E {
+                A,
+            }
+        ),
+        quote!(
+            #[kube(#kind)]
+            struct S(String);
+        ),
+    ] {
+        assert_eq!(
+            wrong_type(input),
+            ["spec must be an object: wrap the value in a struct"]
+        );
+    }
+    let found = wrong_type(quote!(
+        #[kube(cel)]
+        struct S {
+            a: i32,
+        }
+    ));
+    assert_eq!(
+        found,
+        ["`cel` is a key of `CustomResource`; it belongs on the spec of a kind"]
+    );
+}
+
+/// What is doubtful reaches the builder (SCH-99, SCH-102, SCH-103, SCH-111).
+#[test]
+fn doubts_are_noted() {
+    let noted = |field: TokenStream| words(field)["x-kubewright"].clone();
+    assert_eq!(
+        noted(quote!(#[serde(alias = "b")] a: i32)),
+        json!({"alias": true})
+    );
+    assert_eq!(
+        noted(quote!(#[serde(skip_serializing)] a: i32)),
+        json!({"skipSerializing": true})
+    );
+    assert_eq!(noted(quote!(a: Option<PathBuf>)), json!({"path": true}));
+    let model = good(quote!(
+        #[serde(deny_unknown_fields)]
+        struct S {
+            a: i32,
+        }
+    ));
+    assert!(model.extra.keywords.contains(r#""denyUnknownFields":true"#));
+}

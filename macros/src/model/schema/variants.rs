@@ -163,7 +163,7 @@ fn of_data(
             defaulted: None,
             optional: false,
             strict_ints: around.strict_ints,
-            kube_derive: around.kube_derive,
+            compat: around.compat,
             told: around.told,
         };
         let body = match &variant.fields {
