@@ -80,9 +80,14 @@ mapped! {
 
 /// To the microsecond, which is what MicroTime keeps.
 fn stamp(from: &mut Source) -> Timestamp {
-    from.one_of(&[0, 1_700_000_000_123_456, -62_135_596_800_000_000, 253_402_207_200_000_000])
-        .pipe(Timestamp::from_microsecond)
-        .unwrap()
+    from.one_of(&[
+        0,
+        1_700_000_000_123_456,
+        -62_135_596_800_000_000,
+        253_402_207_200_000_000,
+    ])
+    .pipe(Timestamp::from_microsecond)
+    .unwrap()
 }
 
 /// Calls in the order of reading.
@@ -114,13 +119,19 @@ impl Draw for Duration {
 
 impl Draw for ByteString {
     fn draw(from: &mut Source) -> Self {
-        Self(Vec::draw(from))
+        // An empty one is no base64 to a server.
+        let mut bytes = Vec::draw(from);
+        bytes.push(0);
+        Self(bytes)
     }
 }
 
 impl Draw for Quantity {
     fn draw(from: &mut Source) -> Self {
-        Self(from.one_of(&["0", "500m", "1Gi", "-1.5e3", "+7", "9223372036854775807"]).to_owned())
+        Self(
+            from.one_of(&["0", "500m", "1Gi", "-1.5e3", "+7", "9223372036854775807"])
+                .to_owned(),
+        )
     }
 }
 
@@ -143,7 +154,7 @@ fn embedded(from: &mut Source) -> Option<RawExtension> {
         RawExtension(json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": "a", "labels": {"a": "b"}, "annotations": {}},
+            "metadata": {"name": "a", "labels": {"a": "b"}},
             "data": {"value": value},
         }))
     })

@@ -140,8 +140,6 @@ mapped! {
     struct FormSpec {
         phase: Phase,
         maybe_phase: Option<Phase>,
-        #[kube(nullable)]
-        nullable_phase: Option<Phase>,
         #[kube(default = "pending")]
         #[serde(default = "pending")]
         default_phase: Phase,

@@ -30,6 +30,8 @@ struct Made {
     sort: Sort,
     /// Properties in its schema.
     size: usize,
+    /// The types whose fields are its own properties, with itself.
+    lifts: Vec<usize>,
 }
 
 /// The random parts of all types.
@@ -37,6 +39,8 @@ struct Writer {
     state: u64,
     made: Vec<Made>,
     fields: usize,
+    /// What the present type lifts.
+    lifts: Vec<usize>,
     text: String,
 }
 
@@ -46,6 +50,7 @@ pub(crate) fn text() -> String {
         state: 0x006b_7562_6577,
         made: Vec::new(),
         fields: 0,
+        lifts: Vec::new(),
         text: String::new(),
     };
     writer.text.push_str(
@@ -96,9 +101,11 @@ impl Writer {
 
     /// An earlier type of a sort.
     fn earlier(&mut self, fits: impl Fn(Sort) -> bool, largest: usize) -> Option<usize> {
-        let known: Vec<usize> = (0..self.made.len())
-            .filter(|at| fits(self.made[*at].sort) && self.made[*at].size <= largest)
-            .collect();
+        self.one_that(|made| fits(made.sort) && made.size <= largest)
+    }
+
+    fn one_that(&mut self, fits: impl Fn(&Made) -> bool) -> Option<usize> {
+        let known: Vec<usize> = (0..self.made.len()).filter(|at| fits(&self.made[*at])).collect();
         (!known.is_empty()).then(|| known[self.below(known.len())])
     }
 
@@ -150,10 +157,11 @@ impl Writer {
         match self.below(8) {
             0 | 1 => {
                 required = false;
+                let nullable = self.takes_null(&ty);
                 ty = format!("Option<{ty}>");
                 if self.chance(2) {
                     attributes.push("#[serde(skip_serializing_if = \"Option::is_none\")]".to_owned());
-                } else if self.chance(3) {
+                } else if self.chance(2) && nullable {
                     attributes.push("#[kube(nullable)]".to_owned());
                 }
             }
@@ -182,6 +190,13 @@ impl Writer {
         }
     }
 
+    /// Whether null can stand beside a type's values: no enum takes it (SCH-31), and a newtype may be one.
+    fn takes_null(&self, ty: &str) -> bool {
+        let ty = ty.trim_start_matches("Box<").trim_end_matches('>');
+        let made = self.made.iter().find(|made| made.name == ty);
+        made.is_none_or(|made| made.sort == Sort::Plain)
+    }
+
     /// Some fields, the first of which is required if that is wanted.
     fn fields(&mut self, most: usize, first: bool) -> Vec<Field> {
         let many = 1 + self.below(most);
@@ -195,21 +210,26 @@ impl Writer {
         fields
     }
 
-    /// A field that lifts an earlier type, and its size.
-    fn lifted(&mut self) -> Option<(Field, usize)> {
-        let at = self.earlier(|sort| matches!(sort, Sort::Plain | Sort::Variants), LARGEST / 3)?;
+    /// A field that lifts an earlier type, none of whose properties is there already.
+    fn lifted(&mut self) -> Option<Field> {
+        let taken = self.lifts.clone();
+        let at = self.one_that(|made| {
+            matches!(made.sort, Sort::Plain | Sort::Variants)
+                && made.size <= LARGEST / 3
+                && !made.lifts.iter().any(|at| taken.contains(at))
+        })?;
+        self.lifts.extend(self.made[at].lifts.clone());
         self.fields += 1;
         let size = self.made[at].size;
         let (name, optional) = (self.made[at].name.clone(), self.chance(3));
         let ty = if optional { format!("Option<{name}>") } else { name };
-        let field = Field {
+        Some(Field {
             attributes: vec!["#[serde(flatten)]".to_owned()],
             name: format!("some_field{}", self.fields),
             ty,
             required: false,
             size,
-        };
-        Some((field, at))
+        })
     }
 
     fn one(&mut self, at: usize) {
@@ -226,7 +246,14 @@ impl Writer {
             9 => self.newtype(&name),
             _ => self.tagged(&name, "shared"),
         };
-        self.made.push(Made { name, sort, size });
+        let mut lifts = std::mem::take(&mut self.lifts);
+        lifts.push(at);
+        self.made.push(Made {
+            name,
+            sort,
+            size,
+            lifts,
+        });
     }
 
     fn attributes(&mut self, derives: &str, serde: &[String]) {
@@ -293,15 +320,9 @@ impl Writer {
     fn structure(&mut self, name: &str, lifts: bool) -> (Sort, usize) {
         let serde = self.rule("rename_all");
         let mut fields = self.fields(6, true);
-        let mut lifted = Vec::new();
-        while lifts && lifted.len() < 2 {
-            match self.lifted() {
-                Some((field, at)) if !lifted.contains(&at) => {
-                    lifted.push(at);
-                    fields.push(field);
-                }
-                _ => break,
-            }
+        let own = fields.len();
+        for _ in 0..if lifts { 2 } else { 0 } {
+            fields.extend(self.lifted());
         }
         self.attributes(DERIVES, &serde);
         self.line(&format!("pub(crate) struct {name} {{"));
@@ -309,7 +330,12 @@ impl Writer {
         self.line("}");
         self.draw(name, &[literal("Self", &fields)]);
         let size = fields.iter().map(|field| field.size).sum();
-        (if lifted.is_empty() { Sort::Plain } else { Sort::Other }, size)
+        let sort = if fields.len() == own {
+            Sort::Plain
+        } else {
+            Sort::Other
+        };
+        (sort, size)
     }
 
     fn newtype(&mut self, name: &str) -> (Sort, usize) {
@@ -372,6 +398,9 @@ impl Writer {
                 }
                 (1, Some(at)) => {
                     size += self.made[at].size;
+                    if how != "adjacent" {
+                        self.lifts.push(at);
+                    }
                     let inner = self.made[at].name.clone();
                     self.line(&format!("    {variant}({inner}),"));
                     bodies.push(format!("Self::{variant}(Draw::draw(from))"));
@@ -434,7 +463,10 @@ impl Writer {
         let fields: Vec<String> = (0..TYPES)
             .map(|at| format!("            t{at:02}: Draw::draw(from),"))
             .collect();
-        self.draw("GeneratedSpec", &[format!("Self {{\n{}\n        }}", fields.join("\n"))]);
+        self.draw(
+            "GeneratedSpec",
+            &[format!("Self {{\n{}\n        }}", fields.join("\n"))],
+        );
     }
 }
 

@@ -64,48 +64,50 @@ impl Draw for T02 {
 }
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "kebab-case")]
+#[serde(rename_all = "PascalCase")]
 pub(crate) enum T03 {
-    OfT03Variant0(BTreeSet<u8>),
-    OfT03Variant1 {
-        some_field11: i8,
-        #[serde(rename = "other.name-12")]
-        some_field12: Box<T00>,
-    },
+    OfT03Variant0(T01),
+    OfT03Variant1(BTreeSet<u8>),
     OfT03Variant2 {
+        some_field10: i8,
+        #[serde(rename = "other.name-11")]
+        some_field11: Box<T00>,
+    },
+    OfT03Variant3 {
         #[serde(skip_serializing_if = "Option::is_none")]
-        some_field13: Option<u64>,
-        some_field14: u16,
-        some_field15: Option<VecDeque<T01>>,
+        some_field12: Option<u64>,
+        some_field13: u16,
+        some_field14: Option<VecDeque<T01>>,
     },
 }
 
 impl Draw for T03 {
     fn draw(from: &mut Source) -> Self {
-        match from.below(3) {
+        match from.below(4) {
             0 => Self::OfT03Variant0(Draw::draw(from)),
-            1 => Self::OfT03Variant1 { some_field11: Draw::draw(from), some_field12: Draw::draw(from) },
-            _ => Self::OfT03Variant2 { some_field13: Draw::draw(from), some_field14: Draw::draw(from), some_field15: Draw::draw(from) },
+            1 => Self::OfT03Variant1(Draw::draw(from)),
+            2 => Self::OfT03Variant2 { some_field10: Draw::draw(from), some_field11: Draw::draw(from) },
+            _ => Self::OfT03Variant3 { some_field12: Draw::draw(from), some_field13: Draw::draw(from), some_field14: Draw::draw(from) },
         }
     }
 }
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub(crate) struct T04 {
-    pub(crate) some_field16: BTreeSet<String>,
-    pub(crate) some_field17: T00,
-    pub(crate) some_field18: HashMap<String, BTreeSet<String>>,
+    pub(crate) some_field15: BTreeSet<String>,
+    pub(crate) some_field16: T00,
+    pub(crate) some_field17: HashMap<String, BTreeSet<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) some_field19: Option<u16>,
+    pub(crate) some_field18: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) some_field20: Option<BTreeMap<String, BTreeMap<String, BTreeSet<bool>>>>,
-    #[serde(rename = "other.name-21")]
-    pub(crate) some_field21: Option<char>,
+    pub(crate) some_field19: Option<BTreeMap<String, BTreeMap<String, BTreeSet<bool>>>>,
+    #[serde(rename = "other.name-20")]
+    pub(crate) some_field20: Option<char>,
 }
 
 impl Draw for T04 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field16: Draw::draw(from), some_field17: Draw::draw(from), some_field18: Draw::draw(from), some_field19: Draw::draw(from), some_field20: Draw::draw(from), some_field21: Draw::draw(from) }
+        Self { some_field15: Draw::draw(from), some_field16: Draw::draw(from), some_field17: Draw::draw(from), some_field18: Draw::draw(from), some_field19: Draw::draw(from), some_field20: Draw::draw(from) }
     }
 }
 
@@ -113,11 +115,11 @@ impl Draw for T04 {
 #[serde(tag = "t05-tag", rename_all = "PascalCase")]
 pub(crate) enum T05 {
     Variant0 {
-        some_field22: i32,
+        some_field21: i32,
         #[serde(default)]
-        some_field23: u64,
-        #[serde(rename = "other.name-24")]
-        some_field24: T04,
+        some_field22: u64,
+        #[serde(rename = "other.name-23")]
+        some_field23: T04,
     },
     Variant1,
     Variant2(T01),
@@ -126,7 +128,7 @@ pub(crate) enum T05 {
 impl Draw for T05 {
     fn draw(from: &mut Source) -> Self {
         match from.below(3) {
-            0 => Self::Variant0 { some_field22: Draw::draw(from), some_field23: Draw::draw(from), some_field24: Draw::draw(from) },
+            0 => Self::Variant0 { some_field21: Draw::draw(from), some_field22: Draw::draw(from), some_field23: Draw::draw(from) },
             1 => Self::Variant1,
             _ => Self::Variant2(Draw::draw(from)),
         }
@@ -135,17 +137,17 @@ impl Draw for T05 {
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub(crate) struct T06 {
-    pub(crate) some_field26: T01,
-    pub(crate) some_field27: T00,
+    pub(crate) some_field25: T01,
+    pub(crate) some_field26: T00,
     #[serde(flatten)]
-    pub(crate) some_field28: Option<T03>,
+    pub(crate) some_field27: Option<T01>,
     #[serde(flatten)]
-    pub(crate) some_field29: T01,
+    pub(crate) some_field28: T04,
 }
 
 impl Draw for T06 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field26: Draw::draw(from), some_field27: Draw::draw(from), some_field28: Draw::draw(from), some_field29: Draw::draw(from) }
+        Self { some_field25: Draw::draw(from), some_field26: Draw::draw(from), some_field27: Draw::draw(from), some_field28: Draw::draw(from) }
     }
 }
 
@@ -154,7 +156,7 @@ impl Draw for T06 {
 pub(crate) enum T07 {
     Variant0(T04),
     Variant1 {
-        some_field30: u8,
+        some_field29: u8,
     },
 }
 
@@ -162,7 +164,7 @@ impl Draw for T07 {
     fn draw(from: &mut Source) -> Self {
         match from.below(2) {
             0 => Self::Variant0(Draw::draw(from)),
-            _ => Self::Variant1 { some_field30: Draw::draw(from) },
+            _ => Self::Variant1 { some_field29: Draw::draw(from) },
         }
     }
 }
@@ -171,22 +173,22 @@ impl Draw for T07 {
 #[serde(untagged)]
 pub(crate) enum T08 {
     Variant0 {
-        some_field31: BTreeSet<char>,
+        some_field30: BTreeSet<char>,
     },
     Variant1 {
-        some_field33: i32,
+        some_field32: i32,
     },
     Variant2 {
-        some_field34: T01,
+        some_field33: T01,
     },
 }
 
 impl Draw for T08 {
     fn draw(from: &mut Source) -> Self {
         match from.below(3) {
-            0 => Self::Variant0 { some_field31: Draw::draw(from) },
-            1 => Self::Variant1 { some_field33: Draw::draw(from) },
-            _ => Self::Variant2 { some_field34: Draw::draw(from) },
+            0 => Self::Variant0 { some_field30: Draw::draw(from) },
+            1 => Self::Variant1 { some_field32: Draw::draw(from) },
+            _ => Self::Variant2 { some_field33: Draw::draw(from) },
         }
     }
 }
@@ -204,35 +206,35 @@ impl Draw for T09 {
 #[serde(tag = "t10-tag", rename_all = "camelCase")]
 pub(crate) enum T10 {
     Variant0 {
-        some_field36: HashMap<String, T09>,
-        some_field37: HashMap<String, HashMap<String, T09>>,
-        #[serde(rename = "other.name-38")]
-        some_field38: f64,
-        #[serde(rename = "other.name-35")]
-        some_field35: T08,
+        some_field35: HashMap<String, T09>,
+        some_field36: HashMap<String, HashMap<String, T09>>,
+        #[serde(rename = "other.name-37")]
+        some_field37: f64,
+        #[serde(rename = "other.name-34")]
+        some_field34: T08,
     },
     Variant1(T01),
     Variant2 {
-        some_field39: T09,
+        some_field38: T09,
         #[serde(default)]
-        some_field40: String,
-        #[serde(rename = "other.name-35")]
-        some_field35: T08,
+        some_field39: String,
+        #[serde(rename = "other.name-34")]
+        some_field34: T08,
     },
     Variant3 {
-        some_field41: BTreeMap<String, String>,
-        #[serde(rename = "other.name-35")]
-        some_field35: T08,
+        some_field40: BTreeMap<String, String>,
+        #[serde(rename = "other.name-34")]
+        some_field34: T08,
     },
 }
 
 impl Draw for T10 {
     fn draw(from: &mut Source) -> Self {
         match from.below(4) {
-            0 => Self::Variant0 { some_field36: Draw::draw(from), some_field37: Draw::draw(from), some_field38: Draw::draw(from), some_field35: Draw::draw(from) },
+            0 => Self::Variant0 { some_field35: Draw::draw(from), some_field36: Draw::draw(from), some_field37: Draw::draw(from), some_field34: Draw::draw(from) },
             1 => Self::Variant1(Draw::draw(from)),
-            2 => Self::Variant2 { some_field39: Draw::draw(from), some_field40: Draw::draw(from), some_field35: Draw::draw(from) },
-            _ => Self::Variant3 { some_field41: Draw::draw(from), some_field35: Draw::draw(from) },
+            2 => Self::Variant2 { some_field38: Draw::draw(from), some_field39: Draw::draw(from), some_field34: Draw::draw(from) },
+            _ => Self::Variant3 { some_field40: Draw::draw(from), some_field34: Draw::draw(from) },
         }
     }
 }
@@ -258,30 +260,32 @@ impl Draw for T11 {
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub(crate) struct T12 {
-    #[serde(rename = "other.name-43")]
-    pub(crate) some_field43: T11,
-    pub(crate) some_field44: T00,
-    #[serde(rename = "other.name-45")]
-    pub(crate) some_field45: BTreeSet<i32>,
-    pub(crate) some_field46: Box<u32>,
+    #[serde(rename = "other.name-42")]
+    pub(crate) some_field42: T11,
+    pub(crate) some_field43: T00,
+    #[serde(rename = "other.name-44")]
+    pub(crate) some_field44: BTreeSet<i32>,
+    pub(crate) some_field45: Box<u32>,
 }
 
 impl Draw for T12 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field43: Draw::draw(from), some_field44: Draw::draw(from), some_field45: Draw::draw(from), some_field46: Draw::draw(from) }
+        Self { some_field42: Draw::draw(from), some_field43: Draw::draw(from), some_field44: Draw::draw(from), some_field45: Draw::draw(from) }
     }
 }
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub(crate) struct T13 {
-    pub(crate) some_field49: u8,
+    pub(crate) some_field48: u8,
     #[serde(flatten)]
-    pub(crate) some_field50: Option<T07>,
+    pub(crate) some_field49: Option<T07>,
+    #[serde(flatten)]
+    pub(crate) some_field50: T01,
 }
 
 impl Draw for T13 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field49: Draw::draw(from), some_field50: Draw::draw(from) }
+        Self { some_field48: Draw::draw(from), some_field49: Draw::draw(from), some_field50: Draw::draw(from) }
     }
 }
 
@@ -289,9 +293,9 @@ impl Draw for T13 {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum T14 {
     OfT14Variant0 {
-        some_field52: VecDeque<T12>,
-        some_field53: Option<T04>,
-        some_field54: String,
+        some_field51: VecDeque<T12>,
+        some_field52: Option<T04>,
+        some_field53: String,
     },
     OfT14Variant1(u16),
 }
@@ -299,7 +303,7 @@ pub(crate) enum T14 {
 impl Draw for T14 {
     fn draw(from: &mut Source) -> Self {
         match from.below(2) {
-            0 => Self::OfT14Variant0 { some_field52: Draw::draw(from), some_field53: Draw::draw(from), some_field54: Draw::draw(from) },
+            0 => Self::OfT14Variant0 { some_field51: Draw::draw(from), some_field52: Draw::draw(from), some_field53: Draw::draw(from) },
             _ => Self::OfT14Variant1(Draw::draw(from)),
         }
     }
@@ -307,18 +311,18 @@ impl Draw for T14 {
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub(crate) struct T15 {
-    pub(crate) some_field55: VecDeque<Box<T09>>,
-    pub(crate) some_field56: f32,
-    pub(crate) some_field57: Option<i32>,
-    #[serde(rename = "other.name-58")]
-    pub(crate) some_field58: Option<u64>,
-    pub(crate) some_field59: BTreeSet<T00>,
-    pub(crate) some_field60: T11,
+    pub(crate) some_field54: VecDeque<Box<T09>>,
+    pub(crate) some_field55: f32,
+    pub(crate) some_field56: Option<i32>,
+    #[serde(rename = "other.name-57")]
+    pub(crate) some_field57: Option<u64>,
+    pub(crate) some_field58: BTreeSet<T00>,
+    pub(crate) some_field59: T11,
 }
 
 impl Draw for T15 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field55: Draw::draw(from), some_field56: Draw::draw(from), some_field57: Draw::draw(from), some_field58: Draw::draw(from), some_field59: Draw::draw(from), some_field60: Draw::draw(from) }
+        Self { some_field54: Draw::draw(from), some_field55: Draw::draw(from), some_field56: Draw::draw(from), some_field57: Draw::draw(from), some_field58: Draw::draw(from), some_field59: Draw::draw(from) }
     }
 }
 
@@ -343,19 +347,20 @@ impl Draw for T16 {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct T17 {
-    pub(crate) some_field61: i64,
+    pub(crate) some_field60: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) some_field62: Option<i16>,
-    pub(crate) some_field63: Option<i64>,
+    pub(crate) some_field61: Option<i16>,
+    #[kube(nullable)]
+    pub(crate) some_field62: Option<i64>,
     #[serde(flatten)]
-    pub(crate) some_field64: T01,
+    pub(crate) some_field63: T01,
     #[serde(flatten)]
-    pub(crate) some_field65: T04,
+    pub(crate) some_field64: T07,
 }
 
 impl Draw for T17 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field61: Draw::draw(from), some_field62: Draw::draw(from), some_field63: Draw::draw(from), some_field64: Draw::draw(from), some_field65: Draw::draw(from) }
+        Self { some_field60: Draw::draw(from), some_field61: Draw::draw(from), some_field62: Draw::draw(from), some_field63: Draw::draw(from), some_field64: Draw::draw(from) }
     }
 }
 
@@ -363,11 +368,11 @@ impl Draw for T17 {
 #[serde(tag = "t18-tag", content = "t18-content")]
 pub(crate) enum T18 {
     Variant0 {
-        some_field66: HashMap<String, u8>,
-        some_field67: BTreeMap<String, Vec<u64>>,
+        some_field65: HashMap<String, u8>,
+        some_field66: BTreeMap<String, Vec<u64>>,
     },
     Variant1 {
-        some_field68: bool,
+        some_field67: bool,
     },
     Variant2(T04),
     Variant3(T01),
@@ -376,8 +381,8 @@ pub(crate) enum T18 {
 impl Draw for T18 {
     fn draw(from: &mut Source) -> Self {
         match from.below(4) {
-            0 => Self::Variant0 { some_field66: Draw::draw(from), some_field67: Draw::draw(from) },
-            1 => Self::Variant1 { some_field68: Draw::draw(from) },
+            0 => Self::Variant0 { some_field65: Draw::draw(from), some_field66: Draw::draw(from) },
+            1 => Self::Variant1 { some_field67: Draw::draw(from) },
             2 => Self::Variant2(Draw::draw(from)),
             _ => Self::Variant3(Draw::draw(from)),
         }
@@ -388,22 +393,22 @@ impl Draw for T18 {
 #[serde(untagged)]
 pub(crate) enum T19 {
     Variant0 {
-        some_field69: u64,
-        some_field70: T15,
+        some_field68: u64,
+        some_field69: T15,
         #[kube(nullable)]
-        some_field71: Option<Box<T15>>,
+        some_field70: Option<Box<T15>>,
     },
     Variant1 {
-        some_field73: BTreeSet<T11>,
-        some_field74: BTreeSet<char>,
+        some_field72: BTreeSet<T11>,
+        some_field73: BTreeSet<char>,
     },
 }
 
 impl Draw for T19 {
     fn draw(from: &mut Source) -> Self {
         match from.below(2) {
-            0 => Self::Variant0 { some_field69: Draw::draw(from), some_field70: Draw::draw(from), some_field71: Draw::draw(from) },
-            _ => Self::Variant1 { some_field73: Draw::draw(from), some_field74: Draw::draw(from) },
+            0 => Self::Variant0 { some_field68: Draw::draw(from), some_field69: Draw::draw(from), some_field70: Draw::draw(from) },
+            _ => Self::Variant1 { some_field72: Draw::draw(from), some_field73: Draw::draw(from) },
         }
     }
 }
@@ -458,33 +463,33 @@ impl Draw for T22 {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct T23 {
-    pub(crate) some_field76: T11,
+    pub(crate) some_field75: T11,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) some_field77: Option<BTreeSet<T11>>,
+    pub(crate) some_field76: Option<BTreeSet<T11>>,
 }
 
 impl Draw for T23 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field76: Draw::draw(from), some_field77: Draw::draw(from) }
+        Self { some_field75: Draw::draw(from), some_field76: Draw::draw(from) }
     }
 }
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub(crate) struct T24 {
-    pub(crate) some_field78: BTreeMap<String, u16>,
+    pub(crate) some_field77: BTreeMap<String, u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) some_field79: Option<Box<T12>>,
-    pub(crate) some_field80: BTreeMap<String, T11>,
-    pub(crate) some_field81: HashMap<String, i16>,
+    pub(crate) some_field78: Option<Box<T12>>,
+    pub(crate) some_field79: BTreeMap<String, T11>,
+    pub(crate) some_field80: HashMap<String, i16>,
     #[serde(flatten)]
-    pub(crate) some_field82: Option<T12>,
+    pub(crate) some_field81: Option<T21>,
     #[serde(flatten)]
-    pub(crate) some_field83: T01,
+    pub(crate) some_field82: T01,
 }
 
 impl Draw for T24 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field78: Draw::draw(from), some_field79: Draw::draw(from), some_field80: Draw::draw(from), some_field81: Draw::draw(from), some_field82: Draw::draw(from), some_field83: Draw::draw(from) }
+        Self { some_field77: Draw::draw(from), some_field78: Draw::draw(from), some_field79: Draw::draw(from), some_field80: Draw::draw(from), some_field81: Draw::draw(from), some_field82: Draw::draw(from) }
     }
 }
 
@@ -492,37 +497,37 @@ impl Draw for T24 {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum T25 {
     OfT25Variant0 {
-        #[serde(rename = "other.name-84")]
-        some_field84: T23,
+        #[serde(rename = "other.name-83")]
+        some_field83: T23,
     },
     OfT25Variant1 {
-        some_field85: T12,
+        some_field84: T12,
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[serde(rename = "other.name-86")]
-        some_field86: Option<Box<BTreeSet<T22>>>,
-        some_field87: u32,
+        #[serde(rename = "other.name-85")]
+        some_field85: Option<Box<BTreeSet<T22>>>,
+        some_field86: u32,
     },
     OfT25Variant2 {
-        #[serde(rename = "other.name-88")]
-        some_field88: T15,
-        some_field89: T00,
+        #[serde(rename = "other.name-87")]
+        some_field87: T15,
+        some_field88: T00,
         #[serde(skip_serializing_if = "Option::is_none")]
-        some_field90: Option<f64>,
+        some_field89: Option<f64>,
     },
     OfT25Variant3 {
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[serde(rename = "other.name-91")]
-        some_field91: Option<T20>,
+        #[serde(rename = "other.name-90")]
+        some_field90: Option<T20>,
     },
 }
 
 impl Draw for T25 {
     fn draw(from: &mut Source) -> Self {
         match from.below(4) {
-            0 => Self::OfT25Variant0 { some_field84: Draw::draw(from) },
-            1 => Self::OfT25Variant1 { some_field85: Draw::draw(from), some_field86: Draw::draw(from), some_field87: Draw::draw(from) },
-            2 => Self::OfT25Variant2 { some_field88: Draw::draw(from), some_field89: Draw::draw(from), some_field90: Draw::draw(from) },
-            _ => Self::OfT25Variant3 { some_field91: Draw::draw(from) },
+            0 => Self::OfT25Variant0 { some_field83: Draw::draw(from) },
+            1 => Self::OfT25Variant1 { some_field84: Draw::draw(from), some_field85: Draw::draw(from), some_field86: Draw::draw(from) },
+            2 => Self::OfT25Variant2 { some_field87: Draw::draw(from), some_field88: Draw::draw(from), some_field89: Draw::draw(from) },
+            _ => Self::OfT25Variant3 { some_field90: Draw::draw(from) },
         }
     }
 }
@@ -530,19 +535,19 @@ impl Draw for T25 {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) struct T26 {
-    pub(crate) some_field93: Box<String>,
-    pub(crate) some_field94: String,
-    pub(crate) some_field95: T21,
-    pub(crate) some_field96: f64,
+    pub(crate) some_field92: Box<String>,
+    pub(crate) some_field93: String,
+    pub(crate) some_field94: T21,
+    pub(crate) some_field95: f64,
+    #[serde(rename = "other.name-96")]
+    pub(crate) some_field96: VecDeque<T21>,
     #[serde(rename = "other.name-97")]
-    pub(crate) some_field97: VecDeque<T21>,
-    #[serde(rename = "other.name-98")]
-    pub(crate) some_field98: VecDeque<u16>,
+    pub(crate) some_field97: VecDeque<u16>,
 }
 
 impl Draw for T26 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field93: Draw::draw(from), some_field94: Draw::draw(from), some_field95: Draw::draw(from), some_field96: Draw::draw(from), some_field97: Draw::draw(from), some_field98: Draw::draw(from) }
+        Self { some_field92: Draw::draw(from), some_field93: Draw::draw(from), some_field94: Draw::draw(from), some_field95: Draw::draw(from), some_field96: Draw::draw(from), some_field97: Draw::draw(from) }
     }
 }
 
@@ -552,14 +557,14 @@ pub(crate) enum T27 {
     Variant0(T12),
     Variant1(T04),
     Variant2 {
-        #[serde(rename = "other.name-99")]
-        some_field99: u32,
-        some_field100: BTreeSet<bool>,
+        #[serde(rename = "other.name-98")]
+        some_field98: u32,
+        some_field99: BTreeSet<bool>,
     },
     Variant3 {
         #[serde(skip_serializing_if = "Option::is_none")]
-        some_field101: Option<HashMap<String, T20>>,
-        some_field102: BTreeSet<T11>,
+        some_field100: Option<HashMap<String, T20>>,
+        some_field101: BTreeSet<T11>,
     },
 }
 
@@ -568,25 +573,25 @@ impl Draw for T27 {
         match from.below(4) {
             0 => Self::Variant0(Draw::draw(from)),
             1 => Self::Variant1(Draw::draw(from)),
-            2 => Self::Variant2 { some_field99: Draw::draw(from), some_field100: Draw::draw(from) },
-            _ => Self::Variant3 { some_field101: Draw::draw(from), some_field102: Draw::draw(from) },
+            2 => Self::Variant2 { some_field98: Draw::draw(from), some_field99: Draw::draw(from) },
+            _ => Self::Variant3 { some_field100: Draw::draw(from), some_field101: Draw::draw(from) },
         }
     }
 }
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub(crate) struct T28 {
-    #[serde(rename = "other.name-104")]
-    pub(crate) some_field104: u32,
+    #[serde(rename = "other.name-103")]
+    pub(crate) some_field103: u32,
     #[serde(flatten)]
-    pub(crate) some_field105: T12,
+    pub(crate) some_field104: T01,
     #[serde(flatten)]
-    pub(crate) some_field106: T03,
+    pub(crate) some_field105: T07,
 }
 
 impl Draw for T28 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field104: Draw::draw(from), some_field105: Draw::draw(from), some_field106: Draw::draw(from) }
+        Self { some_field103: Draw::draw(from), some_field104: Draw::draw(from), some_field105: Draw::draw(from) }
     }
 }
 
@@ -594,7 +599,7 @@ impl Draw for T28 {
 #[serde(tag = "t29-tag", content = "t29-content")]
 pub(crate) enum T29 {
     Variant0 {
-        some_field107: VecDeque<i16>,
+        some_field106: VecDeque<i16>,
     },
     Variant1,
 }
@@ -602,7 +607,7 @@ pub(crate) enum T29 {
 impl Draw for T29 {
     fn draw(from: &mut Source) -> Self {
         match from.below(2) {
-            0 => Self::Variant0 { some_field107: Draw::draw(from) },
+            0 => Self::Variant0 { some_field106: Draw::draw(from) },
             _ => Self::Variant1,
         }
     }
@@ -612,23 +617,22 @@ impl Draw for T29 {
 #[serde(untagged)]
 pub(crate) enum T30 {
     Variant0 {
-        some_field108: i64,
-        #[kube(nullable)]
-        some_field109: Option<u8>,
-        #[serde(rename = "other.name-110")]
-        some_field110: BTreeSet<T22>,
+        some_field107: i64,
+        some_field108: Option<u8>,
+        #[serde(rename = "other.name-109")]
+        some_field109: BTreeSet<T22>,
     },
     Variant1 {
-        some_field111: VecDeque<i64>,
-        some_field112: u32,
+        some_field110: VecDeque<i64>,
+        some_field111: u32,
     },
 }
 
 impl Draw for T30 {
     fn draw(from: &mut Source) -> Self {
         match from.below(2) {
-            0 => Self::Variant0 { some_field108: Draw::draw(from), some_field109: Draw::draw(from), some_field110: Draw::draw(from) },
-            _ => Self::Variant1 { some_field111: Draw::draw(from), some_field112: Draw::draw(from) },
+            0 => Self::Variant0 { some_field107: Draw::draw(from), some_field108: Draw::draw(from), some_field109: Draw::draw(from) },
+            _ => Self::Variant1 { some_field110: Draw::draw(from), some_field111: Draw::draw(from) },
         }
     }
 }
@@ -646,19 +650,20 @@ impl Draw for T31 {
 #[serde(tag = "t32-tag", rename_all = "kebab-case")]
 pub(crate) enum T32 {
     Variant0 {
-        #[serde(rename = "other.name-114")]
-        some_field114: BTreeSet<T00>,
+        #[serde(rename = "other.name-113")]
+        some_field113: BTreeSet<T00>,
         #[kube(nullable)]
-        some_field115: Option<Box<i32>>,
+        some_field114: Option<Box<i32>>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        some_field113: Option<u16>,
+        some_field112: Option<u16>,
     },
     Variant1(T23),
     Variant2 {
-        some_field116: Option<bool>,
-        some_field117: u16,
+        #[kube(nullable)]
+        some_field115: Option<bool>,
+        some_field116: u16,
         #[serde(skip_serializing_if = "Option::is_none")]
-        some_field113: Option<u16>,
+        some_field112: Option<u16>,
     },
     Variant3,
 }
@@ -666,9 +671,9 @@ pub(crate) enum T32 {
 impl Draw for T32 {
     fn draw(from: &mut Source) -> Self {
         match from.below(4) {
-            0 => Self::Variant0 { some_field114: Draw::draw(from), some_field115: Draw::draw(from), some_field113: Draw::draw(from) },
+            0 => Self::Variant0 { some_field113: Draw::draw(from), some_field114: Draw::draw(from), some_field112: Draw::draw(from) },
             1 => Self::Variant1(Draw::draw(from)),
-            2 => Self::Variant2 { some_field116: Draw::draw(from), some_field117: Draw::draw(from), some_field113: Draw::draw(from) },
+            2 => Self::Variant2 { some_field115: Draw::draw(from), some_field116: Draw::draw(from), some_field112: Draw::draw(from) },
             _ => Self::Variant3,
         }
     }
@@ -691,37 +696,37 @@ impl Draw for T33 {
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub(crate) struct T34 {
-    #[serde(rename = "other.name-118")]
-    pub(crate) some_field118: Box<T16>,
+    #[serde(rename = "other.name-117")]
+    pub(crate) some_field117: Box<T16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) some_field119: Option<BTreeSet<String>>,
-    pub(crate) some_field120: i16,
-    pub(crate) some_field121: HashMap<String, f32>,
+    pub(crate) some_field118: Option<BTreeSet<String>>,
+    pub(crate) some_field119: i16,
+    pub(crate) some_field120: HashMap<String, f32>,
 }
 
 impl Draw for T34 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field118: Draw::draw(from), some_field119: Draw::draw(from), some_field120: Draw::draw(from), some_field121: Draw::draw(from) }
+        Self { some_field117: Draw::draw(from), some_field118: Draw::draw(from), some_field119: Draw::draw(from), some_field120: Draw::draw(from) }
     }
 }
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) struct T35 {
-    pub(crate) some_field122: BTreeSet<String>,
-    pub(crate) some_field123: Box<T16>,
-    #[serde(rename = "other.name-124")]
-    pub(crate) some_field124: u16,
-    pub(crate) some_field125: BTreeMap<String, BTreeSet<u8>>,
+    pub(crate) some_field121: BTreeSet<String>,
+    pub(crate) some_field122: Box<T16>,
+    #[serde(rename = "other.name-123")]
+    pub(crate) some_field123: u16,
+    pub(crate) some_field124: BTreeMap<String, BTreeSet<u8>>,
     #[serde(flatten)]
-    pub(crate) some_field126: T29,
+    pub(crate) some_field125: T12,
     #[serde(flatten)]
-    pub(crate) some_field127: T21,
+    pub(crate) some_field126: T32,
 }
 
 impl Draw for T35 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field122: Draw::draw(from), some_field123: Draw::draw(from), some_field124: Draw::draw(from), some_field125: Draw::draw(from), some_field126: Draw::draw(from), some_field127: Draw::draw(from) }
+        Self { some_field121: Draw::draw(from), some_field122: Draw::draw(from), some_field123: Draw::draw(from), some_field124: Draw::draw(from), some_field125: Draw::draw(from), some_field126: Draw::draw(from) }
     }
 }
 
@@ -730,9 +735,9 @@ impl Draw for T35 {
 pub(crate) enum T36 {
     OfT36Variant0(u32),
     OfT36Variant1 {
-        some_field128: T21,
-        some_field129: i64,
-        some_field130: T16,
+        some_field127: T21,
+        some_field128: i64,
+        some_field129: T16,
     },
 }
 
@@ -740,27 +745,26 @@ impl Draw for T36 {
     fn draw(from: &mut Source) -> Self {
         match from.below(2) {
             0 => Self::OfT36Variant0(Draw::draw(from)),
-            _ => Self::OfT36Variant1 { some_field128: Draw::draw(from), some_field129: Draw::draw(from), some_field130: Draw::draw(from) },
+            _ => Self::OfT36Variant1 { some_field127: Draw::draw(from), some_field128: Draw::draw(from), some_field129: Draw::draw(from) },
         }
     }
 }
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub(crate) struct T37 {
-    pub(crate) some_field132: u64,
+    pub(crate) some_field131: u64,
     #[kube(nullable)]
-    pub(crate) some_field133: Option<i16>,
+    pub(crate) some_field132: Option<i16>,
+    pub(crate) some_field133: Option<T11>,
+    #[serde(rename = "other.name-134")]
+    pub(crate) some_field134: VecDeque<u64>,
     #[kube(nullable)]
-    pub(crate) some_field134: Option<T11>,
-    #[serde(rename = "other.name-135")]
-    pub(crate) some_field135: VecDeque<u64>,
-    #[kube(nullable)]
-    pub(crate) some_field136: Option<Box<BTreeSet<u8>>>,
+    pub(crate) some_field135: Option<Box<BTreeSet<u8>>>,
 }
 
 impl Draw for T37 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field132: Draw::draw(from), some_field133: Draw::draw(from), some_field134: Draw::draw(from), some_field135: Draw::draw(from), some_field136: Draw::draw(from) }
+        Self { some_field131: Draw::draw(from), some_field132: Draw::draw(from), some_field133: Draw::draw(from), some_field134: Draw::draw(from), some_field135: Draw::draw(from) }
     }
 }
 
@@ -770,12 +774,13 @@ pub(crate) enum T38 {
     Variant0(T12),
     Variant1 {
         #[serde(skip_serializing_if = "Option::is_none")]
-        some_field137: Option<i32>,
+        some_field136: Option<i32>,
     },
     Variant2,
     Variant3 {
-        some_field138: VecDeque<char>,
-        some_field139: Option<f32>,
+        some_field137: VecDeque<char>,
+        #[kube(nullable)]
+        some_field138: Option<f32>,
     },
 }
 
@@ -783,27 +788,27 @@ impl Draw for T38 {
     fn draw(from: &mut Source) -> Self {
         match from.below(4) {
             0 => Self::Variant0(Draw::draw(from)),
-            1 => Self::Variant1 { some_field137: Draw::draw(from) },
+            1 => Self::Variant1 { some_field136: Draw::draw(from) },
             2 => Self::Variant2,
-            _ => Self::Variant3 { some_field138: Draw::draw(from), some_field139: Draw::draw(from) },
+            _ => Self::Variant3 { some_field137: Draw::draw(from), some_field138: Draw::draw(from) },
         }
     }
 }
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub(crate) struct T39 {
-    #[serde(rename = "other.name-142")]
-    pub(crate) some_field142: HashMap<String, u8>,
-    pub(crate) some_field143: T23,
+    #[serde(rename = "other.name-141")]
+    pub(crate) some_field141: HashMap<String, u8>,
+    pub(crate) some_field142: T23,
+    #[serde(flatten)]
+    pub(crate) some_field143: Option<T01>,
     #[serde(flatten)]
     pub(crate) some_field144: Option<T38>,
-    #[serde(flatten)]
-    pub(crate) some_field145: Option<T21>,
 }
 
 impl Draw for T39 {
     fn draw(from: &mut Source) -> Self {
-        Self { some_field142: Draw::draw(from), some_field143: Draw::draw(from), some_field144: Draw::draw(from), some_field145: Draw::draw(from) }
+        Self { some_field141: Draw::draw(from), some_field142: Draw::draw(from), some_field143: Draw::draw(from), some_field144: Draw::draw(from) }
     }
 }
 
@@ -827,24 +832,25 @@ impl Draw for T40 {
 #[serde(untagged)]
 pub(crate) enum T41 {
     Variant0 {
-        #[serde(rename = "other.name-146")]
-        some_field146: Box<T33>,
+        #[serde(rename = "other.name-145")]
+        some_field145: Box<T33>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        some_field147: Option<T34>,
-        some_field148: String,
+        some_field146: Option<T34>,
+        some_field147: String,
     },
     Variant1 {
-        some_field149: T00,
-        some_field150: VecDeque<Vec<f32>>,
-        some_field151: Option<String>,
+        some_field148: T00,
+        some_field149: VecDeque<Vec<f32>>,
+        #[kube(nullable)]
+        some_field150: Option<String>,
     },
 }
 
 impl Draw for T41 {
     fn draw(from: &mut Source) -> Self {
         match from.below(2) {
-            0 => Self::Variant0 { some_field146: Draw::draw(from), some_field147: Draw::draw(from), some_field148: Draw::draw(from) },
-            _ => Self::Variant1 { some_field149: Draw::draw(from), some_field150: Draw::draw(from), some_field151: Draw::draw(from) },
+            0 => Self::Variant0 { some_field145: Draw::draw(from), some_field146: Draw::draw(from), some_field147: Draw::draw(from) },
+            _ => Self::Variant1 { some_field148: Draw::draw(from), some_field149: Draw::draw(from), some_field150: Draw::draw(from) },
         }
     }
 }

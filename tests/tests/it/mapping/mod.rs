@@ -13,18 +13,23 @@ mod refused;
 mod values;
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kubewright::kind::CustomKind;
 use kubewright_apiserver::DevServer;
 use kubewright_schema::Structural;
 use proptest::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use self::law::{Case, case, unseen};
+use self::law::{Case, case, definition, unseen};
 use self::values::{Draw, Source};
 
 /// How often a kind's values are drawn; enough for each variant and each extreme to be among them.
-const DRAWS: u64 = 120;
+const DRAWS: u64 = 300;
 /// Of these a server gets so many.
 const SENT: usize = 24;
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -44,165 +49,361 @@ use Shown::{Doubtful, Held, NotBuilt, NotCompiled};
 
 /// Each rule of the table in the mapping's specification, and where each of its columns is shown.
 const RULES: &[(u16, &[Shown])] = &[
-    (80, &[Held("Scalar", "text"), NotCompiled("mapping_spec_is_no_object", "spec must be an object")]),
-    (81, &[
-        NotCompiled("mapping_null", "`()` serializes as null, which is always dropped"),
-        NotCompiled("mapping_null", "a unit struct serializes as null"),
-    ]),
+    (
+        80,
+        &[
+            Held("Scalar", "text"),
+            NotCompiled("mapping_spec_is_no_object", "spec must be an object"),
+        ],
+    ),
+    (
+        81,
+        &[
+            NotCompiled("mapping_null", "`()` serializes as null, which is always dropped"),
+            NotCompiled("mapping_null", "a unit struct serializes as null"),
+        ],
+    ),
     (82, &[Held("Compound", "empty"), Doubtful("empty-object")]),
-    (83, &[Held("Compound", "name"), Held("Compound", "alias"), Held("Compound", "transparent")]),
-    (84, &[Held("Compound", "three"), NotCompiled("mapping_tuples", "a structural schema cannot describe a tuple")]),
-    (85, &[
-        Held("Compound", "maybe"),
-        Held("Compound", "leftOut"),
-        NotCompiled("mapping_null", "null and absent are told apart only with `#[kube(nullable)]`"),
-        NotCompiled("mapping_null", "null in a list item is an error"),
-        NotCompiled("mapping_null", "null in a map value is dropped"),
-    ]),
-    (86, &[
-        Held("Compound", "nullable"),
-        Held("Compound", "requiredNullable"),
-        Held("Form", "nullablePhase"),
-        Held("Compound", "nulls"),
-        Held("Compound", "nullValues"),
-    ]),
-    (87, &[Held("Compound", "list"), Held("Compound", "deque"), Held("Compound", "boxedSlice")]),
-    (88, &[
-        Held("Compound", "set"),
-        Held("Compound", "hashSet"),
-        Held("Compound", "letterSet"),
-        NotCompiled("mapping_sets_and_keys", "only scalars (or atomic objects) can form a set"),
-    ]),
-    (89, &[
-        Held("Compound", "map"),
-        Held("Compound", "hashMap"),
-        Held("Compound", "byLetter"),
-        Held("Compound", "byKey"),
-        Held("Compound", "byCow"),
-        Doubtful("unchecked-keys"),
-    ]),
-    (90, &[
-        Held("Compound", "byNumber"),
-        Held("Compound", "byByte"),
-        NotCompiled("mapping_sets_and_keys", "integer map keys cannot be validated by the server"),
-    ]),
-    (91, &[
-        Held("Form", "phase"),
-        Held("Form", "single"),
-        Held("Form", "openPhase"),
-        NotCompiled("mapping_variants", "another variant is written `A` too"),
-        NotCompiled("mapping_variants", "unknown values never reach you"),
-    ]),
+    (
+        83,
+        &[
+            Held("Compound", "name"),
+            Held("Compound", "alias"),
+            Held("Compound", "transparent"),
+        ],
+    ),
+    (
+        84,
+        &[
+            Held("Compound", "three"),
+            NotCompiled("mapping_tuples", "a structural schema cannot describe a tuple"),
+        ],
+    ),
+    (
+        85,
+        &[
+            Held("Compound", "maybe"),
+            Held("Compound", "leftOut"),
+            NotCompiled(
+                "mapping_null",
+                "null and absent are told apart only with `#[kube(nullable)]`",
+            ),
+            NotCompiled("mapping_null", "null in a list item is an error"),
+            NotCompiled("mapping_null", "null in a map value is dropped"),
+        ],
+    ),
+    (
+        86,
+        &[
+            Held("Compound", "nullable"),
+            Held("Compound", "requiredNullable"),
+            NotBuilt("a server refuses null for an enum, even where null is among its values"),
+            Held("Compound", "nulls"),
+            Held("Compound", "nullValues"),
+        ],
+    ),
+    (
+        87,
+        &[
+            Held("Compound", "list"),
+            Held("Compound", "deque"),
+            Held("Compound", "boxedSlice"),
+        ],
+    ),
+    (
+        88,
+        &[
+            Held("Compound", "set"),
+            Held("Compound", "hashSet"),
+            Held("Compound", "letterSet"),
+            NotCompiled(
+                "mapping_sets_and_keys",
+                "only scalars (or atomic objects) can form a set",
+            ),
+        ],
+    ),
+    (
+        89,
+        &[
+            Held("Compound", "map"),
+            Held("Compound", "hashMap"),
+            Held("Compound", "byLetter"),
+            Held("Compound", "byKey"),
+            Held("Compound", "byCow"),
+            Doubtful("unchecked-keys"),
+        ],
+    ),
+    (
+        90,
+        &[
+            Held("Compound", "byNumber"),
+            Held("Compound", "byByte"),
+            NotCompiled(
+                "mapping_sets_and_keys",
+                "integer map keys cannot be validated by the server",
+            ),
+        ],
+    ),
+    (
+        91,
+        &[
+            Held("Form", "phase"),
+            Held("Form", "single"),
+            Held("Form", "openPhase"),
+            NotCompiled("mapping_variants", "another variant is written `A` too"),
+            NotCompiled("mapping_variants", "unknown values never reach you"),
+        ],
+    ),
     (92, &[Held("Form", "external"), Held("Form", "one")]),
-    (93, &[NotCompiled("mapping_variants", "unit variants serialize as strings, data variants as objects")]),
-    (94, &[
-        Held("Form", "internal"),
-        NotBuilt("field `size` has type integer in variant `A` and type string in `B`; rename one"),
-        NotCompiled("mapping_variants", "the server keeps the fields of other variants beside the tag"),
-    ]),
-    (95, &[
-        Held("Form", "adjacent"),
-        Held("Form", "amount"),
-        Held("Form", "names"),
-        NotBuilt("`c` must be an object in every variant"),
-    ]),
-    (96, &[
-        Held("Form", "untagged"),
-        Held("Form", "port"),
-        NotCompiled("mapping_variants", "untagged enums of different JSON types are not structural"),
-        NotBuilt("untagged enums of different JSON types are not structural"),
-    ]),
-    (97, &[
-        Held("Compound", "owner"),
-        Held("Compound", "extra_point"),
-        Held("Form", "lifts"),
-        Held("Form", "maybeLifts"),
-        NotCompiled("mapping_flatten", "is a field of `Common` too, which is flattened; rename one"),
-        NotBuilt("is declared twice, once by a flattened field; rename one"),
-    ]),
-    (98, &[Held("Open", "kept"), NotBuilt("a flattened map, which turns off pruning of the whole object")]),
+    (
+        93,
+        &[NotCompiled(
+            "mapping_variants",
+            "unit variants serialize as strings, data variants as objects",
+        )],
+    ),
+    (
+        94,
+        &[
+            Held("Form", "internal"),
+            NotBuilt("field `size` has type integer in variant `A` and type string in `B`; rename one"),
+            NotCompiled(
+                "mapping_variants",
+                "the server keeps the fields of other variants beside the tag",
+            ),
+        ],
+    ),
+    (
+        95,
+        &[
+            Held("Form", "adjacent"),
+            Held("Form", "amount"),
+            Held("Form", "names"),
+            NotBuilt("`c` must be an object in every variant"),
+        ],
+    ),
+    (
+        96,
+        &[
+            Held("Form", "untagged"),
+            Held("Form", "port"),
+            NotCompiled(
+                "mapping_variants",
+                "untagged enums of different JSON types are not structural",
+            ),
+            NotBuilt("untagged enums of different JSON types are not structural"),
+        ],
+    ),
+    (
+        97,
+        &[
+            Held("Compound", "owner"),
+            Held("Compound", "extra_point"),
+            Held("Form", "lifts"),
+            Held("Form", "maybeLifts"),
+            NotCompiled(
+                "mapping_flatten",
+                "is a field of `Common` too, which is flattened; rename one",
+            ),
+            NotBuilt("is declared twice, once by a flattened field; rename one"),
+        ],
+    ),
+    (
+        98,
+        &[
+            Held("Open", "kept"),
+            NotBuilt("a flattened map, which turns off pruning of the whole object"),
+        ],
+    ),
     (99, &[Held("Compound", "closed"), Doubtful("closed-object")]),
-    (100, &[
-        Held("Compound", "defaulted"),
-        Held("Compound", "toldHundred"),
-        Held("Compound", "container"),
-        Held("Form", "defaultPhase"),
-    ]),
-    (101, &[
-        Held("Compound", "renamed"),
-        NotCompiled("mapping_names", "the stored name must be the read name"),
-    ]),
+    (
+        100,
+        &[
+            Held("Compound", "defaulted"),
+            Held("Compound", "toldHundred"),
+            Held("Compound", "container"),
+            Held("Form", "defaultPhase"),
+        ],
+    ),
+    (
+        101,
+        &[
+            Held("Compound", "renamed"),
+            NotCompiled("mapping_names", "the stored name must be the read name"),
+        ],
+    ),
     (102, &[Held("Compound", "skips"), Doubtful("lost-on-write")]),
     (103, &[Held("Compound", "renamed"), Doubtful("pruned-alias")]),
-    (104, &[
-        Held("Compound", "asText"),
-        Held("Compound", "asTextToo"),
-        Held("Compound", "version"),
-        NotCompiled("mapping_names", "is unknown because serde(with) changes its form"),
-    ]),
-    (105, &[Held("Compound", "any"), Held("Compound", "anything"), Held("Compound", "anyMap")]),
-    (106, &[
-        Held("Compound", "tree"),
-        Held("Compound", "chain"),
-        NotCompiled("mapping_recursion", "contains itself here; structural schemas have no references"),
-        NotBuilt("contains itself through `branches[].tree`"),
-    ]),
-    (107, &[
-        Held("Scalar", "tiny"),
-        Held("Scalar", "small"),
-        Held("Scalar", "medium"),
-        Held("Scalar", "large"),
-        Held("Scalar", "pointerSized"),
-        Held("Scalar", "strict"),
-        NotCompiled("mapping_unrepresentable", "the integer is larger than 64 bits: use a string"),
-    ]),
-    (108, &[Held("Scalar", "byte"), Held("Scalar", "port"), Held("Scalar", "word")]),
-    (109, &[
-        Held("Scalar", "wide"),
-        Held("Scalar", "length"),
-        Held("Scalar", "notZero"),
-        Held("Scalar", "notZeroWide"),
-        Held("Scalar", "notZeroSigned"),
-        Doubtful("wide-integer"),
-    ]),
-    (110, &[Held("Scalar", "single"), Held("Scalar", "double"), Doubtful("float")]),
-    (111, &[
-        Held("Scalar", "flag"),
-        Held("Scalar", "text"),
-        Held("Scalar", "borrowed"),
-        Held("Scalar", "path"),
-        Doubtful("os-path"),
-    ]),
+    (
+        104,
+        &[
+            Held("Compound", "asText"),
+            Held("Compound", "asTextToo"),
+            Held("Compound", "version"),
+            NotCompiled("mapping_names", "is unknown because serde(with) changes its form"),
+        ],
+    ),
+    (
+        105,
+        &[
+            Held("Compound", "any"),
+            Held("Compound", "anything"),
+            Held("Compound", "anyMap"),
+        ],
+    ),
+    (
+        106,
+        &[
+            Held("Compound", "tree"),
+            Held("Compound", "chain"),
+            NotCompiled(
+                "mapping_recursion",
+                "contains itself here; structural schemas have no references",
+            ),
+            NotBuilt("contains itself through `branches[].tree`"),
+        ],
+    ),
+    (
+        107,
+        &[
+            Held("Scalar", "tiny"),
+            Held("Scalar", "small"),
+            Held("Scalar", "medium"),
+            Held("Scalar", "large"),
+            Held("Scalar", "pointerSized"),
+            Held("Scalar", "strict"),
+            NotCompiled(
+                "mapping_unrepresentable",
+                "the integer is larger than 64 bits: use a string",
+            ),
+        ],
+    ),
+    (
+        108,
+        &[
+            Held("Scalar", "byte"),
+            Held("Scalar", "port"),
+            Held("Scalar", "word"),
+        ],
+    ),
+    (
+        109,
+        &[
+            Held("Scalar", "wide"),
+            Held("Scalar", "length"),
+            Held("Scalar", "notZero"),
+            Held("Scalar", "notZeroWide"),
+            Held("Scalar", "notZeroSigned"),
+            Doubtful("wide-integer"),
+        ],
+    ),
+    (
+        110,
+        &[
+            Held("Scalar", "single"),
+            Held("Scalar", "double"),
+            Doubtful("float"),
+        ],
+    ),
+    (
+        111,
+        &[
+            Held("Scalar", "flag"),
+            Held("Scalar", "text"),
+            Held("Scalar", "borrowed"),
+            Held("Scalar", "path"),
+            Doubtful("os-path"),
+        ],
+    ),
     (112, &[Held("Scalar", "letter")]),
-    (113, &[Held("Compound", "boxed"), Held("Compound", "shared"), Held("Compound", "maybeBoxed")]),
-    (114, &[Held("Compound", "bytes"), Held("Known", "secret"), Doubtful("byte-list")]),
-    (115, &[
-        NotCompiled("mapping_unrepresentable", "serde writes std's `Duration` as an object of two numbers"),
-        NotCompiled("mapping_unrepresentable", "serde writes std's `SystemTime` as an object of two numbers"),
-        NotBuilt("a `std::time::Duration` is written as {secs, nanos}"),
-    ]),
-    (116, &[Held("Known", "time"), Held("Known", "micro"), Held("Known", "timeout"), Held("Known", "stamp")]),
+    (
+        113,
+        &[
+            Held("Compound", "boxed"),
+            Held("Compound", "shared"),
+            Held("Compound", "maybeBoxed"),
+        ],
+    ),
+    (
+        114,
+        &[
+            Held("Compound", "bytes"),
+            Held("Known", "secret"),
+            Doubtful("byte-list"),
+        ],
+    ),
+    (
+        115,
+        &[
+            NotCompiled(
+                "mapping_unrepresentable",
+                "serde writes std's `Duration` as an object of two numbers",
+            ),
+            NotCompiled(
+                "mapping_unrepresentable",
+                "serde writes std's `SystemTime` as an object of two numbers",
+            ),
+            NotBuilt("a `std::time::Duration` is written as {secs, nanos}"),
+        ],
+    ),
+    (
+        116,
+        &[
+            Held("Known", "time"),
+            Held("Known", "micro"),
+            Held("Known", "timeout"),
+            Held("Known", "stamp"),
+        ],
+    ),
     (117, &[Held("Known", "quantity"), Held("Known", "limits")]),
     (118, &[Held("Known", "port"), Held("Known", "maybePorts")]),
     (119, &[Held("Known", "raw"), Held("Known", "whole")]),
     (120, &[Held("Known", "any"), Held("Known", "fields")]),
-    (121, &[Held("Known", "template"), NotBuilt("everything but name and namespace of the metadata is pruned")]),
-    (122, &[Held("Known", "pod"), Held("Known", "fullPod"), Held("Known", "containers")]),
-    (123, &[
-        Held("Known", "selector"),
-        Held("Known", "local"),
-        Held("Known", "key"),
-        Held("Known", "object"),
-        Held("Known", "resources"),
-    ]),
+    (
+        121,
+        &[
+            Held("Known", "template"),
+            NotBuilt("everything but name and namespace of the metadata is pruned"),
+        ],
+    ),
+    (
+        122,
+        &[
+            Held("Known", "pod"),
+            Held("Known", "fullPod"),
+            Held("Known", "containers"),
+        ],
+    ),
+    (
+        123,
+        &[
+            Held("Known", "selector"),
+            Held("Known", "local"),
+            Held("Known", "key"),
+            Held("Known", "object"),
+            Held("Known", "resources"),
+        ],
+    ),
     (124, &[Held("Known", "conditions")]),
     (125, &[Held("Compound", "pair")]),
-    (126, &[
-        Held("Compound", "skips"),
-        NotCompiled("mapping_unrepresentable", "a `PhantomData` cannot be represented in JSON"),
-        NotCompiled("mapping_unrepresentable", "a function cannot be represented in JSON"),
-        NotCompiled("mapping_unrepresentable", "a pointer cannot be represented in JSON"),
-    ]),
+    (
+        126,
+        &[
+            Held("Compound", "skips"),
+            NotCompiled(
+                "mapping_unrepresentable",
+                "a `PhantomData` cannot be represented in JSON",
+            ),
+            NotCompiled(
+                "mapping_unrepresentable",
+                "a function cannot be represented in JSON",
+            ),
+            NotCompiled(
+                "mapping_unrepresentable",
+                "a pointer cannot be represented in JSON",
+            ),
+        ],
+    ),
 ];
 
 /// Objects with these values, under names of their own.
@@ -225,13 +426,20 @@ fn drawn<S: Draw>() -> impl Iterator<Item = S> {
 
 /// All kinds, with their values.
 fn cases() -> Vec<Case> {
+    fn of<S, K>(kind: &'static str, make: fn(&str, S) -> K) -> Case
+    where
+        S: Draw,
+        K: CustomKind + Serialize + DeserializeOwned + PartialEq + Send + Sync + 'static,
+    {
+        case(kind, definition::<K>(), objects(make, drawn()))
+    }
     vec![
-        case("Scalar", objects(plain::Scalar::new, drawn())),
-        case("Compound", objects(plain::Compound::new, drawn())),
-        case("Open", objects(plain::Open::new, drawn())),
-        case("Form", objects(forms::Form::new, drawn())),
-        case("Known", objects(cluster::Known::new, drawn())),
-        case("Generated", objects(generated::Generated::new, drawn())),
+        of("Scalar", plain::Scalar::new),
+        of("Compound", plain::Compound::new),
+        of("Open", plain::Open::new),
+        of("Form", forms::Form::new),
+        of("Known", cluster::Known::new),
+        of("Generated", generated::Generated::new),
     ]
 }
 
@@ -274,7 +482,8 @@ fn each_rule_is_shown() {
 #[test]
 fn values_show_all_that_a_type_can_hold() {
     let mut found = Vec::new();
-    for case in cases() {
+    // Of types at random some part is seldom there.
+    for case in cases().into_iter().filter(|case| case.kind != "Generated") {
         let mut spec = case.spec();
         if case.kind == "Known" {
             // What a type of Kubernetes holds is not the mapping's matter.
@@ -299,9 +508,16 @@ fn the_law_holds_without_a_server() {
             .map(ToString::to_string)
             .collect();
         assert!(errors.is_empty(), "{}: {errors:#?}", case.kind);
-        case.hold();
+        case.hold(&case.structural());
     }
 }
+
+/// Of the types at random; their schema is large.
+static RANDOM: LazyLock<(CustomResourceDefinition, Structural)> = LazyLock::new(|| {
+    let crd = definition::<generated::Generated>();
+    let schema = case::<generated::Generated>("Generated", crd.clone(), Vec::new()).structural();
+    (crd, schema)
+});
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
@@ -310,7 +526,8 @@ proptest! {
     #[test]
     fn the_law_holds_for_types_at_random(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
         let spec = generated::GeneratedSpec::draw(&mut Source::given(bytes));
-        case("Generated", vec![generated::Generated::new("v", spec)]).hold();
+        let object = generated::Generated::new("v", spec);
+        case("Generated", RANDOM.0.clone(), vec![object]).hold(&RANDOM.1);
     }
 }
 
@@ -333,7 +550,11 @@ pub(crate) async fn suite(client: &kube::Client) {
                 Ok(stored) => case.problems(at, &stored),
                 Err(error) => vec![error],
             };
-            found.extend(problems.into_iter().map(|problem| format!("{}: {problem}", case.kind)));
+            found.extend(
+                problems
+                    .into_iter()
+                    .map(|problem| format!("{}: {problem}", case.kind)),
+            );
         }
     }
     found.sort();
@@ -354,12 +575,17 @@ fn get(uri: &str) -> http::Request<Vec<u8>> {
 
 fn path(case: &Case) -> String {
     let spec = &case.crd.spec;
-    format!("/apis/{}/{}/{}", spec.group, spec.versions[0].name, spec.names.plural)
+    format!(
+        "/apis/{}/{}/{}",
+        spec.group, spec.versions[0].name, spec.names.plural
+    )
 }
 
 /// Makes the kind, and waits until it is served. What is stored is what was sent (SCH-132).
 async fn install(client: &kube::Client, case: &Case) {
-    let sent = serde_json::to_value(&case.crd).unwrap();
+    let mut sent = serde_json::to_value(&case.crd).unwrap();
+    // Limits are floating-point numbers in Rust, and whole ones on the server.
+    kubewright_schema::normalize_numbers(&mut sent);
     let uri = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let stored: Value = client
         .request(post(uri, &sent))
@@ -392,21 +618,22 @@ async fn keep(client: &kube::Client, case: &Case, at: usize) -> Result<Value, St
     }
     let name = case.sent[at]["metadata"]["name"].as_str().unwrap();
     let uri = format!("{}/{name}", path(case));
-    client
-        .request(get(&uri))
-        .await
-        .map_err(|error| error.to_string())
+    client.request(get(&uri)).await.map_err(|error| error.to_string())
 }
 
 /// SCH-100: what a server fills in is what serde would.
 #[test]
 fn defaults_of_the_schema_are_those_of_the_type() {
-    let case = case("Form", objects(forms::Form::new, drawn().take(1)));
-    let schema = Structural::from_json(&case.schema()).unwrap();
+    let form = objects(forms::Form::new, drawn().take(1));
+    let case = case("Form", definition::<forms::Form>(), form);
+    let schema = case.structural();
     let mut object = case.sent[0].clone();
     object["spec"].as_object_mut().unwrap().remove("defaultPhase");
     let read: forms::Form = serde_json::from_value(object.clone()).unwrap();
-    assert_eq!(kubewright_schema::prepare(&mut object, &schema), Vec::<String>::new());
+    assert_eq!(
+        kubewright_schema::prepare(&mut object, &schema),
+        Vec::<String>::new()
+    );
     assert_eq!(
         serde_json::to_value(&read).unwrap()["spec"]["defaultPhase"],
         object["spec"]["defaultPhase"]

@@ -111,6 +111,8 @@ mapped! {
     struct Defaulted {
         a: i32,
         b: Vec<String>,
+        /// `None` is not the default, so that null has to be kept.
+        #[kube(nullable)]
         c: Option<bool>,
     }
 

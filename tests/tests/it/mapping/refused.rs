@@ -15,6 +15,7 @@ pub(crate) fn problems() -> Vec<String> {
         error.problems.iter().map(ToString::to_string).collect()
     }
     [
+        of::<NullableEnum>(),
         of::<Conflict>(),
         of::<Contents>(),
         of::<Mixed>(),
@@ -26,6 +27,19 @@ pub(crate) fn problems() -> Vec<String> {
         of::<Template>(),
     ]
     .concat()
+}
+
+#[derive(KubeSchema, Serialize, Deserialize)]
+enum Phase {
+    A,
+    B,
+}
+
+/// SCH-31, 86.
+#[derive(KubeSchema, Serialize, Deserialize)]
+struct NullableEnum {
+    #[kube(nullable)]
+    phase: Option<Phase>,
 }
 
 /// SCH-94.
@@ -153,6 +167,7 @@ struct Doubts {
     closed: Closed,
     /// SCH-102.
     #[serde(skip_serializing)]
+    #[allow(dead_code, reason = "it is read alone")]
     lost: Option<String>,
     /// SCH-103.
     #[serde(alias = "old")]
@@ -177,7 +192,5 @@ struct Closed {
 }
 
 #[derive(KubeSchema, Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    A,
-    B,
-}
+#[kube(pattern = "^[a-z]+$")]
+struct Key(String);

@@ -147,7 +147,8 @@ impl Draw for char {
 impl Draw for String {
     fn draw(from: &mut Source) -> Self {
         let long = "long ".repeat(60);
-        from.one_of(&["", "a", "null", "ß𝕏\n\"\\\u{1}", "2020-01-01", "1", &long]).to_owned()
+        from.one_of(&["", "a", "null", "ß𝕏\n\"\\\u{1}", "2020-01-01", "1", &long])
+            .to_owned()
     }
 }
 
