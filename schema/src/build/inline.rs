@@ -134,7 +134,8 @@ impl<'a> Inliner<'a> {
         let mut node = if flag("preserve") {
             self.preserved(schema, place, settings)
         } else {
-            self.plain(schema, place, settings, flag("exact"))
+            // A newtype's own form may be that of a type which knows nothing of servers.
+            self.plain(schema, place, settings, flag("exact") && !flag("foreign"))
         };
         if let Some(asked) = mark.and_then(|mark| mark.get("column")) {
             let column = columns::column(asked, &node.map, &mut self.problems);

@@ -70,6 +70,9 @@ const RULES: &[(u16, &[Shown])] = &[
             Held("Compound", "name"),
             Held("Compound", "alias"),
             Held("Compound", "transparent"),
+            Held("Compound", "names"),
+            Held("Compound", "wrappedMaybe"),
+            Held("Scalar", "wrapped"),
         ],
     ),
     (

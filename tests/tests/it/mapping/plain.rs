@@ -14,6 +14,29 @@ use serde_json::{Map, Value};
 use super::values::{Draw, Source, mapped};
 
 mapped! {
+    /// SCH-83, 108: of a type that is not derived.
+    struct Word(u32);
+
+    #[kube(minimum = 1)]
+    struct Share(f64 => share);
+
+    struct Names(BTreeSet<String>);
+
+    struct Flags([bool; 2]);
+
+    struct Any(Value);
+
+    struct Texts(BTreeMap<String, i32>);
+
+    struct Maybe(Option<String>);
+}
+
+/// From 1 on.
+fn share(from: &mut Source) -> f64 {
+    from.one_of(&[1.0, 1.5, 1.0e21])
+}
+
+mapped! {
     /// Of whatever is no object or list.
     #[derive(CustomResource)]
     #[kube(group = "mapping.kubewright.dev", version = "v1", kind = "Scalar")]
@@ -44,6 +67,9 @@ mapped! {
         strict: i8,
         #[kube(strict_ints)]
         strict_byte: Option<u8>,
+        wrapped: Word,
+        maybe_wrapped: Option<Word>,
+        share: Share,
         /// SCH-110.
         single: f32,
         double: f64,
@@ -327,6 +353,12 @@ mapped! {
         alias: Alias,
         transparent: Transparent,
         point: Point,
+        names: Names,
+        flags: Flags,
+        any_wrapped: Any,
+        texts: Texts,
+        wrapped_maybe: Maybe,
+        wrapped_list: Vec<Word>,
         /// SCH-84.
         three: [i32; 3],
         /// SCH-85.
