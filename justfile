@@ -27,6 +27,10 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
 
+# Fuzz the schema crate, some seconds for each target; needs a C++ compiler.
+fuzz seconds="15" *targets:
+    fuzz/run {{seconds}} {{targets}}
+
 # Licences, advisories, duplicates, sources.
 deny:
     cargo deny check

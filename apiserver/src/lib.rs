@@ -76,12 +76,17 @@
 //!   their references where it notices the cycle, and waits for ever where all of them are already being deleted.
 //! - A CRD of a built-in kind's group and plural does not get its names; upstream lets it shadow the kind.
 //! - Objects and patches nest at most 120 levels deep, YAML 64.
+//! - A repeated key in what is applied is named by its field; upstream names the line.
+//! - Who owns fields at a version that a CRD does not serve any more is dropped at the next write. Where the CRD does not
+//!   even have the version, upstream forgets all owners of the object, and answers an apply with 500.
+//! - The scale of a custom resource can be applied; upstream answers 500.
+//! - The answer to the write that removes the last finalizer of a deleting object shows the version of the removal.
 //! - A connection whose client takes nothing for a minute is closed.
 //! - After [`DevServer::stop`] new requests are cut rather than answered with 503.
 //! - TLS is 1.2 or newer, with rustls' suites.
 //!
 //! Not there yet, and refused where a client could be misled:
-//! - Server-side apply and strategic merge patches: 415. `metadata.managedFields` is dropped and never served.
+//! - Strategic merge patches: 415.
 //! - Protobuf and CBOR: a body is 415, an `Accept` that names nothing else 406.
 //! - A CRD whose conversion is a webhook is served at its storage version alone. Conversion `None` works.
 //! - Subresources other than `status`, `scale` and `namespaces/finalize`, such as `eviction`, `binding`, `log`, `exec`
@@ -90,14 +95,15 @@
 //!   `apiextensions.k8s.io`: 404. So RBAC, admission, storage, networking and policy kinds cannot be stored.
 //!
 //! Not there yet, and passed over:
-//! - Rules in CEL are part of a schema and are neither compiled nor evaluated; writing a CRD that has any is answered
-//!   with a `Warning`.
 //! - Nobody is refused anything: there is no authorization, and `Impersonate-*` headers are not read. Bad credentials
 //!   are refused over sockets.
 //! - No admission but that of the namespaces' lifecycle: no webhooks or policies, no ServiceAccount of Pods, quota or
 //!   limit ranges. A namespace gets neither a `default` ServiceAccount nor `kube-root-ca.crt`.
 //! - Built-in kinds get no defaults but those of Namespaces and Secrets, Services no addresses, Jobs no selector; of
 //!   their rules those on metadata, selectors of workloads, immutable ConfigMaps and Secrets are checked.
+//! - Owners are noted for the fields that a client sends, so the defaults of built-in kinds have none. Times that Go's
+//!   types always write (`lastTransitionTime`) belong to who first sends them. What the server writes for itself, such as
+//!   conditions of CRDs, has no owner until somebody applies to the object.
 //! - Pods are deleted at once: grace periods have no effect. Nothing schedules or runs them.
 //! - Answers are not compressed; requests in flight are not limited; watches do not speak WebSocket; there is one
 //!   deadline of 60 seconds, watches apart, and no shorter one for writes. There are no metrics and no audit log.

@@ -129,7 +129,7 @@ pub type SchemaFn = fn() -> Result<Built, BuildError>;
 
 /// That `T`'s own schema, as a definition takes it, is its kind's.
 pub const fn schema_of<T: JsonSchema>() -> Option<SchemaFn> {
-    Some(kubewright_schema::build::build::<T>)
+    Some(kubewright_schema::build::build_root::<T>)
 }
 
 /// An object taken apart: metadata, spec, status.

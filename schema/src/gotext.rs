@@ -59,7 +59,7 @@ fn json_float(value: f64) -> String {
     }
 }
 
-fn scientific_outside(value: f64, low: f64, high: f64) -> String {
+pub(crate) fn scientific_outside(value: f64, low: f64, high: f64) -> String {
     let abs = value.abs();
     if abs != 0.0 && (abs < low || abs >= high) {
         let text = format!("{value:e}");

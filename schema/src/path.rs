@@ -8,6 +8,8 @@ pub(crate) enum Path<'a> {
     Root,
     Key(&'a Path<'a>, &'a str),
     Index(&'a Path<'a>, usize),
+    /// A key after a dot, though nothing may stand before it, as upstream writes keys of maps in messages.
+    Dotted(&'a Path<'a>, &'a str),
     /// A key in brackets, as upstream's `field.Path` writes map keys in some places.
     Bracket(&'a Path<'a>, &'a str),
 }
@@ -32,6 +34,11 @@ impl Path<'_> {
                 if !out.is_empty() {
                     out.push('.');
                 }
+                out.push_str(key);
+            }
+            Self::Dotted(parent, key) => {
+                parent.write(out);
+                out.push('.');
                 out.push_str(key);
             }
             Self::Index(parent, index) => {

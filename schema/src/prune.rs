@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::depth;
 use crate::meta;
 use crate::path::Path;
 use crate::structural::{Additional, Node, Structural};
@@ -20,6 +21,9 @@ const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 /// that a message may say `"integer"` where upstream says `"number"`.
 ///
 /// Returns the paths of unknown fields, sorted, for the warnings `unknown field "spec.zz"` and for strict decoding.
+///
+/// An object that nests deeper than [`DEPTH_LIMIT`](crate::DEPTH_LIMIT) is left as it is; [`validate`](crate::validate)
+/// refuses it.
 ///
 /// ```
 /// use kubewright_schema::{Structural, prepare};
@@ -37,8 +41,11 @@ const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 /// assert_eq!(object, json!({"spec": {"a": "x"}}));
 /// ```
 pub fn prepare(object: &mut Value, schema: &Structural) -> Vec<String> {
+    if depth::exceeds(object) {
+        return Vec::new();
+    }
     let Value::Object(map) = object else {
-        normalize_numbers(object);
+        normalize_below(object);
         drop_nulls(object, schema);
         default(object, schema);
         return Vec::new();
@@ -80,7 +87,7 @@ fn prepare_object(
             continue;
         }
         if resource == Resource::Yes && META_FIELDS.contains(&key.as_str()) {
-            normalize_numbers(value);
+            normalize_below(value);
             if let Some(known) = known {
                 drop_nulls_below(value, known);
                 default_below(value, known);
@@ -90,7 +97,7 @@ fn prepare_object(
         }
         match (known, &node.additional) {
             (Some(known), _) => prepare_value(value, Some(known), &here, pruner),
-            (None, Additional::Undeclared) if preserve => normalize_numbers(value),
+            (None, Additional::Undeclared) if preserve => normalize_below(value),
             (None, Additional::Undeclared) => {
                 pruner.unknown.push(here.render());
                 gone = true;
@@ -165,7 +172,7 @@ fn prepare_value(value: &mut Value, node: Option<&Node>, path: &Path<'_>, pruner
                 }
             }
         }
-        Value::Number(_) => normalize_numbers(value),
+        Value::Number(_) => normalize_below(value),
         _ => {}
     }
 }
@@ -173,7 +180,7 @@ fn prepare_value(value: &mut Value, node: Option<&Node>, path: &Path<'_>, pruner
 /// Like [`keep_below`], with all other steps.
 fn prepare_kept(value: &mut Value, node: Option<&Node>, path: &Path<'_>, pruner: &mut Pruner) {
     let Some(node) = node else {
-        normalize_numbers(value);
+        normalize_below(value);
         return;
     };
     match value {
@@ -186,12 +193,18 @@ fn prepare_kept(value: &mut Value, node: Option<&Node>, path: &Path<'_>, pruner:
                 prepare_kept(item, node.items.as_deref(), &Path::Index(path, index), pruner);
             }
         }
-        _ => normalize_numbers(value),
+        _ => normalize_below(value),
     }
 }
 
 /// Writes numbers as a server stores them: `1.0` and `1e3` become 1 and 1000 (SCH-26).
 pub fn normalize_numbers(value: &mut Value) {
+    if !depth::exceeds(value) {
+        normalize_below(value);
+    }
+}
+
+fn normalize_below(value: &mut Value) {
     match value {
         Value::Number(number) => {
             if number.as_i64().is_none()
@@ -207,8 +220,8 @@ pub fn normalize_numbers(value: &mut Value) {
                 *value = number.as_f64().map_or(Value::Null, Value::from);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(normalize_numbers),
-        Value::Object(map) => map.values_mut().for_each(normalize_numbers),
+        Value::Array(items) => items.iter_mut().for_each(normalize_below),
+        Value::Object(map) => map.values_mut().for_each(normalize_below),
         _ => {}
     }
 }
@@ -299,6 +312,13 @@ fn replace_null(value: &mut Value, node: &Node) {
 ///
 /// `apiVersion`, `kind` and `metadata` of the object itself need no declaration.
 pub fn prune(object: &mut Value, schema: &Structural) -> Vec<String> {
+    if depth::exceeds(object) {
+        return Vec::new();
+    }
+    prune_known_depth(object, schema)
+}
+
+fn prune_known_depth(object: &mut Value, schema: &Structural) -> Vec<String> {
     let mut pruner = Pruner {
         unknown: Vec::new(),
         metadata: Metadata::Prune,

@@ -6,10 +6,11 @@
 mod properties;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
+use crate::cel::RuleNode;
 use crate::error::{FieldError, join};
 use crate::format::Format;
 use crate::regexp::Pattern;
@@ -20,6 +21,8 @@ pub(crate) use self::properties::{Properties, hash, mix};
 #[derive(Clone)]
 pub struct Structural {
     pub(crate) root: Arc<Node>,
+    /// Compiled when the first object is validated.
+    programs: Arc<OnceLock<Option<RuleNode>>>,
 }
 
 impl Structural {
@@ -27,8 +30,11 @@ impl Structural {
     ///
     /// # Errors
     /// Everything for which an API server refuses the schema in a CRD, with the server's texts and paths that begin
-    /// with `openAPIV3Schema`. Rules in CEL are carried, not compiled.
+    /// with `openAPIV3Schema`. Rules in CEL are compiled and costed too.
     pub fn from_json(schema: &Value) -> Result<Self, Vec<FieldError>> {
+        if let Some(error) = crate::depth::error(schema, "openAPIV3Schema") {
+            return Err(vec![error]);
+        }
         let mut errors = crate::crd::schema_shape(schema);
         if errors.is_empty() {
             errors = crate::crd::check_schema(schema, "openAPIV3Schema");
@@ -40,18 +46,41 @@ impl Structural {
         }
     }
 
+    /// Reads a schema that was accepted before: [`crd::decode`](crate::crd::decode) has read it and
+    /// [`crd::validate`](crate::crd::validate) found nothing in it. That is not checked again; keywords with values of a
+    /// wrong type count as absent.
+    pub fn from_accepted(schema: &Value) -> Self {
+        Self::decode(schema)
+    }
+
     /// Reads a schema that is known to be structural, or whose mistakes are reported elsewhere; keywords with values
     /// of a wrong type count as absent.
     pub(crate) fn decode(schema: &Value) -> Self {
+        Self::of_node(Node::decode(schema))
+    }
+
+    /// A schema of its own from a node.
+    pub(crate) fn of_node(node: Node) -> Self {
         Self {
-            root: Arc::new(Node::decode(schema)),
+            root: Arc::new(node),
+            programs: Arc::default(),
         }
+    }
+
+    /// The rules of a whole object, ready to run; none if there are none.
+    pub(crate) fn programs(&self) -> Option<&RuleNode> {
+        if !self.root.rules_below {
+            return None;
+        }
+        self.programs
+            .get_or_init(|| RuleNode::of_resource(&self.root))
+            .as_ref()
     }
 
     /// The rules in CEL (`x-kubernetes-validations`) of this schema, each with the path of its schema node.
     ///
-    /// [`validate`](crate::validate) does not evaluate them; whoever does finds them here. Paths are those of the
-    /// schema: `spec`, `spec.ports[]` for items, `spec.labels[*]` for map values.
+    /// Paths are those of the schema: `spec`, `spec.ports[]` for items, `spec.labels[*]` for map values.
+    /// [`validate`](crate::validate) evaluates the rules.
     pub fn rules(&self) -> Vec<(String, &Rule)> {
         let mut found = Vec::new();
         self.root.collect_rules("", &mut found);
@@ -174,6 +203,8 @@ pub(crate) struct Node {
     pub(crate) embedded_below: bool,
     /// Whether this node or one below is a set or a map in list form.
     pub(crate) lists_below: bool,
+    /// Whether this node or one below has rules.
+    pub(crate) rules_below: bool,
 }
 
 /// Value validation; most nodes have none.
@@ -350,11 +381,13 @@ impl Node {
             defaults_below: false,
             embedded_below: false,
             lists_below: false,
+            rules_below: false,
         };
         node.defaults_below = node.default.is_some() || node.children().any(|child| child.defaults_below);
         node.embedded_below = node.embedded || node.children().any(|child| child.embedded_below);
         node.lists_below =
             node.list_type != ListType::Atomic || node.children().any(|child| child.lists_below);
+        node.rules_below = !node.rules.is_empty() || node.children().any(|child| child.rules_below);
         node
     }
 

@@ -1,6 +1,6 @@
 //! From a CRD to entries of the registry.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use kubewright_schema::Structural;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::status::is_true;
 use crate::registry::builtin;
 use crate::registry::{
     Column, CustomVersion, GroupVersionResource, Origin, Registry, ResourceInfo, ScalePaths, Scope,
-    SelectableField, Subresource,
+    SelectableField, Snapshot, Subresource,
 };
 
 const VERBS: &[&str] = &[
@@ -67,6 +67,11 @@ pub(super) fn wants_webhook(crd: &Value) -> bool {
 /// A CRD with a conversion webhook is served at its storage version alone: other versions would show objects that
 /// nobody converted.
 pub fn resources(crd: &Value) -> Vec<ResourceInfo> {
+    resources_beside(crd, &Snapshot::default())
+}
+
+/// The same, where schemas that are served already are shared: reading one anew would compile its rules anew.
+fn resources_beside(crd: &Value, served: &Snapshot) -> Vec<ResourceInfo> {
     if !is_true(crd, "Established") {
         return Vec::new();
     }
@@ -77,7 +82,7 @@ pub fn resources(crd: &Value) -> Vec<ResourceInfo> {
     versions()
         .filter(|version| version["served"] == true)
         .filter(|version| !wants_webhook(crd) || version["name"] == storage["name"])
-        .filter_map(|version| resource(crd, version, &text(&storage["name"])))
+        .filter_map(|version| resource(crd, version, &text(&storage["name"]), served))
         .collect()
 }
 
@@ -89,7 +94,7 @@ fn storage_version(crd: &Value) -> Option<&Value> {
 /// The resource as it is stored, whether that version is served or not; `None` before the CRD is established.
 pub(super) fn stored_resource(crd: &Value) -> Option<ResourceInfo> {
     let storage = storage_version(crd).filter(|_| is_true(crd, "Established"))?;
-    resource(crd, storage, &text(&storage["name"])).filter(|info| !is_built_in(info))
+    resource(crd, storage, &text(&storage["name"]), &Snapshot::default()).filter(|info| !is_built_in(info))
 }
 
 /// Whether a resource is one of the server's own, in whatever version: they would share their objects.
@@ -99,27 +104,27 @@ fn is_built_in(info: &ResourceInfo) -> bool {
         .any(|own| own.gvr.group == info.gvr.group && own.gvr.resource == info.gvr.resource)
 }
 
-fn resource(crd: &Value, version: &Value, storage_version: &str) -> Option<ResourceInfo> {
+fn resource(crd: &Value, version: &Value, storage_version: &str, served: &Snapshot) -> Option<ResourceInfo> {
     let (spec, names) = (&crd["spec"], &crd["status"]["acceptedNames"]);
     let group = text(&spec["group"]);
     let plural = text(&names["plural"]);
     let kind = text(&names["kind"]);
     let openapi = version["schema"]["openAPIV3Schema"].clone();
-    let schema = match Structural::from_json(&openapi) {
-        Ok(schema) => schema,
-        Err(faults) => {
-            // Validation refuses such a CRD, so only one that came around it gets here.
-            let faults = kubewright_schema::message_of(&faults);
-            tracing::error!(crd = %text(&crd["metadata"]["name"]), %faults, "a CRD version is not served");
-            return None;
-        }
+    if !openapi.is_object() {
+        // Validation refuses such a CRD, so only one that came around it gets here.
+        tracing::error!(crd = %text(&crd["metadata"]["name"]), "a CRD version without a schema is not served");
+        return None;
+    }
+    let gvr = GroupVersionResource::new(group.clone(), text(&version["name"]), plural.clone());
+    let schema = match served.get(&gvr).map(|info| &info.origin) {
+        Some(Origin::Custom(served)) if served.openapi == openapi => served.schema.clone(),
+        _ => Structural::from_accepted(&openapi),
     };
     let scale = scale(&version["subresources"]["scale"]);
     let status = version["subresources"]
         .get("status")
         .is_some_and(|status| !status.is_null());
     let deleting = is_deleting(crd);
-    let gvr = GroupVersionResource::new(group.clone(), text(&version["name"]), plural.clone());
     let mut subresources = Vec::new();
     let subresource = |name: &str, group: &str, version: &str, kind: &str| Subresource {
         name: name.to_owned(),
@@ -159,6 +164,7 @@ fn resource(crd: &Value, version: &Value, storage_version: &str) -> Option<Resou
             schema,
             deprecation_warning: deprecation(version, &group, &kind),
             openapi,
+            merging: OnceLock::new(),
         })),
         kind,
         gvr,
@@ -220,7 +226,7 @@ fn deprecation(version: &Value, group: &str, kind: &str) -> Option<String> {
 /// Brings the registry to what this state of a CRD says. An older state than the registry's changes nothing.
 pub(crate) fn publish(registry: &Registry, crd: &Value) {
     let name = text(&crd["metadata"]["name"]);
-    let mut wanted = resources(crd);
+    let mut wanted = resources_beside(crd, &registry.snapshot());
     wanted.retain(|info| !is_built_in(info));
     let generation = crd["metadata"]["generation"].as_i64().unwrap_or(0);
     // Once true it stays true: a state without it is from before.

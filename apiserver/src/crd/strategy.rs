@@ -1,6 +1,6 @@
 //! What writing a CRD means beyond writing any object.
 
-use kubewright_schema::{FieldError, Structural, crd};
+use kubewright_schema::{FieldError, crd};
 use serde_json::{Value, json};
 
 use super::serving::{self, wants_webhook};
@@ -38,21 +38,6 @@ fn remember_storage_version(object: &mut Value) {
 fn without_metadata(mut faults: Vec<FieldError>) -> Vec<FieldError> {
     faults.retain(|fault| !["metadata.labels", "metadata.annotations"].contains(&fault.field.as_str()));
     faults
-}
-
-/// One warning for each version whose schema carries rules in CEL.
-fn rules_not_evaluated(crd: &Value) -> impl Iterator<Item = String> {
-    let versions = crd["spec"]["versions"].as_array().into_iter().flatten();
-    versions.filter_map(|version| {
-        let schema = Structural::from_json(&version["schema"]["openAPIV3Schema"]).ok()?;
-        let rules = schema.rules().len();
-        (rules > 0).then(|| {
-            format!(
-                "version {}: x-kubernetes-validations are not evaluated by this server yet ({rules} rules)",
-                version["name"]
-            )
-        })
-    })
 }
 
 impl Strategy for Crds {
@@ -94,7 +79,6 @@ impl Strategy for Crds {
             .into_iter()
             .flatten()
             .filter(|v| v["served"] == true);
-        warnings.extend(rules_not_evaluated(object));
         if wants_webhook(object) && served.count() > 1 {
             warnings.push(
                 "conversion webhooks are not called by this server: only the storage version is served"

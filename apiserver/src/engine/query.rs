@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use kubewright_schema::apply::OnConflict;
 use kubewright_schema::{ErrorKind, FieldError};
 use serde_json::Value;
 
@@ -294,6 +295,10 @@ pub struct WriteOptions {
     pub dry_run: DryRun,
     /// What to do with unknown fields.
     pub field_validation: FieldValidation,
+    /// Who writes; empty where the request does not say.
+    pub field_manager: String,
+    /// What an apply does about fields that others own.
+    pub on_conflict: OnConflict,
 }
 
 impl WriteOptions {
@@ -302,9 +307,29 @@ impl WriteOptions {
     /// # Errors
     /// 422 that names the field (API-52, API-53).
     pub fn parse(query: &Query, kind: &'static str) -> Result<Self> {
+        Self::read(query, kind, false)
+    }
+
+    /// Reads and checks the options of a server-side apply.
+    ///
+    /// # Errors
+    /// 422 that names the field (API-42).
+    pub fn parse_apply(query: &Query) -> Result<Self> {
+        Self::read(query, "PatchOptions", true)
+    }
+
+    fn read(query: &Query, kind: &'static str, applies: bool) -> Result<Self> {
         let mut faults = Vec::new();
         let manager = query.text("fieldManager");
-        if manager.chars().count() > 128 {
+        if applies && manager.is_empty() {
+            faults.push(FieldError::new(
+                ErrorKind::Required,
+                "fieldManager",
+                None,
+                "is required for apply patch",
+            ));
+        }
+        if manager.len() > 128 {
             faults.push(FieldError::new(
                 ErrorKind::TooLong,
                 "fieldManager",
@@ -312,15 +337,15 @@ impl WriteOptions {
                 "may not be more than 128 bytes",
             ));
         }
-        if let Some(odd) = manager.chars().find(|c| c.is_control()) {
+        for (at, odd) in manager.char_indices().filter(|(_, c)| !is_printable(*c)) {
             faults.push(FieldError::new(
                 ErrorKind::Invalid,
                 "fieldManager",
                 Value::from(manager),
-                format!("should only contain printable characters, found {odd:?}"),
+                format!("invalid character U+{:04X} (at position {at})", u32::from(odd)),
             ));
         }
-        if kind == "PatchOptions" && query.get("force").is_some() {
+        if !applies && kind == "PatchOptions" && query.get("force").is_some() {
             faults.push(FieldError::new(
                 ErrorKind::Forbidden,
                 "force",
@@ -347,8 +372,19 @@ impl WriteOptions {
         Ok(Self {
             dry_run,
             field_validation,
+            field_manager: manager.to_owned(),
+            on_conflict: match applies && query.flag("force") {
+                true => OnConflict::Take,
+                false => OnConflict::Refuse,
+            },
         })
     }
+}
+
+/// Whether a character may stand in the name of a manager: Go's `unicode.IsPrint`, as far as the standard library
+/// can tell.
+pub(crate) fn is_printable(c: char) -> bool {
+    c == ' ' || !(c.is_control() || c.is_whitespace())
 }
 
 fn parse_dry_run<'a>(values: impl Iterator<Item = &'a str>, faults: &mut Vec<FieldError>) -> DryRun {

@@ -6,9 +6,10 @@
 pub mod builtin;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use kubewright_schema::apply::ObjectType;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -193,6 +194,15 @@ pub struct CustomVersion {
     pub openapi: Value,
     /// Why requests get a warning, where the version is deprecated.
     pub deprecation_warning: Option<String>,
+    /// How objects are merged, compiled from `openapi` on first use.
+    pub merging: OnceLock<ObjectType>,
+}
+
+impl CustomVersion {
+    /// How objects of the version are merged.
+    pub fn object_type(&self) -> &ObjectType {
+        self.merging.get_or_init(|| ObjectType::custom(&self.openapi))
+    }
 }
 
 /// All that is served at one moment.

@@ -22,6 +22,16 @@ impl Call<'_> {
     pub(super) async fn create(&mut self, decoded: Decoded, options: WriteOptions) -> Result<Reply> {
         let Accepted { mut object, warnings } = self.accept(decoded, &options)?;
         self.warnings.extend(warnings);
+        self.track(None, &mut object, Door::Main, &options);
+        self.create_accepted(object, &options).await
+    }
+
+    /// Creates an object that was accepted, with its owners.
+    pub(super) async fn create_accepted(
+        &mut self,
+        mut object: Value,
+        options: &WriteOptions,
+    ) -> Result<Reply> {
         if !meta::text(&object, "resourceVersion").is_empty() {
             return Err(ApiError::bad_request(
                 "resourceVersion should not be set on objects to be created",
@@ -51,7 +61,7 @@ impl Call<'_> {
             let strategy = self.engine.strategy(&self.info);
             strategy.prepare_for_create(&mut stored);
             // Before rules that take time in proportion.
-            self.check_size(&stored)?;
+            self.fit(&mut stored)?;
             self.validate(&self.served(&stored), None, Door::Main)?;
             if attempt == 1 {
                 self.warnings.extend(strategy.warnings(&stored, None));

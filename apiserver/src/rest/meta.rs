@@ -44,12 +44,14 @@ pub(crate) fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
         .filter_map(Value::as_str)
 }
 
-/// Drops nulls and empty fields, and what no client may write.
+/// Drops nulls and empty fields, and what no client may write. An empty list of owners stays: it asks to forget them.
 pub(super) fn tidy(metadata: &mut Map<String, Value>) {
-    for field in ["selfLink", "managedFields"] {
-        metadata.remove(field);
-    }
+    metadata.remove("selfLink");
+    let owners = metadata.remove("managedFields").filter(Value::is_array);
     drop_empty(metadata);
+    if let Some(owners) = owners {
+        metadata.insert("managedFields".into(), owners);
+    }
 }
 
 /// Drops fields that are null or empty: Go leaves them out, so they are no difference.

@@ -9,6 +9,7 @@ mod delete;
 mod list;
 mod meta;
 pub(crate) mod names;
+mod owners;
 mod patch;
 pub(crate) mod path;
 mod pipeline;
@@ -345,6 +346,7 @@ pub(crate) async fn rewrite_internal(
         if value == stored.value {
             return Ok(());
         }
+        call.track_controller(&stored.value, &mut value);
         let outcome = if call.is_finished(&value) {
             storage.delete(&entry.key, value, stored.revision).await
         } else {

@@ -1,19 +1,25 @@
-//! PATCH: JSON patch and merge patch.
-//!
-//! Server-side apply will stand beside them in `patch`, as one more way to make the wanted object from the stored
-//! one: it needs field ownership and the kinds' list types, which are not there yet, and answers 415 until then.
+//! PATCH: JSON patch, merge patch and server-side apply.
 
 use bytes::Bytes;
+use http::StatusCode;
 use json_patch::jsonptr::Pointer;
 use json_patch::{AddOperation, PatchErrorKind, PatchOperation};
 use serde_json::Value;
 
-use super::{Call, Reply};
+use super::pipeline::Door;
+use super::{Call, Reply, meta};
 use crate::engine::decode::{self, DEPTH_LIMIT, Decoded};
-use crate::engine::query::WriteOptions;
+use crate::engine::path::Verb;
+use crate::engine::query::{FieldValidation, WriteOptions};
+use crate::registry::Origin;
 use crate::status::{ApiError, Result};
 
-const ACCEPTED: [&str; 2] = ["application/json-patch+json", "application/merge-patch+json"];
+const APPLY: &str = "application/apply-patch+yaml";
+const ACCEPTED: [&str; 3] = [
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    APPLY,
+];
 const OPERATIONS_LIMIT: usize = 10_000;
 /// Bytes by which the `copy` operations of one patch may grow an object.
 const COPY_LIMIT: usize = 3 * 1024 * 1024;
@@ -25,6 +31,9 @@ enum Patch {
 
 impl Call<'_> {
     pub(super) async fn patch(&mut self, body: &Bytes) -> Result<Reply> {
+        if self.applies() {
+            return self.apply(body).await;
+        }
         let patch = self.read_patch(body)?;
         let options = WriteOptions::parse(&self.query, "PatchOptions")?;
         let door = self.door();
@@ -32,14 +41,123 @@ impl Call<'_> {
             let decoded = patch.apply(old)?;
             let accepted = call.accept(decoded, &options)?;
             call.warnings.extend(accepted.warnings);
-            Ok(accepted.object)
+            let mut wanted = accepted.object;
+            call.track(Some(old), &mut wanted, door, &options);
+            Ok(wanted)
         })
         .await
+    }
+
+    /// Whether the request is a server-side apply.
+    pub(super) fn applies(&self) -> bool {
+        self.verb == Verb::Patch && decode::content_type(&self.headers) == APPLY
+    }
+
+    /// The options of a patch, whatever its form.
+    pub(super) fn patch_options(&self) -> Result<WriteOptions> {
+        if self.applies() {
+            return WriteOptions::parse_apply(&self.query);
+        }
+        WriteOptions::parse(&self.query, "PatchOptions")
     }
 
     /// Reads a patch to be applied to another document than the stored object.
     pub(super) fn apply_to(&self, body: &Bytes, document: &Value) -> Result<Value> {
         Ok(self.read_patch(body)?.apply(document)?.value)
+    }
+
+    /// Server-side apply (API-42…45). An object that is not there is created, but through a subresource.
+    async fn apply(&mut self, body: &Bytes) -> Result<Reply> {
+        let options = WriteOptions::parse_apply(&self.query)?;
+        let config = read_config(body)?;
+        let door = self.door();
+        loop {
+            let said = self.warnings.len();
+            let changed = self
+                .change(door, &options, |call, old| {
+                    let merged = call.merge_config(Some(old), &config.value, door, &options)?;
+                    call.accept_merged(Some(old), merged, &config, &options)
+                })
+                .await;
+            match changed {
+                Err(error) if error.code() == StatusCode::NOT_FOUND && door == Door::Main => {}
+                outcome => return outcome,
+            }
+            self.warnings.truncate(said);
+            match self.create_applied(&config, &options).await {
+                // Somebody was faster.
+                Err(error) if error.is_already_exists() => self.warnings.truncate(said),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn create_applied(&mut self, config: &Decoded, options: &WriteOptions) -> Result<Reply> {
+        let merged = self.merge_config(None, &config.value, Door::Main, options)?;
+        let uid = meta::text(&merged, "uid");
+        if !uid.is_empty() {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            );
+            return Err(ApiError::conflict(self.subject(), self.name(), why));
+        }
+        let mut object = self.accept_merged(None, merged, config, options)?;
+        // There is no version that it could stand on.
+        if let Some(metadata) = meta::of(&mut object) {
+            metadata.remove("resourceVersion");
+        }
+        self.create_accepted(object, options).await
+    }
+
+    /// Checks and cleans what came of an apply. What it may not know was found by its type.
+    fn accept_merged(
+        &mut self,
+        old: Option<&Value>,
+        merged: Value,
+        config: &Decoded,
+        options: &WriteOptions,
+    ) -> Result<Value> {
+        if !config.duplicates.is_empty() {
+            match options.field_validation {
+                FieldValidation::Ignore => {}
+                FieldValidation::Warn => self.warnings.extend(config.duplicates.iter().cloned()),
+                FieldValidation::Strict => {
+                    return Err(ApiError::bad_request(format!(
+                        "error strict decoding YAML: {}",
+                        config.duplicates.join(", ")
+                    )));
+                }
+            }
+        }
+        self.refuse_nulls(old, &merged)?;
+        let merged = Decoded {
+            value: merged,
+            duplicates: Vec::new(),
+        };
+        let options = WriteOptions {
+            field_validation: FieldValidation::Ignore,
+            ..options.clone()
+        };
+        let accepted = self.accept(merged, &options)?;
+        self.warnings.extend(accepted.warnings);
+        Ok(accepted.object)
+    }
+
+    /// Refuses a null in a field of a custom resource that has neither it nor a default. Bodies of other writes lose
+    /// such nulls; an apply that wrote one, or emptied what was not its own to remove, is told.
+    fn refuse_nulls(&self, old: Option<&Value>, merged: &Value) -> Result<()> {
+        let Origin::Custom(version) = &self.info.origin else {
+            return Ok(());
+        };
+        let mut dropped = merged.clone();
+        kubewright_schema::drop_nulls(&mut dropped, &version.schema);
+        if dropped == *merged {
+            return Ok(());
+        }
+        let mut merged = merged.clone();
+        kubewright_schema::default(&mut merged, &version.schema);
+        let faults = kubewright_schema::validate(&merged, old, &version.schema);
+        self.refuse(self.name(), &faults)
     }
 
     fn read_patch(&self, body: &Bytes) -> Result<Patch> {
@@ -55,10 +173,6 @@ impl Call<'_> {
                 }
                 Ok(Patch::Merge(decoded))
             }
-            "application/apply-patch+yaml" => {
-                let what = "server-side apply (application/apply-patch+yaml)";
-                Err(ApiError::not_served_yet(what, &ACCEPTED))
-            }
             // Custom resources take none anywhere.
             "application/strategic-merge-patch+json" if !self.info.is_custom() => {
                 let what = "strategic merge (application/strategic-merge-patch+json, which kubectl apply, edit and \
@@ -68,6 +182,30 @@ impl Call<'_> {
             _ => Err(ApiError::unsupported_media_type(&ACCEPTED)),
         }
     }
+}
+
+/// Reads the configuration that is applied.
+pub(super) fn read_config(body: &Bytes) -> Result<Decoded> {
+    let decoded = decode::decode_yaml(body)
+        .map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))?;
+    let found = match decoded.value {
+        Value::Object(_) => return Ok(decoded),
+        // An empty document, which is no object of any type.
+        Value::Null => {
+            return Ok(Decoded {
+                value: Value::Object(serde_json::Map::new()),
+                ..decoded
+            });
+        }
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+    };
+    Err(ApiError::bad_request(format!(
+        "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go value \
+         of type map[string]interface {{}}"
+    )))
 }
 
 fn read_json_patch(body: &Bytes) -> Result<Vec<PatchOperation>> {

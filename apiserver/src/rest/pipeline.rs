@@ -67,10 +67,12 @@ impl Call<'_> {
         let mut warnings = meta::drop_duplicate_owners(metadata);
         self.check_place(&mut object)?;
         if let Origin::Custom(version) = &self.info.origin {
-            faults.extend(prepare_custom(&mut object, version));
+            // Before empty fields of metadata go, since an empty one of a wrong type is refused too.
+            kubewright_schema::normalize_numbers(&mut object);
             if let Some(fault) = kubewright_schema::undecodable(&object, &version.schema) {
                 return Err(self.cannot_be_handled(&fault.to_string(), &object));
             }
+            faults.extend(prepare_custom(&mut object, version));
         }
         match options.field_validation {
             FieldValidation::Ignore => {}
@@ -264,17 +266,22 @@ impl Call<'_> {
         Ok(Some(stored))
     }
 
-    /// Refuses what is too large to be stored.
-    pub(super) fn check_size(&self, object: &Value) -> Result<()> {
-        let mut counter = Counter(0);
-        let counted = serde_json::to_writer(&mut counter, object);
-        if counted.is_ok() && counter.0 <= OBJECT_LIMIT {
+    /// Refuses what is too large to be stored. Owners are given up first, but for those of an apply (API-86).
+    pub(super) fn fit(&self, object: &mut Value) -> Result<()> {
+        if size(object) <= OBJECT_LIMIT {
             return Ok(());
         }
-        Err(ApiError::too_large(format!(
-            "Request entity too large: limit is {OBJECT_LIMIT}: the object takes {} bytes",
-            counter.0
-        )))
+        if !self.applies()
+            && let Some(metadata) = meta::of(object)
+        {
+            metadata.remove("managedFields");
+        }
+        match size(object) {
+            size if size <= OBJECT_LIMIT => Ok(()),
+            size => Err(ApiError::too_large(format!(
+                "Request entity too large: limit is {OBJECT_LIMIT}: the object takes {size} bytes"
+            ))),
+        }
     }
 
     /// A stored object as this resource serves it, by today's schema (API-58).
@@ -294,6 +301,15 @@ impl Call<'_> {
 /// Whether an operation may be tried again on a newer state.
 pub(super) fn is_conflict(error: &StorageError) -> bool {
     matches!(error, StorageError::Conflict { .. })
+}
+
+/// Bytes that an object takes.
+fn size(object: &Value) -> usize {
+    let mut counter = Counter(0);
+    match serde_json::to_writer(&mut counter, object) {
+        Ok(()) => counter.0,
+        Err(_) => usize::MAX,
+    }
 }
 
 struct Counter(usize);

@@ -5,6 +5,7 @@ use http::StatusCode;
 use kubewright_schema::{ErrorKind, FieldError};
 use serde_json::{Value, json};
 
+use super::patch::read_config;
 use super::pipeline::Door;
 use super::{Call, Reply, meta, path, typed};
 use crate::engine::decode;
@@ -12,6 +13,14 @@ use crate::engine::path::Verb;
 use crate::engine::query::{DryRun, WriteOptions};
 use crate::registry::ScalePaths;
 use crate::status::{ApiError, Result};
+
+/// How a scale is written.
+#[derive(Clone, Copy)]
+enum Write<'a> {
+    Put(&'a Value),
+    Patch(&'a Bytes),
+    Apply(&'a Value),
+}
 
 impl Call<'_> {
     pub(super) async fn scale(&mut self, body: &Bytes) -> Result<Reply> {
@@ -27,13 +36,15 @@ impl Call<'_> {
             Verb::Update => {
                 let options = WriteOptions::parse(&self.query, "UpdateOptions")?;
                 let wanted = decode::decode(&self.headers, body)?.value;
-                self.write_scale(&paths, &options, |_, _| Ok(wanted.clone()))
-                    .await
+                self.write_scale(&paths, &options, Write::Put(&wanted)).await
             }
             Verb::Patch => {
-                let options = WriteOptions::parse(&self.query, "PatchOptions")?;
-                self.write_scale(&paths, &options, |call, scale| call.apply_to(body, scale))
-                    .await
+                let options = self.patch_options()?;
+                if self.applies() {
+                    let config = read_config(body)?.value;
+                    return self.write_scale(&paths, &options, Write::Apply(&config)).await;
+                }
+                self.write_scale(&paths, &options, Write::Patch(body)).await
             }
             _ => Err(ApiError::method_not_allowed()),
         }
@@ -43,16 +54,26 @@ impl Call<'_> {
         &mut self,
         paths: &ScalePaths,
         options: &WriteOptions,
-        make: impl Fn(&Self, &Value) -> Result<Value>,
+        write: Write<'_>,
     ) -> Result<Reply> {
         let reply = self
             .change(Door::Scale, options, |call, parent| {
-                let scale = call.view(parent, paths)?;
-                let mut wanted = make(call, &scale)?;
+                let mut scale = call.view(parent, paths)?;
+                call.scale_owners(parent, &mut scale);
+                let mut wanted = match write {
+                    Write::Put(wanted) => wanted.clone(),
+                    Write::Patch(body) => call.apply_to(body, &scale)?,
+                    Write::Apply(config) => call.apply_scale(&scale, config, options)?,
+                };
                 typed::read_scale(&mut wanted)
                     .map_err(|why| call.type_cannot_hold("Scale", "v1", &why, &wanted))?;
                 call.check_scale(&wanted)?;
+                if !matches!(write, Write::Apply(_)) {
+                    call.track_scale(&scale, &mut wanted, options);
+                }
+                let owners = call.owners_after_scale(parent, &wanted);
                 let mut parent = parent.clone();
+                owners.write(&mut parent);
                 // Go's zero value for what is absent or null.
                 let replicas = path::get(&wanted, ".spec.replicas")
                     .cloned()

@@ -19,6 +19,9 @@ use crate::registry::{GroupVersionResource, ResourceInfo};
 
 mod quantity;
 mod time;
+mod zero;
+
+pub(super) use zero::{trimmed, written};
 
 /// A schema as far as it decides a type.
 #[derive(Deserialize, Default)]
@@ -33,6 +36,8 @@ struct Schema {
     items: Option<Box<Schema>>,
     properties: BTreeMap<String, Schema>,
     additional_properties: Option<Box<Schema>>,
+    required: Vec<String>,
+    default: Option<Value>,
     #[serde(rename = "x-kubernetes-group-version-kind")]
     kinds: Vec<Kind>,
 }
@@ -80,6 +85,8 @@ struct Struct {
     /// `v1`.
     package: String,
     fields: HashMap<String, Type>,
+    /// Fields that Go writes even where they were never set, with what it writes; `None` for a struct of its own.
+    zeros: Vec<(String, Option<Value>)>,
 }
 
 /// The types of one group version.
@@ -210,6 +217,7 @@ impl Types {
                 Struct {
                     name: part(),
                     package: part(),
+                    zeros: zero::zeros(schema, &named),
                     fields: fields
                         .map(|(field, schema)| (field.clone(), type_of(schema, &named)))
                         .collect(),

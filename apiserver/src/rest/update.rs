@@ -7,8 +7,9 @@ use kubewright_schema::{ErrorKind, FieldError};
 use serde_json::{Value, json};
 
 use super::pipeline::{Accepted, Door, is_conflict};
-use super::{Call, Reply, convert, meta};
+use super::{Call, Reply, convert, meta, owners};
 use crate::engine::decode::Decoded;
+use crate::engine::path::Verb;
 use crate::engine::query::{DryRun, WriteOptions};
 use crate::status::{ApiError, Result};
 use crate::storage::Entry;
@@ -42,7 +43,12 @@ impl Call<'_> {
                 }
             }
         }
-        self.change(door, &options, |_, _| Ok(object.clone())).await
+        self.change(door, &options, |call, old| {
+            let mut wanted = object.clone();
+            call.track(Some(old), &mut wanted, door, &options);
+            Ok(wanted)
+        })
+        .await
     }
 
     /// Creates what a PUT found absent. There is no version that it could stand on, and no uid.
@@ -63,7 +69,7 @@ impl Call<'_> {
     }
 
     /// Applies `make` to the stored object until it is stored: the served form in, the wanted form out, already
-    /// accepted. A wanted form with another resourceVersion or uid than the stored one is a conflict.
+    /// accepted and with its owners. A wanted form with another resourceVersion or uid than the stored one is a conflict.
     pub(super) async fn change(
         &mut self,
         door: Door,
@@ -83,7 +89,7 @@ impl Call<'_> {
             let pinned = self.check_preconditions(&wanted, &old)?;
             let new = self.merge_doors(wanted, &served, door);
             let new = self.finish_change(new, &served, &old, door)?;
-            if new == old.value {
+            if owners::is_same(&new, &old.value) {
                 return Ok(Reply::Object(StatusCode::OK, old));
             }
             if options.dry_run == DryRun::All {
@@ -118,13 +124,16 @@ impl Call<'_> {
     fn check_preconditions(&self, wanted: &Value, old: &Arc<Entry>) -> Result<bool> {
         let uid = meta::text(wanted, "uid");
         let stored = meta::text(&old.value, "uid");
-        if !uid.is_empty() && uid != stored {
+        let foreign = !uid.is_empty() && uid != stored;
+        // A body's uid is a precondition; a patch's is a change, found after the version.
+        let changed = foreign && self.verb == Verb::Patch;
+        if foreign && !changed {
             let why =
                 format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}");
             return Err(ApiError::conflict(self.subject(), self.name(), why));
         }
         let unconditional = self.engine.strategy(&self.info).updates_unconditionally();
-        match meta::text(wanted, "resourceVersion") {
+        let pinned = match meta::text(wanted, "resourceVersion") {
             "" | "0" if unconditional => Ok(false),
             "" | "0" => {
                 let fault = FieldError::new(
@@ -146,7 +155,17 @@ impl Call<'_> {
                 Err(ApiError::invalid(self.kind(), self.name(), &[fault]))
             }
             _ => Err(ApiError::modified(self.subject(), self.name())),
+        }?;
+        if changed {
+            let fault = FieldError::new(
+                ErrorKind::Invalid,
+                "metadata.uid",
+                Value::from(uid),
+                "field is immutable",
+            );
+            return Err(ApiError::invalid(self.kind(), self.name(), &[fault]));
         }
+        Ok(pinned)
     }
 
     /// Keeps of the old object what this door may not change (API-61).
@@ -162,6 +181,12 @@ impl Call<'_> {
             Door::Status => {
                 let mut new = old.clone();
                 put(&mut new, "status", wanted.get("status").cloned());
+                if let Some(metadata) = meta::of(&mut new) {
+                    match wanted["metadata"].get("managedFields") {
+                        Some(owners) => metadata.insert("managedFields".into(), owners.clone()),
+                        None => metadata.remove("managedFields"),
+                    };
+                }
                 // Kubelets write annotations and labels through this door, and upstream lets them.
                 if !self.info.is_custom() && matches!(self.info.gvr.resource.as_str(), "pods" | "nodes") {
                     put(&mut new, "metadata", wanted.get("metadata").cloned());
@@ -218,7 +243,7 @@ impl Call<'_> {
             self.check_no_new_finalizers(&new, &old.value)?;
         }
         // Before rules that take time in proportion.
-        self.check_size(&new)?;
+        self.fit(&mut new)?;
         let as_served = self.served(&new);
         self.validate(&as_served, Some(served), door)?;
         self.warnings.extend(strategy.warnings(&new, Some(&old.value)));

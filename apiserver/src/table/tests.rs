@@ -39,6 +39,7 @@ fn widgets(columns: Vec<Column>) -> ResourceInfo {
             schema: kubewright_schema::Structural::from_json(&json!({"type": "object"})).expect("structural"),
             openapi: json!({"type": "object"}),
             deprecation_warning: None,
+            merging: Default::default(),
         })),
         gvr,
     }

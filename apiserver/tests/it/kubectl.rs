@@ -249,6 +249,84 @@ async fn api_121_kubectl_with_a_custom_resource() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn api_42_46_kubectl_applies_on_the_server() {
+    let Some(kubectl) = Kubectl::start("apply").await else {
+        return;
+    };
+    kubectl.server.install_crds([CRD]).await.expect("installed");
+    let apply = ["apply", "--server-side", "-f", "-"];
+    let applied = "foo.example.com/a serverside-applied\n";
+    assert_eq!(kubectl.out_of(&apply, FOO).await, applied);
+    assert_eq!(kubectl.out_of(&apply, FOO).await, applied);
+    // kubectl hides owners unless asked.
+    let shown = kubectl.out(&["get", "foo", "a", "-o", "yaml"]).await;
+    assert!(!shown.contains("managedFields"), "{shown}");
+    let owners = ["get", "foo", "a", "--show-managed-fields", "-o"];
+    let path = "jsonpath={range .metadata.managedFields[*]}{.manager} {.operation} {.subresource},{end}";
+    let owners = async || kubectl.out(&[owners.as_slice(), &[path]].concat()).await;
+    assert_eq!(owners().await, "kubectl Apply ,");
+
+    let other = FOO.replace("red", "blue");
+    let manager = ["apply", "--server-side", "--field-manager=other", "-f", "-"];
+    let refused = kubectl.run(&manager, &other).await;
+    assert!(
+        !refused.ok
+            && refused.err.starts_with(
+                "error: Apply failed with 1 conflict: conflict with \"kubectl\": .spec.color\nPlease review"
+            ),
+        "{}",
+        refused.err
+    );
+    kubectl
+        .out_of(&[manager.as_slice(), &["--force-conflicts"]].concat(), &other)
+        .await;
+    assert_eq!(owners().await, "kubectl Apply ,other Apply ,");
+    kubectl.out(&["scale", "foo", "a", "--replicas=5"]).await;
+    assert_eq!(
+        owners().await,
+        "other Apply ,kubectl Update scale,",
+        "replicas were the last that kubectl's apply owned"
+    );
+
+    // From client-side apply, by the annotation that it leaves.
+    let client_side = FOO.replace("name: a", "name: b");
+    kubectl.out_of(&["apply", "-f", "-"], &client_side).await;
+    let last = kubectl.out(&["apply", "view-last-applied", "foo", "b"]).await;
+    assert!(last.contains("color: red"), "{last}");
+    kubectl.out_of(&apply, &client_side.replace("red", "green")).await;
+    let last = kubectl.out(&["apply", "view-last-applied", "foo", "b"]).await;
+    assert!(last.contains("color: green"), "{last}");
+
+    let unknown = kubectl.run(&apply, &FOO.replace("color", "colour")).await;
+    assert!(
+        unknown.err.contains(".spec.colour: field not declared in schema"),
+        "{}",
+        unknown.err
+    );
+
+    // Built-in kinds, lists by key among them.
+    let deployment = |name: &str, image: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d}}\nspec: {{selector: {{matchLabels: {{a: b}}}}, \
+             template: {{metadata: {{labels: {{a: b}}}}, spec: {{containers: [{{name: {name}, image: {image}}}]}}}}}}"
+        )
+    };
+    kubectl.out_of(&apply, &deployment("one", "first")).await;
+    kubectl.out_of(&manager, &deployment("two", "second")).await;
+    let images = "jsonpath={.spec.template.spec.containers[*].image}";
+    assert_eq!(
+        kubectl.out(&["get", "deploy", "d", "-o", images]).await,
+        "first second"
+    );
+    let refused = kubectl.run(&manager, &deployment("one", "third")).await;
+    assert!(
+        refused.err.contains("containers[name=\"one\"].image"),
+        "{}",
+        refused.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn api_121_kubectl_with_built_in_kinds() {
     let Some(kubectl) = Kubectl::start("builtin").await else {
         return;

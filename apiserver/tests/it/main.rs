@@ -1,5 +1,6 @@
 //! One binary for all integration tests of the server.
 
+mod apply;
 mod conformance;
 mod crd;
 mod dev;

@@ -77,30 +77,6 @@ async fn api_25_an_exact_version_that_is_compacted_is_expired() {
 }
 
 #[tokio::test]
-async fn api_39_apply_is_told_to_be_missing() {
-    let server = DevServer::start().await.expect("the server starts");
-    let path = format!("{MAPS}/a?fieldManager=test");
-    let answer = send(
-        server.engine().clone(),
-        "PATCH",
-        &path,
-        "application/apply-patch+yaml",
-        &config_map("a"),
-    )
-    .await;
-    assert_eq!(
-        (answer.code, &answer.body["message"]),
-        (
-            415,
-            &json!(
-                "server-side apply (application/apply-patch+yaml) is not served by this server yet - accepted media \
-                 types include: application/json-patch+json, application/merge-patch+json"
-            )
-        )
-    );
-}
-
-#[tokio::test]
 async fn api_13_and_39_what_is_missing_says_so() {
     let server = DevServer::start().await.expect("the server starts");
     let engine = server.engine();

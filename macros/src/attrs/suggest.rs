@@ -221,7 +221,13 @@ pub(crate) fn leftover(line: &str) -> Option<String> {
         return None;
     }
     let advice = path.split(':').filter_map(of_schema).next_back();
-    let advice = advice.map(|advice| format!("{advice} in #[kube(...)], with the derive `KubeSchema`"));
+    let advice = advice.map(|advice| {
+        if advice.starts_with("write `") {
+            format!("{advice} in #[kube(...)], with the derive `KubeSchema`")
+        } else {
+            advice.to_owned()
+        }
+    });
     let of_kind = || path.split(':').filter_map(marker).next_back().map(str::to_owned);
     let advice = advice
         .or_else(of_kind)

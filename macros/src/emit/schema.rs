@@ -157,6 +157,7 @@ fn field(field: &Field, paths: &Paths) -> TokenStream {
         Child::Given => (quote!(__k::shape::given), quote!(__k::shape::Kind::Unknown)),
     };
     let flags = [
+        (field.always, "always"),
         (field.optional, "optional"),
         (field.flat, "flat"),
         (field.nullable, "nullable"),

@@ -332,7 +332,7 @@ both! { validated:
     #[x_kube(validation = "self == oldSelf")]
     pub struct MyStruct {
         #[serde(default)]
-        #[x_kube(validation = Rule::new("self != ''").message("failure message"))]
+        #[x_kube(validation = Rule::new("self != 'no'").message("failure message"))]
         pub field: String,
     }
 }

@@ -63,7 +63,7 @@ fn hundred() -> i64 {
     100
 }
 
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     Pending,
     #[serde(rename = "running")]
@@ -180,4 +180,123 @@ fn enums_with_data() {
         "untagged": schema::<Untagged>(),
         "int_or_string": schema::<Port2>(),
     }));
+}
+
+/// Attributes that other derives read, aliases, generics, keys in the item's type.
+#[derive(KubeSchema, CustomResource, Serialize, Deserialize, Clone, Debug)]
+#[kube(
+    group = "example.com",
+    version = "v1",
+    kind = "Second",
+    at_least_one_of("host", "alias")
+)]
+#[x_kube(validation = "!has(self.host) || self.host != 'x'")]
+pub struct SecondSpec {
+    #[kube(selectable, printcolumn(name = "Host", priority = 1))]
+    pub host: Option<String>,
+    pub alias: Maybe,
+    #[kube(required, nullable)]
+    pub explicit: Option<i32>,
+    pub keyed: Vec<Keyed>,
+    pub wrapped: Wrapper<Vec<Keyed>>,
+    #[schemars(with = "i64")]
+    pub with: Name,
+    #[schemars(schema_with = "anything")]
+    pub function: Value,
+    #[kube(schema = "string", format = "date-time")]
+    pub given: Value,
+    #[kube(enum_values("Pending"))]
+    pub narrow: Phase,
+    pub by_phase: BTreeMap<Phase, u8>,
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub merged: Vec<Port>,
+    pub secrets: BTreeMap<String, kubewright::k8s_openapi::ByteString>,
+    #[serde(flatten)]
+    pub maybe_flat: Option<External>,
+}
+
+type Maybe = Option<String>;
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+pub struct Keyed {
+    #[kube(map_key)]
+    pub name: Name,
+}
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[kube(max_length = 8)]
+pub struct Name(#[kube(min_length = 1)] String);
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+pub struct Wrapper<T> {
+    pub inner: T,
+}
+
+fn anything(_: &mut kubewright::schemars::SchemaGenerator) -> kubewright::schemars::Schema {
+    kubewright::schemars::json_schema!({"type": "boolean"})
+}
+
+#[test]
+fn what_types_and_other_tools_say() {
+    insta::assert_json_snapshot!(schema::<SecondSpec>());
+    let definition = serde_json::to_value(kubewright::crd::of::<Second>().unwrap()).unwrap();
+    let version = &definition["spec"]["versions"][0];
+    assert_eq!(version["selectableFields"], json!([{"jsonPath": ".spec.host"}]));
+    assert_eq!(
+        version["additionalPrinterColumns"],
+        json!([{"name": "Host", "type": "string", "jsonPath": ".spec.host", "priority": 1}])
+    );
+}
+
+/// SCH-106: two types that contain one another are told where the circle closes.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+pub struct First1 {
+    pub second: Option<Box<Second2>>,
+}
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+pub struct Second2 {
+    pub first: Vec<First1>,
+}
+
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+pub struct Tree {
+    pub name: String,
+    #[kube(preserve_unknown_fields)]
+    pub children: Vec<Tree>,
+}
+
+#[test]
+fn circles() {
+    let found = problems::<First1>();
+    assert!(
+        found.len() == 1 && found[0].contains("contains itself through `"),
+        "{found:?}"
+    );
+    assert_eq!(
+        schema::<Tree>()["properties"]["children"]["items"]["x-kubernetes-preserve-unknown-fields"],
+        true
+    );
+}
+
+/// `compat = "kube-derive"`: as kube's own derive has it, on the whole type.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[kube(compat = "kube-derive")]
+pub struct Compatible {
+    pub a: Option<String>,
+    pub b: u32,
+}
+
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "only its schema is asked for")]
+pub struct Plain {
+    pub a: Option<String>,
+    pub b: u32,
+}
+
+#[test]
+fn kube_derives_schema_on_demand() {
+    let (ours, theirs) = (schema::<Compatible>(), schema::<Plain>());
+    assert_eq!(ours["properties"], theirs["properties"]);
+    assert_eq!(ours["required"], theirs["required"]);
 }

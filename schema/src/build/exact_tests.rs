@@ -2,23 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{
-    Container, LocalObjectReference, ObjectReference, PodTemplateSpec, ResourceRequirements,
-    SecretKeySelector,
-};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
-    Condition, FieldsV1, LabelSelector, MicroTime, ObjectMeta, Time,
-};
-use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::api::core::v1::SecretKeySelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use super::*;
 
 #[track_caller]
-fn property<T: JsonSchema>(name: &str) -> Value {
+pub(super) fn property<T: JsonSchema>(name: &str) -> Value {
     match structural_schema::<T>() {
         Ok(schema) => schema["properties"][name].clone(),
         Err(error) => panic!("{error}"),
@@ -353,72 +345,6 @@ fn a_type_that_contains_itself_is_cut_or_told() {
     assert_eq!(property::<Bounded>("tree"), tree(tree(tree(kept))));
 }
 
-#[derive(JsonSchema)]
-#[schemars(extend("x-kubewright" = {"exact": true}))]
-#[allow(dead_code)]
-struct Kubernetes {
-    quantity: Quantity,
-    limits: BTreeMap<String, Quantity>,
-    port: Option<IntOrString>,
-    time: Option<Time>,
-    micro: MicroTime,
-    raw: RawExtension,
-    fields: Option<FieldsV1>,
-    selector: Option<LabelSelector>,
-    local: LocalObjectReference,
-    secret: SecretKeySelector,
-    object: Option<ObjectReference>,
-    conditions: Vec<Condition>,
-    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
-    atomic: Vec<Condition>,
-    resources: Option<ResourceRequirements>,
-    template: PodTemplateSpec,
-    containers: Vec<Container>,
-}
-
-/// SCH-116 to 120, 122 to 124.
-#[test]
-fn types_of_kubernetes_are_known() {
-    let mut schema = structural_schema::<Kubernetes>().unwrap();
-    for_each_description(&mut schema);
-    insta::assert_json_snapshot!(schema["properties"]);
-}
-
-fn for_each_description(schema: &mut Value) {
-    Descriptions::Max(0).shorten(schema);
-}
-
-#[derive(JsonSchema)]
-#[schemars(extend("x-kubewright" = {"exact": true}))]
-#[allow(dead_code)]
-struct Full {
-    #[schemars(extend("x-kubewright" = {"full": true, "description": "none"}))]
-    template: PodTemplateSpec,
-    #[schemars(extend("x-kubewright" = {"full": true, "description": "short"}))]
-    container: Container,
-}
-
-/// SCH-121, 122: whole on demand, and then with all that templates carry.
-#[test]
-fn big_types_are_whole_on_demand() {
-    let template = property::<Full>("template");
-    assert!(!template.to_string().contains("description"));
-    assert!(template["properties"]["metadata"]["properties"]["labels"].is_object());
-    let spec = &template["properties"]["spec"]["properties"];
-    assert_eq!(spec["containers"]["x-kubernetes-list-map-keys"], json!(["name"]));
-    let ports = &spec["containers"]["items"]["properties"]["ports"];
-    assert_eq!(
-        ports["x-kubernetes-list-map-keys"],
-        json!(["containerPort", "protocol"])
-    );
-    assert_eq!(ports["items"]["properties"]["protocol"]["default"], "TCP");
-    let container = property::<Full>("container");
-    assert_eq!(
-        container["properties"]["image"]["description"],
-        "Container image name."
-    );
-}
-
 /// Of another derive.
 #[derive(JsonSchema)]
 #[allow(dead_code)]
@@ -462,57 +388,6 @@ fn a_kube_schema_within_another_type_keeps_its_shape() {
         of("source")["properties"]["secret"].get("x-kubernetes-map-type"),
         None
     );
-}
-
-/// Whatever a spec may hold of Kubernetes, whole.
-#[derive(JsonSchema)]
-#[schemars(extend("x-kubewright" = {"exact": true, "full": true, "description": "none"}))]
-#[allow(dead_code)]
-struct Everything {
-    pod: PodTemplateSpec,
-    pod_status: k8s_openapi::api::core::v1::PodStatus,
-    node: k8s_openapi::api::core::v1::NodeSpec,
-    node_status: k8s_openapi::api::core::v1::NodeStatus,
-    volume: k8s_openapi::api::core::v1::PersistentVolumeSpec,
-    claim: k8s_openapi::api::core::v1::PersistentVolumeClaim,
-    service: k8s_openapi::api::core::v1::ServiceSpec,
-    stateful_set: k8s_openapi::api::apps::v1::StatefulSetSpec,
-    daemon_set: k8s_openapi::api::apps::v1::DaemonSetStatus,
-    cron_job: k8s_openapi::api::batch::v1::CronJobSpec,
-    job: k8s_openapi::api::batch::v1::JobStatus,
-    scaler: k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerSpec,
-    ingress: k8s_openapi::api::networking::v1::IngressSpec,
-    policy: k8s_openapi::api::networking::v1::NetworkPolicySpec,
-    budget: k8s_openapi::api::policy::v1::PodDisruptionBudgetSpec,
-    role: k8s_openapi::api::rbac::v1::ClusterRole,
-    binding: k8s_openapi::api::rbac::v1::RoleBinding,
-    webhook: k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration,
-    definition: k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-}
-
-/// A server takes them all, and none is doubtful.
-#[test]
-fn whole_types_of_kubernetes_are_accepted() {
-    let built = build::<Everything>().unwrap();
-    assert_eq!(built.notes, []);
-    let crd = json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "foos.example.com"},
-        "spec": {
-            "group": "example.com",
-            "scope": "Namespaced",
-            "names": {"plural": "foos", "kind": "Foo"},
-            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
-                "type": "object", "properties": {"spec": built.schema}}}}],
-        },
-    });
-    let told: Vec<String> = crate::lint(&crd)
-        .iter()
-        .filter(|lint| lint.severity == crate::Severity::Error)
-        .map(ToString::to_string)
-        .collect();
-    assert!(told.is_empty(), "{told:#?}");
 }
 
 #[derive(JsonSchema)]
@@ -672,4 +547,30 @@ fn integers_as_asked_for() {
         notes::<Ints>(),
         [("pruned-alias", ".properties[aliased]".to_owned())]
     );
+}
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true, "maxDepth": 1_000_000}))]
+#[allow(dead_code)]
+struct Bottomless {
+    next: Option<Box<Bottomless>>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true, "maxDepth": 40}))]
+#[allow(dead_code)]
+struct Wide {
+    one: Option<Box<Wide>>,
+    other: Option<Box<Wide>>,
+}
+
+/// Neither the stack nor the memory is at the mercy of a number.
+#[test]
+fn what_grows_without_end_is_told() {
+    for told in [problems::<Bottomless>(), problems::<Wide>()] {
+        let [problem] = told.as_slice() else {
+            panic!("{told:?}")
+        };
+        assert!(problem.contains("larger than a server stores"), "{problem}");
+    }
 }

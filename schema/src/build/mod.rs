@@ -129,6 +129,27 @@ pub struct Built {
 /// # Errors
 /// Those of [`structural_schema`].
 pub fn build<T: JsonSchema>() -> Result<Built, BuildError> {
+    built::<T>(Role::Part)
+}
+
+/// As [`build`], of a type that is the whole object of a kind: rules at its root see the object's name.
+///
+/// # Errors
+/// Those of [`structural_schema`].
+pub fn build_root<T: JsonSchema>() -> Result<Built, BuildError> {
+    built::<T>(Role::Root)
+}
+
+/// What a type is in its objects.
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    /// One field of many.
+    Part,
+    /// All of it.
+    Root,
+}
+
+fn built<T: JsonSchema>(role: Role) -> Result<Built, BuildError> {
     let name = T::schema_name();
     // Each named type once; kube-derive's own settings write it wherever it is used, and lose its name.
     let referring = raw_settings()
@@ -136,7 +157,7 @@ pub fn build<T: JsonSchema>() -> Result<Built, BuildError> {
         .into_root_schema_for::<T>()
         .to_value();
     let built = if inline::is_exact(&referring) {
-        exact(referring, &name, &|| {
+        exact(referring, &name, role, &|| {
             raw_settings()
                 .with(|settings| settings.inline_subschemas = true)
                 .into_generator()
@@ -145,7 +166,7 @@ pub fn build<T: JsonSchema>() -> Result<Built, BuildError> {
         })
     } else {
         let inlined = inlining().into_root_schema_for::<T>().to_value();
-        restructure(inlined, referring, &name)
+        restructure(inlined, referring, &name, role)
     };
     built.map_err(|problems| BuildError {
         type_name: name.into_owned(),
@@ -176,7 +197,12 @@ fn inlining() -> SchemaGenerator {
 
 /// Everything after schemars for a type that derives `KubeSchema`; not generic, so that it is compiled once. `inlined` is the
 /// form without references, which is seldom needed.
-fn exact(mut root: Value, name: &str, inlined: &dyn Fn() -> Value) -> Result<Built, Vec<Problem>> {
+fn exact(
+    mut root: Value,
+    name: &str,
+    role: Role,
+    inlined: &dyn Fn() -> Value,
+) -> Result<Built, Vec<Problem>> {
     // schemars gives every root its name.
     if let Value::Object(map) = &mut root
         && map.get("title").is_some_and(|title| title == name)
@@ -189,11 +215,16 @@ fn exact(mut root: Value, name: &str, inlined: &dyn Fn() -> Value) -> Result<Bui
     if limits::may_be_dropped(&definitions) {
         limits::restore(&mut schema, &inlined());
     }
-    judged(schema, inliner)
+    judged(schema, role, inliner)
 }
 
 /// The same for all other types, of which `inlined` and `referring` are the two forms.
-fn restructure(mut inlined: Value, mut referring: Value, name: &str) -> Result<Built, Vec<Problem>> {
+fn restructure(
+    mut inlined: Value,
+    mut referring: Value,
+    name: &str,
+    role: Role,
+) -> Result<Built, Vec<Problem>> {
     if let Value::Object(root) = &mut inlined {
         root.remove("components");
     }
@@ -208,7 +239,7 @@ fn restructure(mut inlined: Value, mut referring: Value, name: &str) -> Result<B
     kube::nullable_int_or_string(&mut inlined);
     tidy::tidy(&mut inlined, &mut inliner.problems);
     grafts.put_back(&mut inlined);
-    judged(inlined, inliner)
+    judged(inlined, role, inliner)
 }
 
 fn take_definitions(root: &mut Value) -> Map<String, Value> {
@@ -219,11 +250,11 @@ fn take_definitions(root: &mut Value) -> Map<String, Value> {
 }
 
 /// The end of both ways.
-fn judged(mut schema: Value, inliner: inline::Inliner<'_>) -> Result<Built, Vec<Problem>> {
+fn judged(mut schema: Value, role: Role, inliner: inline::Inliner<'_>) -> Result<Built, Vec<Problem>> {
     schema.sort_all_objects();
     let mut found = inliner.problems.found;
     if found.is_empty() {
-        found = refusals(&schema);
+        found = refusals(&schema, role);
     }
     if !found.is_empty() {
         return Err(found);
@@ -238,27 +269,67 @@ fn judged(mut schema: Value, inliner: inline::Inliner<'_>) -> Result<Built, Vec<
 }
 
 /// What a server would say to the schema in a CRD: bad patterns and defaults, list types without keys, and whatever
-/// else attributes can bring in. The type may be one field of many, so it is looked at as such.
-fn refusals(schema: &Value) -> Vec<Problem> {
+/// else attributes can bring in.
+///
+/// The type may be one field of many, so it is looked at as such. A whole object is too, since some of what roots must
+/// not have is put right where definitions are made; but its own rules are those of a root.
+fn refusals(schema: &Value, role: Role) -> Vec<Problem> {
+    const RULES: &str = "x-kubernetes-validations";
+    let of_own_rules =
+        |refusal: &Refusal| refusal.problem.path.is_empty() && refusal.keyword.starts_with(RULES);
+    let mut refused = refusals_as(schema, Role::Part);
+    if role == Role::Root && schema.get(RULES).is_some() {
+        refused.retain(|refusal| !of_own_rules(refusal));
+        refused.extend(refusals_as(schema, Role::Root).into_iter().filter(of_own_rules));
+    }
+    refused.into_iter().map(|refusal| refusal.problem).collect()
+}
+
+struct Refusal {
+    keyword: String,
+    problem: Problem,
+}
+
+fn refusals_as(schema: &Value, role: Role) -> Vec<Refusal> {
     const FIELD: &str = "kubewright-type";
-    let around = serde_json::json!({"type": "object", "properties": {FIELD: schema}});
-    let prefix = format!(".properties[{FIELD}]");
-    let mut errors = crate::crd::check_schema(&around, "");
+    const PREFIX: &str = ".properties[kubewright-type]";
+    let field;
+    let (around, prefix) = match role {
+        Role::Root => (schema, ""),
+        Role::Part => {
+            field = serde_json::json!({"type": "object", "properties": {FIELD: schema}});
+            (&field, PREFIX)
+        }
+    };
+    let mut errors = crate::crd::check_schema(around, "");
     // A server looks at defaults only once the form is right; whoever builds wants to hear of both.
-    for error in crate::crd::check_defaults(&around, "") {
+    for error in crate::crd::check_defaults(around, "") {
         if !errors.contains(&error) {
             errors.push(error);
         }
     }
+    // The type may as well be a whole object, whose own rules see its `metadata`.
+    let own_rules = format!("{prefix}.x-kubernetes-validations");
+    if errors.iter().any(|error| error.field.starts_with(&own_rules)) {
+        let as_root = crate::crd::check_schema(schema, "");
+        let told_of_root = |field: &str| {
+            let field = field.strip_prefix(&prefix).unwrap_or(field);
+            as_root
+                .iter()
+                .any(|error| error.field.trim_start_matches('.') == field.trim_start_matches('.'))
+        };
+        errors.retain(|error| !error.field.starts_with(&own_rules) || told_of_root(&error.field));
+    }
     errors
         .into_iter()
         .map(|error| {
-            let (path, keyword) = place(schema, error.field.strip_prefix(&prefix).unwrap_or(&error.field));
-            let message = error.message().replace(&format!("{prefix}."), "");
+            let (path, keyword) = place(schema, error.field.strip_prefix(prefix).unwrap_or(&error.field));
+            let message = error.message().replace(&format!("{PREFIX}."), "");
             let separator = if keyword.is_empty() { "" } else { ": " };
-            Problem {
-                path,
-                message: format!("the API server refuses this schema: {keyword}{separator}{message}"),
+            let message = format!("the API server refuses this schema: {keyword}{separator}{message}");
+            Refusal {
+                keyword: keyword.to_owned(),
+                problem: Problem { path, message },
             }
         })
         .collect()
@@ -405,5 +476,7 @@ fn each_subschema_plain(map: &mut Map<String, Value>, visit: &mut dyn FnMut(&mut
 
 #[cfg(test)]
 mod exact_tests;
+#[cfg(test)]
+mod kubernetes_tests;
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ use kubewright_cel::{Parsed, Report, Source, parse, render_all};
 
 use super::cost;
 use super::decl::RootDecl;
+use super::plan::Program;
 use super::types::{Checked, Reference, Type};
 
 /// What `oldSelf` is.
@@ -38,8 +39,9 @@ pub(crate) enum Purpose {
 }
 
 /// An expression that can run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Compiled {
+    pub(crate) program: Program,
     pub(crate) checked: Checked,
     pub(crate) output: Type,
     /// Whether it speaks of `oldSelf`.
@@ -78,8 +80,9 @@ pub(crate) fn compile(
     if output != wanted {
         return Err(wrong.to_owned());
     }
-    program::instantiate(&checked).map_err(|why| format!("{instantiation} failed: {why}"))?;
+    let program = program::instantiate(&checked).map_err(|why| format!("{instantiation} failed: {why}"))?;
     Ok(Compiled {
+        program,
         max_cost: cost::estimate(&checked, decl).max,
         uses_old_self: uses_old_self(&checked),
         output,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::types::Type;
+use super::value::names::escape;
 use crate::structural::{Additional, Node, Type as JsonType};
 
 /// Largest request that a server accepts, in bytes.
@@ -86,12 +87,11 @@ impl RootDecl {
     /// names there too.
     pub(crate) fn field(&self, object: &str, name: &str) -> Option<&Type> {
         let fields = self.objects.get(object)?;
-        let escaped = || {
-            fields
-                .get(&*format!("__{name}__"))
-                .filter(|_| RESERVED.contains(&name))
+        let word = || {
+            let escaped = escape(name).filter(|escaped| *escaped == format!("__{name}__"))?;
+            fields.get(&*escaped)
         };
-        fields.get(name).or_else(escaped).map(|field| &field.ty)
+        fields.get(name).or_else(word).map(|field| &field.ty)
     }
 
     /// How often a rule may run at most where it is below an unbounded list or map: as often as its values fit in a
@@ -289,59 +289,6 @@ fn utf8(characters: i64) -> i64 {
     characters.wrapping_mul(4)
 }
 
-/// Names that are words of the language.
-const RESERVED: [&str; 21] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
-
-/// The name of a property in expressions; none if it cannot be named there.
-pub(crate) fn escape(name: &str) -> Option<String> {
-    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    if RESERVED.contains(&name) {
-        return Some(format!("__{name}__"));
-    }
-    let mut escaped = String::with_capacity(name.len());
-    let mut rest = name;
-    while let Some(c) = rest.chars().next() {
-        if let Some(after) = rest.strip_prefix("__") {
-            escaped.push_str("__underscores__");
-            rest = after;
-            continue;
-        }
-        match c {
-            '.' => escaped.push_str("__dot__"),
-            '-' => escaped.push_str("__dash__"),
-            '/' => escaped.push_str("__slash__"),
-            c if c.is_ascii_alphanumeric() || c == '_' => escaped.push(c),
-            _ => return None,
-        }
-        rest = &rest[c.len_utf8()..];
-    }
-    Some(escaped)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -350,25 +297,6 @@ mod tests {
 
     fn declared(schema: &Value, place: Place) -> RootDecl {
         RootDecl::new(&Node::decode(schema), place).expect("a type")
-    }
-
-    /// SCH-57
-    #[test]
-    fn names_are_escaped() {
-        for (name, expected) in [
-            ("plain", Some("plain")),
-            ("namespace", Some("__namespace__")),
-            ("a-b.c/d", Some("a__dash__b__dot__c__slash__d")),
-            ("a__b", Some("a__underscores__b")),
-            ("___a", Some("__underscores___a")),
-            ("$ref", None),
-            ("é", None),
-            ("1a", None),
-            ("", None),
-            ("int", Some("int")),
-        ] {
-            assert_eq!(escape(name).as_deref(), expected, "{name}");
-        }
     }
 
     /// SCH-56

@@ -3,13 +3,16 @@
 //! **Invariant:** `&&`, `||`, `all()` and `exists()` give a value where one side decides, whatever fails on the other; the
 //! end of the budget ends the evaluation at once.
 
+mod loops;
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::library::regex::Compiled;
 use super::library::time::from_seconds;
 use super::library::{self, COST_EXCEEDED, Function, arithmetic};
 use super::plan::{
-    Attribute, Body, Call, Comparison, Element, Fold, Message, Node, OldSelf, Qualifier, Root, Step, Subject,
+    Attribute, Call, Comparison, Element, Message, Node, OldSelf, Qualifier, Root, Step, Subject,
 };
 use super::run_cost::{self, CallCost};
 use super::value::{
@@ -160,17 +163,12 @@ impl<'a> Machine<'a> {
             Node::NotEqual(sides) => self.equality(sides, CallCost::Shorter, false),
             Node::Compare(comparison, cost, sides) => self.comparison(*comparison, *cost, sides),
             Node::Call(call) => self.call(call, |args| library::call(call.function, &call.name, args)),
-            Node::Pattern(call, pattern) => self.call(call, |args| match (call.function, args) {
-                (Function::Matches, [Value::String(text), _]) => Ok(Value::Bool(pattern.is_match(text))),
-                (Function::Find, [Value::String(text), _]) => Ok(Value::text(pattern.find(text))),
-                (Function::FindAll, [Value::String(text), _]) => Ok(Value::texts(pattern.find_all(text, -1))),
-                (Function::FindAll, [Value::String(text), _, Value::Int(limit)]) => {
-                    Ok(Value::texts(pattern.find_all(text, *limit)))
-                }
-                _ => Err(Failure::no_overload()),
-            }),
+            Node::Pattern(call, pattern) => {
+                self.call(call, |args| find_pattern(call.function, pattern, args))
+            }
             Node::Member(value, members) => {
                 let value = self.eval(value)?;
+                value.check_hashable()?;
                 Ok(Value::Bool(is_member(members, &value)))
             }
             Node::OptionalOr(sides) => match self.eval(&sides[0])? {
@@ -262,6 +260,9 @@ impl<'a> Machine<'a> {
                 }
                 match arg {
                     Ok(value) => {
+                        if let (Function::Range, Value::Int(count)) = (call.function, &value) {
+                            self.check_range(*count)?;
+                        }
                         let values = [value];
                         let result = function(&values);
                         self.pay(call, &values, result)
@@ -283,7 +284,9 @@ impl<'a> Machine<'a> {
                             Function::Add if call.cost == CallCost::One => {
                                 let [left, right] = values;
                                 let result = arithmetic::add(left, right);
-                                self.charge(1)?;
+                                if !result.as_ref().is_err_and(Failure::is_abort) {
+                                    self.charge(1)?;
+                                }
                                 return result;
                             }
                             _ => function(&values),
@@ -311,6 +314,15 @@ impl<'a> Machine<'a> {
                 self.pay(call, &values, result)
             }
         }
+    }
+
+    /// Ends the evaluation before a list is made that is beyond the budget.
+    fn check_range(&mut self, count: i64) -> Result<(), Failure> {
+        let cost = count.max(0).cast_unsigned().saturating_add(1 + run_cost::LIST);
+        if self.cost.saturating_add(cost) > self.limit {
+            self.charge(cost)?;
+        }
+        Ok(())
     }
 
     fn pay(&mut self, call: &Call, args: &[Value<'a>], result: Outcome<'a>) -> Outcome<'a> {
@@ -385,15 +397,6 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn accumulator(&mut self, slot: usize, init: &'a Node) -> Outcome<'a> {
-        if let Some(value) = self.slots.at(slot) {
-            return value.clone();
-        }
-        let value = self.operand(init)?;
-        *self.slots.at(slot) = Some(value.clone());
-        value
-    }
-
     /// Walks the steps from a value on.
     fn follow(&mut self, mut value: Value<'a>, mut optional: bool, attribute: &'a Attribute) -> Outcome<'a> {
         let last = attribute.path.len().saturating_sub(1);
@@ -433,11 +436,11 @@ impl<'a> Machine<'a> {
             Step::Name(name) => {
                 if let Value::Map(map) = value {
                     return match map.find_name(name)? {
-                        None if !may_lack => Err(Failure::no_key(name)),
+                        None if !may_lack => Err(Failure::no_key(&name.written)),
                         found => Ok(found),
                     };
                 }
-                key = Value::borrowed(name);
+                key = Value::borrowed(&name.written);
                 &key
             }
             Step::Constant(value) => value,
@@ -446,15 +449,8 @@ impl<'a> Machine<'a> {
                 &key
             }
         };
-        let known = matches!(
-            key,
-            Value::String(_) | Value::Int(_) | Value::Uint(_) | Value::Bool(_) | Value::Double(_)
-        );
-        if !known {
-            return Err(Failure::new(format!(
-                "invalid qualifier type: {}",
-                key.type_name()
-            )));
+        if !is_index(key) {
+            return Err(Failure::new(format!("invalid qualifier type: {}", key.go_type())));
         }
         match value {
             Value::Map(map) => match map.find(key)? {
@@ -517,12 +513,8 @@ impl<'a> Machine<'a> {
         for (key, element) in entries {
             let key = self.eval(key)?;
             let value = self.eval(&element.node)?;
-            let Some(name) = Key::of(&key) else {
-                return Err(Failure::new(format!(
-                    "unsupported map key type: {}",
-                    key.type_name()
-                )));
-            };
+            key.check_hashable()?;
+            let name = Key::of(&key);
             match value {
                 value if !element.optional => {
                     map.insert(name, value);
@@ -580,129 +572,33 @@ impl<'a> Machine<'a> {
         }
         Ok(())
     }
-
-    /// `accumulator + [elements]` without copying the accumulator.
-    fn append(&mut self, slot: usize, init: &'a Node, elements: &'a Node) -> Outcome<'a> {
-        // The name alone costs as much as when it is read.
-        let known = match self.slots.at(slot) {
-            Some(value) => value.as_ref().map(|_| ()).map_err(Clone::clone),
-            None => self.accumulator(slot, init).map(|_| ()),
-        };
-        self.charge(1)?;
-        let added = self.operand(elements)?;
-        self.charge(1)?;
-        known?;
-        let Value::List(added) = added? else {
-            return Err(Failure::no_overload());
-        };
-        let taken = self.slots.at(slot).take();
-        let Some(Ok(Value::List(list))) = taken else {
-            return Err(Failure::no_overload());
-        };
-        let mut values = match list {
-            List::Shared(values) => values,
-            other => Arc::new(other.iter().collect::<Result<Vec<_>, _>>()?),
-        };
-        let more = added.iter().collect::<Result<Vec<_>, _>>()?;
-        Arc::make_mut(&mut values).extend(more);
-        Ok(Value::List(List::Shared(values)))
-    }
-
-    fn fold(&mut self, fold: &'a Fold) -> Outcome<'a> {
-        let range = self.eval(&fold.range)?;
-        *self.slots.at(fold.accumulator) = None;
-        match range {
-            Value::List(list) => {
-                for index in 0..list.len() {
-                    let element = list.get(index);
-                    if fold.var2.is_some() {
-                        let index = Ok(Value::Int(i64::try_from(index).unwrap_or(i64::MAX)));
-                        if !self.turn(fold, index, Some(element))? {
-                            break;
-                        }
-                    } else if !self.turn(fold, element, None)? {
-                        break;
-                    }
-                }
-            }
-            Value::Map(map) => {
-                for key in map.keys() {
-                    let value = fold.var2.is_some().then(|| map.get(&key));
-                    if !self.turn(fold, Ok(key), value)? {
-                        break;
-                    }
-                }
-            }
-            other => {
-                return Err(Failure::new(format!(
-                    "got '{}', expected iterable type",
-                    go_type(&other)
-                )));
-            }
-        }
-        match &fold.body {
-            Body::All(_) | Body::Exists(_) => {
-                let value = self.accumulator(fold.accumulator, &fold.init);
-                self.charge(1)?;
-                value
-            }
-            Body::Any { result, .. } => self.eval(result),
-        }
-    }
-
-    /// One turn of a loop; whether another may follow.
-    fn turn(&mut self, fold: &'a Fold, var: Outcome<'a>, var2: Option<Outcome<'a>>) -> Result<bool, Failure> {
-        *self.slots.at(fold.var) = Some(var);
-        if let Some(slot) = fold.var2 {
-            *self.slots.at(slot) = var2;
-        }
-        let (decisive, predicate) = match &fold.body {
-            Body::All(predicate) => (false, predicate),
-            Body::Exists(predicate) => (true, predicate),
-            Body::Any { condition, step, .. } => {
-                if let Ok(Value::Bool(false)) = self.operand(condition)? {
-                    return Ok(false);
-                }
-                let value = self.operand(step)?;
-                *self.slots.at(fold.accumulator) = Some(value);
-                return Ok(true);
-            }
-        };
-        // The condition reads the accumulator, and `exists()` negates it.
-        let before = self.accumulator(fold.accumulator, &fold.init);
-        for _ in 0..if decisive { 3 } else { 2 } {
-            self.charge(1)?;
-        }
-        if matches!(before, Ok(Value::Bool(value)) if value == decisive) {
-            return Ok(false);
-        }
-        self.charge(1)?;
-        let value = match self.operand(predicate)? {
-            Ok(Value::Bool(value)) if value == decisive => Ok(Value::Bool(decisive)),
-            Ok(Value::Bool(_)) => before,
-            Ok(_) => before.and(Err(Failure::no_overload())),
-            Err(error) => before.and(Err(error)),
-        };
-        *self.slots.at(fold.accumulator) = Some(value);
-        Ok(true)
-    }
 }
 
-/// Type of a value in Go, for the message about loops.
-fn go_type(value: &Value<'_>) -> &'static str {
-    match value {
-        Value::Null => "types.Null",
-        Value::Bool(_) => "types.Bool",
-        Value::Int(_) => "types.Int",
-        Value::Uint(_) => "types.Uint",
-        Value::Double(_) => "types.Double",
-        Value::String(_) => "types.String",
-        Value::Bytes(_) => "types.Bytes",
-        Value::Duration(_) => "types.Duration",
-        Value::Timestamp(_) => "types.Timestamp",
-        Value::Optional(_) => "*types.Optional",
-        other => other.type_name(),
-    }
+/// A call with a constant pattern. Go takes a type for the text of its name there.
+fn find_pattern<'a>(function: Function, pattern: &Compiled, args: &[Value<'a>]) -> Outcome<'a> {
+    let text = match args.first() {
+        Some(Value::String(text)) => &**text,
+        Some(Value::Type(name)) => name,
+        _ => return Err(Failure::no_overload()),
+    };
+    let limit = match args.get(2) {
+        None => -1,
+        Some(Value::Int(limit)) => *limit,
+        Some(_) => return Err(Failure::no_overload()),
+    };
+    Ok(match function {
+        Function::Matches => Value::Bool(pattern.is_match(text)),
+        Function::Find => Value::text(pattern.find(text)),
+        _ => Value::texts(pattern.find_all(text, limit)),
+    })
+}
+
+/// Whether values of the type can stand in brackets.
+pub(super) fn is_index(value: &Value<'_>) -> bool {
+    matches!(
+        value,
+        Value::String(_) | Value::Int(_) | Value::Uint(_) | Value::Bool(_) | Value::Double(_)
+    )
 }
 
 /// The place that a number says in a list; nothing if it is outside.

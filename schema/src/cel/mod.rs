@@ -1,21 +1,22 @@
 //! Rules in CEL (`x-kubernetes-validations`): types, cost, evaluation, as in kube-apiserver.
 
-#[allow(dead_code)] // used by those who run rules
+#[allow(dead_code)] // tests look at the tree and its type
 mod check;
-#[allow(dead_code)] // used by those who run rules
 mod cost;
-#[allow(dead_code)] // used by those who run rules
-mod decl;
+pub(crate) mod decl;
 mod declarations;
-#[allow(dead_code)] // used by those who run rules
+#[allow(dead_code)] // tests look at more of the outcome
+#[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
 mod eval;
-#[allow(dead_code)] // used by those who run rules
+#[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
 mod library;
-#[allow(dead_code)] // used by those who run rules
+#[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
 mod plan;
-#[allow(dead_code)] // used by those who run rules
+pub(crate) mod rules;
+pub(crate) mod run;
 mod run_cost;
-#[allow(dead_code)] // used by those who run rules
 mod types;
-#[allow(dead_code)] // used by those who run rules
+#[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
 mod value;
+
+pub(crate) use self::rules::RuleNode;

@@ -17,7 +17,7 @@ use super::library::Function;
 use super::library::regex::Compiled;
 use super::run_cost::CallCost;
 use super::types::Checked;
-use super::value::{Shape, Value};
+use super::value::{FieldName, Shape, Value};
 use crate::structural::Node as Schema;
 
 #[allow(unused_imports)] // for the validator of rules
@@ -210,7 +210,7 @@ pub(super) struct Qualifier {
 #[derive(Debug)]
 pub(super) enum Step {
     /// A field, or a key that is a constant text.
-    Name(Box<str>),
+    Name(FieldName),
     Constant(Value<'static>),
     /// What an attribute says, which costs no more than its own steps.
     Attribute(Attribute),

@@ -3,7 +3,7 @@
 //! **Invariant:** costs are those of cel-go's tracker with Kubernetes' estimator, for calls that fail, too; an argument
 //! that failed counts as one of size 1.
 
-use super::value::{Failure, Value};
+use super::value::{Failure, Message, Value};
 
 /// The most that one evaluation of a rule may cost (SCH-54).
 pub(crate) const LIMIT_PER_CALL: u64 = 1_000_000;
@@ -172,11 +172,28 @@ fn traversal(value: &Value<'_>) -> u64 {
     }
 }
 
-/// What Go's runtime says when a cost is computed for an argument that failed.
-fn no_lister<T>() -> Result<T, Failure> {
-    Err(Failure::abort(
-        "internal error: interface conversion: *types.Err is not traits.Lister: missing method Add",
-    ))
+/// What Go's runtime says when a cost is computed for an argument that is no list.
+fn no_lister<T>(value: Option<&Value<'_>>) -> Result<T, Failure> {
+    let adds = matches!(
+        value,
+        Some(
+            Value::Int(_)
+                | Value::Uint(_)
+                | Value::Double(_)
+                | Value::String(_)
+                | Value::Bytes(_)
+                | Value::Duration(_)
+                | Value::Timestamp(_)
+        )
+    );
+    Err(Failure::Abort(Message::Written(
+        format!(
+            "internal error: interface conversion: {} is not traits.Lister: missing method {}",
+            value.map_or("*types.Err", Value::go_type),
+            if adds { "Contains" } else { "Add" }
+        )
+        .into(),
+    )))
 }
 
 #[allow(
@@ -251,7 +268,7 @@ pub(crate) fn call(
         },
         CallCost::SelfCompare(index) => {
             let Some(Value::List(list)) = arg(index) else {
-                return no_lister();
+                return no_lister(arg(index));
             };
             let size = list.len() as u64;
             let texts = size > 0 && matches!(list.get(0), Ok(Value::String(_) | Value::Bytes(_)));

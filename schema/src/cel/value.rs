@@ -25,9 +25,10 @@ use super::library::quantity::Quantity;
 use super::library::semver::Semver;
 use super::library::time::Timestamp;
 use super::library::url::Url;
+use crate::structural::ListType;
 
 pub(crate) use compare::{Numeric, compare, is_comparable};
-pub(crate) use container::{Entries, Key, List, Map, lossless_int};
+pub(crate) use container::{Entries, FieldName, Key, List, Map, lossless_int};
 pub(crate) use equal::{equal, equal_method, is_member, membership};
 pub(crate) use print::{display, float_g};
 pub(crate) use typed::{Shape, read};
@@ -236,6 +237,59 @@ impl<'a> Value<'a> {
         type_text(self.type_name())
     }
 
+    /// The type of the value in Go, which some messages give away.
+    pub(crate) fn go_type(&self) -> &'static str {
+        match self {
+            Self::Null => "types.Null",
+            Self::Bool(_) => "types.Bool",
+            Self::Int(_) => "types.Int",
+            Self::Uint(_) => "types.Uint",
+            Self::Double(_) => "types.Double",
+            Self::String(_) => "types.String",
+            Self::Bytes(_) => "types.Bytes",
+            Self::Duration(_) => "types.Duration",
+            Self::Timestamp(_) => "types.Timestamp",
+            Self::List(List::Json(_, Some(node)) | List::Typed(_, node)) => match node.list_type {
+                ListType::Atomic => "*common.unstructuredList",
+                ListType::Set => "*common.unstructuredSetList",
+                ListType::Map(_) => "*common.unstructuredMapList",
+            },
+            Self::List(List::Joined(_)) => "*types.concatList",
+            Self::List(_) => "*types.baseList",
+            Self::Map(Map::Json(_, shape)) if !matches!(shape, Shape::Raw) => "*common.unstructuredMap",
+            Self::Map(_) => "*types.baseMap",
+            Self::Optional(_) => "*types.Optional",
+            Self::Type(_) => "*types.Type",
+            Self::Quantity(quantity) if quantity.computed => "*cel.Quantity",
+            Self::Quantity(_) => "cel.Quantity",
+            Self::Url(_) => "cel.URL",
+            Self::Ip(_) => "cel.IP",
+            Self::Cidr(_) => "cel.CIDR",
+            Self::Semver(_) => "cel.Semver",
+            Self::Format(_) => "cel.Format",
+            Self::Opaque(_) => "*common.unknownPreserved",
+        }
+    }
+
+    /// Whether Go can look for the value among a map's keys.
+    ///
+    /// # Errors
+    /// It panics, which ends the evaluation.
+    pub(crate) fn check_hashable(&self) -> Result<(), Failure> {
+        match self {
+            Self::Bytes(_) => Err(Failure::abort(
+                "internal error: runtime error: hash of unhashable type types.Bytes",
+            )),
+            Self::Semver(_) => Err(Failure::abort(
+                "internal error: runtime error: hash of unhashable type cel.Semver",
+            )),
+            Self::Format(_) => Err(Failure::abort(
+                "internal error: runtime error: hash of unhashable type cel.Format",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Number of elements, entries, characters or bytes; nothing for what has no size.
     pub(crate) fn size(&self) -> Option<u64> {
         Some(match self {
@@ -254,7 +308,9 @@ impl<'a> Value<'a> {
     pub(crate) fn stripped(&self) -> Value<'a> {
         match self {
             Self::List(List::Json(items, Some(_))) => Self::List(List::Json(items, None)),
-            Self::List(List::Typed(values, _)) => Self::list(values.iter().map(Value::stripped).collect()),
+            Self::List(List::Typed(values, _)) => {
+                Self::list(values.iter().flatten().map(Value::stripped).collect())
+            }
             Self::Map(Map::Json(entries, _)) => Self::Map(Map::Json(entries, Shape::Raw)),
             Self::Opaque(json) => typed::raw(json),
             Self::Optional(None) => Self::Null,

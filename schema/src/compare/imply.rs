@@ -1,7 +1,9 @@
 //! Whether what passes one schema passes another, by value validation alone: what members of conditions need.
 //!
-//! **Invariant:** `Safe` is a proof; everything else only says that none was found.
+//! **Invariant:** `Safe` is a proof; everything else only says that none was found. The search is bounded: conditions
+//! inside conditions could be paired in more ways than anyone can try.
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 
 use super::Verdict::{self, Breaking, Safe, Undecided};
@@ -31,8 +33,15 @@ pub(super) fn accepts_all(node: &Node) -> bool {
         && node.properties.iter().all(|(_, property)| accepts_all(property))
 }
 
+/// Schemas that are looked at in one proof.
+const FUEL: u32 = 20_000;
+
 /// Whether values that pass `a`, or any values if there is none, pass `b`.
-fn implies(a: Option<&Node>, b: &Node) -> bool {
+fn implies(a: Option<&Node>, b: &Node, fuel: &Cell<u32>) -> bool {
+    let Some(left) = fuel.get().checked_sub(1) else {
+        return false;
+    };
+    fuel.set(left);
     if accepts_all(b) {
         return true;
     }
@@ -41,11 +50,11 @@ fn implies(a: Option<&Node>, b: &Node) -> bool {
     Kinds::of(a).is_within(Kinds::of(b))
         && keywords_imply(a, b)
         && to.required.iter().all(|name| from.required.contains(name))
-        && conditions_imply(from, to) == Safe
-        && fields_imply(a, b)
+        && conditions(from, to, fuel) == Safe
+        && fields_imply(a, b, fuel)
         && b.items
             .as_deref()
-            .is_none_or(|items| implies(a.items.as_deref(), items))
+            .is_none_or(|items| implies(a.items.as_deref(), items, fuel))
 }
 
 fn keywords_imply(a: &Node, b: &Node) -> bool {
@@ -64,11 +73,11 @@ fn keywords_imply(a: &Node, b: &Node) -> bool {
         && enum_implies(&from.values, &to.values) == Safe
 }
 
-fn fields_imply(a: &Node, b: &Node) -> bool {
+fn fields_imply(a: &Node, b: &Node, fuel: &Cell<u32>) -> bool {
     let declared = b
         .properties
         .iter()
-        .all(|(name, property)| implies(a.field(name), property));
+        .all(|(name, property)| implies(a.field(name), property, fuel));
     let others = match &b.additional {
         Additional::Any | Additional::Undeclared => true,
         Additional::Forbidden => {
@@ -76,11 +85,11 @@ fn fields_imply(a: &Node, b: &Node) -> bool {
                 && a.properties.iter().all(|(name, _)| b.property(name).is_some())
         }
         Additional::Schema(values) => {
-            matches!(&a.additional, Additional::Schema(from) if implies(Some(from), values))
+            matches!(&a.additional, Additional::Schema(from) if implies(Some(from), values, fuel))
                 && a.properties
                     .iter()
                     .filter(|(name, _)| b.property(name).is_none())
-                    .all(|(_, property)| implies(Some(property), values))
+                    .all(|(_, property)| implies(Some(property), values, fuel))
         }
     };
     declared && others
@@ -88,39 +97,49 @@ fn fields_imply(a: &Node, b: &Node) -> bool {
 
 /// Whether values that pass the conditions of `from` pass those of `to`.
 pub(super) fn conditions_imply(from: &Checks, to: &Checks) -> Verdict {
+    conditions(from, to, &Cell::new(FUEL))
+}
+
+/// Whether one of the members is enough for what `fits`; that at the same place is tried first.
+fn any(members: &[Node], place: usize, fits: impl Fn(&Node) -> bool) -> bool {
+    members.get(place).is_some_and(&fits) || members.iter().any(fits)
+}
+
+fn conditions(from: &Checks, to: &Checks, fuel: &Cell<u32>) -> Verdict {
     let unproven = |had: bool| if had { Undecided } else { Breaking };
     let mut verdict = Safe;
-    if !to
+    let all_of = to
         .all_of
         .iter()
-        .all(|b| from.all_of.iter().any(|a| implies(Some(a), b)))
-    {
+        .enumerate()
+        .all(|(place, b)| any(&from.all_of, place, |a| implies(Some(a), b, fuel)));
+    if !all_of {
         verdict = verdict.max(unproven(!from.all_of.is_empty()));
     }
     // Some member of the old ones holds, and with it one of the new ones.
-    if !to.any_of.is_empty()
-        && (from.any_of.is_empty()
-            || !from
+    let any_of = to.any_of.is_empty()
+        || (!from.any_of.is_empty()
+            && from
                 .any_of
                 .iter()
-                .all(|a| to.any_of.iter().any(|b| implies(Some(a), b))))
-    {
+                .enumerate()
+                .all(|(place, a)| any(&to.any_of, place, |b| implies(Some(a), b, fuel))));
+    if !any_of {
         verdict = verdict.max(unproven(!from.any_of.is_empty()));
     }
     // Exactly one must hold, so that looser members are no better than tighter ones.
-    if !to.one_of.is_empty() {
-        let same = from.one_of.len() == to.one_of.len()
+    let one_of = to.one_of.is_empty()
+        || (from.one_of.len() == to.one_of.len()
             && from
                 .one_of
                 .iter()
                 .zip(&to.one_of)
-                .all(|(a, b)| implies(Some(a), b) && implies(Some(b), a));
-        if !same {
-            verdict = verdict.max(unproven(!from.one_of.is_empty()));
-        }
+                .all(|(a, b)| implies(Some(a), b, fuel) && implies(Some(b), a, fuel)));
+    if !one_of {
+        verdict = verdict.max(unproven(!from.one_of.is_empty()));
     }
     if let Some(b) = &to.not
-        && !from.not.as_ref().is_some_and(|a| implies(Some(b), a))
+        && !from.not.as_ref().is_some_and(|a| implies(Some(b), a, fuel))
     {
         verdict = verdict.max(unproven(from.not.is_some()));
     }

@@ -406,7 +406,7 @@ fn rules_in_cel() {
     let worded = with(json!([{"rule": "self != 'a'", "message": "no"}]));
     assert_eq!(one(&rule, &worded), ("rule-message", Safe, Safe));
     let transition = |optional: bool| {
-        with(json!([{"rule": "self != 'a' || oldSelf.hasValue()", "optionalOldSelf": optional}]))
+        with(json!([{"rule": "self != 'a' || dyn(oldSelf) == dyn('b')", "optionalOldSelf": optional}]))
     };
     assert_eq!(
         one(&transition(false), &transition(true)),

@@ -1,7 +1,5 @@
 //! Two schemas side by side, place by place.
 
-use std::sync::Arc;
-
 use super::Verdict::{self, Breaking, Safe, Undecided};
 use super::imply::{accepts_all, checks};
 use super::keywords::Kinds;
@@ -321,9 +319,7 @@ fn is_default_valid(node: &Node) -> bool {
     let Some(mut value) = node.default.clone() else {
         return true;
     };
-    let schema = Structural {
-        root: Arc::new(node.clone()),
-    };
+    let schema = Structural::of_node(node.clone());
     crate::prune::default(&mut value, &schema);
     crate::validate::validate(&value, None, &schema).is_empty()
 }

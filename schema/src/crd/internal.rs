@@ -116,7 +116,8 @@ fn dependency(value: &Value) -> String {
         .end()
 }
 
-fn rule(rule: &Map<String, Value>) -> String {
+/// A rule in CEL.
+pub(super) fn rule(rule: &Map<String, Value>) -> String {
     Object::new()
         .field("Rule", &string(rule, "rule"))
         .field("Message", &string(rule, "message"))

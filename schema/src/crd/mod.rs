@@ -1,7 +1,7 @@
 //! CustomResourceDefinitions (`apiextensions.k8s.io/v1`): decoding, defaults, and every rule that a server applies.
 //!
 //! All functions work on the JSON form, so that a server and a linter use the same code. Expressions in CEL are
-//! carried and checked as text; they are not compiled, type-checked or costed.
+//! compiled, type-checked and costed.
 //!
 //! **Invariant:** a CRD for which [`validate`] finds nothing yields a [`Structural`](crate::Structural) for each of
 //! its versions.
@@ -12,6 +12,7 @@ mod fieldpath;
 mod form;
 mod internal;
 mod lists;
+mod rules;
 mod schema;
 mod shape;
 mod spec;
@@ -21,9 +22,11 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::depth;
 use crate::error::FieldError;
+use crate::structural::Node;
 #[cfg(feature = "schemars")]
-use crate::structural::{Node, Reading};
+use crate::structural::Reading;
 
 pub use spec::{validate, validate_update};
 
@@ -53,6 +56,9 @@ impl From<DecodeError> for String {
 /// assert_eq!(crd::decode(&mut crd).unwrap(), ["spec.versions[0].subresources.log"]);
 /// ```
 pub fn decode(crd: &mut Value) -> Result<Vec<String>, DecodeError> {
+    if depth::exceeds(crd) {
+        return Err(DecodeError(format!("the document {}", depth::message())));
+    }
     shape::decode_crd(crd).map_err(DecodeError)
 }
 
@@ -114,6 +120,9 @@ pub fn default(crd: &mut Value) {
 /// Formats in the schemas that the server stores and never checks, for the warning `unrecognized format "…"`
 /// (SCH-25). With the stored CRD, those that it has already are left out.
 pub fn unrecognized_formats(crd: &Value, old: Option<&Value>) -> Vec<String> {
+    if depth::exceeds(crd) {
+        return Vec::new();
+    }
     let known: HashSet<String> = old
         .map(|old| unrecognized_formats(old, None))
         .unwrap_or_default()
@@ -144,12 +153,29 @@ pub(crate) fn metadata_mistake(metadata: &Value) -> Option<String> {
     shape::decode_metadata(&mut metadata.clone()).err()
 }
 
+/// The field that a rule blames, as errors name it below the rule's node; empty if it names none that is there.
+pub(crate) fn rule_field(field_path: &str, node: &Node) -> String {
+    if field_path.is_empty() {
+        return String::new();
+    }
+    match fieldpath::resolve(field_path, node, fieldpath::Brackets::Allowed) {
+        Ok(found) => found.path.trim_start_matches('.').to_owned(),
+        Err(_) => String::new(),
+    }
+}
+
 /// Errors in the structural form of a schema.
 pub(crate) fn check_schema(schema: &Value, path: &str) -> Vec<FieldError> {
     let mut schema = schema.clone();
     // Empty values mean nothing once decoded; a failure has been told before.
     let _ = shape::decode_schema(&mut schema);
-    schema::check(&schema, path, false, schema::Strictness::FULL)
+    schema::check(
+        &schema,
+        path,
+        false,
+        schema::Strictness::FULL,
+        rules::CostLimit::Holds,
+    )
 }
 
 /// Errors in the defaults of a schema, whether its form is right or not.
@@ -157,7 +183,7 @@ pub(crate) fn check_schema(schema: &Value, path: &str) -> Vec<FieldError> {
 pub(crate) fn check_defaults(schema: &Value, path: &str) -> Vec<FieldError> {
     let mut schema = schema.clone();
     let _ = shape::decode_schema(&mut schema);
-    defaults::check(&Node::read(&schema, Reading::Defaults), path, true)
+    defaults::check(&Node::read(&schema, Reading::Defaults), None, path, true)
 }
 
 #[cfg(test)]

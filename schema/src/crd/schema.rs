@@ -1,11 +1,10 @@
-//! The rules for one schema in a CRD: what `form` and `lists` say, forbidden keywords, rules as text.
-
-use std::cell::OnceCell;
+//! The rules for one schema in a CRD: what `form` and `lists` say, forbidden keywords, then the rules in CEL.
 
 use serde_json::{Map, Value};
 
 use super::form::check_structural;
 use super::lists::{check_list_items, check_list_type, check_map_type};
+use super::rules::{self, CostLimit, Scope, Total};
 use super::{defaults, internal};
 use crate::error::FieldError;
 use crate::structural::{Additional, Node, Reading};
@@ -31,7 +30,13 @@ impl Strictness {
 }
 
 /// Checks a whole schema; `path` is that of the schema itself.
-pub(super) fn check(schema: &Value, path: &str, status: bool, strict: Strictness) -> Vec<FieldError> {
+pub(super) fn check(
+    schema: &Value,
+    path: &str,
+    status: bool,
+    strict: Strictness,
+    limit: CostLimit,
+) -> Vec<FieldError> {
     let Some(map) = schema.as_object() else {
         return Vec::new();
     };
@@ -46,27 +51,36 @@ pub(super) fn check(schema: &Value, path: &str, status: bool, strict: Strictness
         ));
     }
     let mut unsupported = None;
+    let mut node = None;
     if strict.structural {
         unsupported = find_unsupported(map);
         if unsupported.is_none() {
-            let structural = check_structural(map, path);
+            let mut structural = check_structural(map, path);
             if structural.is_empty() {
-                errors.extend(defaults::check(
-                    &Node::read(schema, Reading::Defaults),
-                    path,
-                    strict.pruned_defaults,
-                ));
-            } else {
-                errors.extend(structural);
+                let served = Node::read(schema, Reading::Served);
+                let read = Node::read(schema, Reading::Defaults);
+                structural = defaults::check(&read, Some(&served), path, strict.pruned_defaults);
+                // Rules are judged on schemas without a mistake.
+                node = (structural.is_empty() && served.rules_below).then_some(served);
             }
+            errors.extend(structural);
         }
     }
-    check_open_api(map, path, true, &Context::new(strict), &mut errors);
+    let mut found = Found {
+        schema: Vec::new(),
+        rules: Vec::new(),
+        total: Total::new(limit),
+    };
+    let context = Context::new(strict, node.as_ref().map(Scope::root));
+    check_open_api(map, path, true, &context, &mut found);
+    errors.extend(found.schema);
+    errors.extend(found.rules);
     if errors.is_empty()
         && let Some(text) = unsupported
     {
         errors.push(FieldError::invalid(path, "", text));
     }
+    found.total.check(path, &mut errors);
     errors
 }
 
@@ -205,22 +219,43 @@ fn check_root_for_status(map: &Map<String, Value>, path: &str, errors: &mut Vec<
 
 /// What holds for a schema because of where it stands.
 #[derive(Clone)]
-struct Context {
+struct Context<'a> {
     strict: Strictness,
     /// Why defaults are forbidden here.
     no_defaults: Option<String>,
     /// Inside type or object metadata.
     inside_meta: bool,
+    /// What expressions see here; none if they are not judged.
+    scope: Option<Scope<'a>>,
+    /// The outermost list around whose entries cannot be found in an old object.
+    uncorrelated: Option<String>,
 }
 
-impl Context {
-    fn new(strict: Strictness) -> Self {
+impl<'a> Context<'a> {
+    fn new(strict: Strictness, scope: Option<Scope<'a>>) -> Self {
         Self {
             strict,
             no_defaults: None,
             inside_meta: false,
+            scope,
+            uncorrelated: None,
         }
     }
+
+    /// The same in a place where expressions are not judged.
+    fn without_rules(&self) -> Self {
+        Self {
+            scope: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// What is wrong: a server tells the mistakes of rules after all others.
+struct Found {
+    schema: Vec<FieldError>,
+    rules: Vec<FieldError>,
+    total: Total,
 }
 
 /// The rules beside structural form: forbidden keywords, list types, texts of rules.
@@ -228,9 +263,11 @@ fn check_open_api(
     map: &Map<String, Value>,
     path: &str,
     root: bool,
-    context: &Context,
-    errors: &mut Vec<FieldError>,
+    context: &Context<'_>,
+    found: &mut Found,
 ) {
+    let before = found.schema.len();
+    let errors = &mut found.schema;
     check_keywords(map, path, context, errors);
     if flag(map, "uniqueItems") {
         errors.push(FieldError::forbidden(
@@ -248,6 +285,7 @@ fn check_open_api(
         }
         if let Some(schema) = additional.as_object() {
             let mut below = context.clone();
+            below.scope = context.scope.and_then(|scope| scope.additional(map));
             if below.inside_meta {
                 below.no_defaults =
                     Some("inside additionalProperties applying to object metadata".to_owned());
@@ -257,12 +295,13 @@ fn check_open_api(
                 &format!("{path}.additionalProperties"),
                 false,
                 &below,
-                errors,
+                found,
             );
         }
     }
     for (name, property) in properties {
         let mut below = context.clone();
+        below.scope = context.scope.and_then(|scope| scope.property(map, name));
         let resource = root || flag(map, "x-kubernetes-embedded-resource");
         if resource && matches!(name.as_str(), "metadata" | "kind" | "apiVersion") {
             below.inside_meta = true;
@@ -275,15 +314,22 @@ fn check_open_api(
             &format!("{path}.properties[{name}]"),
             false,
             &below,
-            errors,
+            found,
         );
     }
+    let valueless = context.without_rules();
     if let Some(not) = object(map, "not") {
-        check_open_api(not, &format!("{path}.not"), false, context, errors);
+        check_open_api(not, &format!("{path}.not"), false, &valueless, found);
     }
     for key in ["allOf", "oneOf", "anyOf"] {
         for (index, member) in objects(map, key).enumerate() {
-            check_open_api(member, &format!("{path}.{key}[{index}]"), false, context, errors);
+            check_open_api(
+                member,
+                &format!("{path}.{key}[{index}]"),
+                false,
+                &valueless,
+                found,
+            );
         }
     }
     for (name, schema) in object(map, "definitions").into_iter().flatten() {
@@ -292,16 +338,22 @@ fn check_open_api(
                 schema,
                 &format!("{path}.definitions[{name}]"),
                 false,
-                context,
-                errors,
+                &valueless,
+                found,
             );
         }
     }
     if let Some(items) = object(map, "items") {
-        check_open_api(items, &format!("{path}.items"), false, context, errors);
+        let mut below = context.clone();
+        below.scope = context.scope.and_then(|scope| scope.items(map));
+        // Entries of sets are found too, but by what they are, which leaves nothing to compare.
+        if text(map, "x-kubernetes-list-type") != "map" && below.uncorrelated.is_none() {
+            below.uncorrelated = Some(path.to_owned());
+        }
+        check_open_api(items, &format!("{path}.items"), false, &below, found);
     }
     for (index, item) in objects(map, "items").enumerate() {
-        check_open_api(item, &format!("{path}.items[{index}]"), false, context, errors);
+        check_open_api(item, &format!("{path}.items[{index}]"), false, &valueless, found);
     }
     for (name, schema) in object(map, "dependencies").into_iter().flatten() {
         if let Some(schema) = schema.as_object() {
@@ -309,11 +361,12 @@ fn check_open_api(
                 schema,
                 &format!("{path}.dependencies[{name}]"),
                 false,
-                context,
-                errors,
+                &valueless,
+                found,
             );
         }
     }
+    let errors = &mut found.schema;
     if map.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(false)) {
         errors.push(FieldError::invalid(
             format!("{path}.x-kubernetes-preserve-unknown-fields"),
@@ -326,10 +379,17 @@ fn check_open_api(
     if context.strict.list_map_keys {
         check_list_items(map, path, errors);
     }
-    check_rules(map, path, errors);
+    rules::check_texts(map, path, errors);
+    // A schema with mistakes, here or below, is nothing to compile rules against.
+    if let Some(scope) = &context.scope
+        && errors.len() == before
+    {
+        let uncorrelated = context.uncorrelated.as_deref();
+        rules::check_expressions(map, path, scope, uncorrelated, &mut found.total, &mut found.rules);
+    }
 }
 
-fn check_keywords(map: &Map<String, Value>, path: &str, context: &Context, errors: &mut Vec<FieldError>) {
+fn check_keywords(map: &Map<String, Value>, path: &str, context: &Context<'_>, errors: &mut Vec<FieldError>) {
     const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
     let kind = text(map, "type");
     if context.strict.known_types && !kind.is_empty() && !TYPES.contains(&kind) {
@@ -382,70 +442,6 @@ fn check_keywords(map: &Map<String, Value>, path: &str, context: &Context, error
             "x-kubernetes-embedded-resource",
             "must not be used inside of resource meta".to_owned(),
         );
-    }
-}
-
-/// SCH-50 to SCH-52, as far as they are about text. Expressions are not compiled.
-fn check_rules(map: &Map<String, Value>, path: &str, errors: &mut Vec<FieldError>) {
-    const REASONS: [&str; 4] = [
-        "FieldValueDuplicate",
-        "FieldValueForbidden",
-        "FieldValueInvalid",
-        "FieldValueRequired",
-    ];
-    let breaks = |text: &str| text.contains(['\n', '\r']);
-    let node = OnceCell::new();
-    for (index, rule) in objects(map, "x-kubernetes-validations").enumerate() {
-        let field = |name: &str| format!("{path}.x-kubernetes-validations[{index}].{name}");
-        let message = text(rule, "message");
-        let expression = text(rule, "rule").trim();
-        if expression.is_empty() {
-            errors.push(FieldError::required(field("rule"), "rule is not specified"));
-        } else if !message.is_empty() && message.trim().is_empty() {
-            errors.push(FieldError::invalid(
-                field("message"),
-                message,
-                "must be non-empty if specified",
-            ));
-        } else if breaks(message.trim()) {
-            errors.push(FieldError::invalid(
-                field("message"),
-                message,
-                "must not contain line breaks",
-            ));
-        } else if breaks(expression) && message.trim().is_empty() {
-            errors.push(FieldError::required(
-                field("message"),
-                "message must be specified if rule contains line breaks",
-            ));
-        }
-        let message_expression = text(rule, "messageExpression");
-        if !message_expression.is_empty() && message_expression.trim().is_empty() {
-            errors.push(FieldError::required(
-                field("messageExpression"),
-                "messageExpression must be non-empty if specified",
-            ));
-        }
-        if let Some(reason) = rule.get("reason").and_then(Value::as_str)
-            && !REASONS.contains(&reason)
-        {
-            errors.push(FieldError::not_supported(field("reason"), reason, &REASONS));
-        }
-        let field_path = text(rule, "fieldPath");
-        if !field_path.is_empty() {
-            let mut wrong =
-                |detail: &str| errors.push(FieldError::invalid(field("fieldPath"), field_path, detail));
-            if field_path.trim().is_empty() {
-                wrong("must be non-empty if specified");
-            }
-            if breaks(field_path) {
-                wrong("must not contain line breaks");
-            }
-            let node = node.get_or_init(|| Node::of(map, Reading::Served));
-            if super::fieldpath::resolve(field_path, node, super::fieldpath::Brackets::Allowed).is_err() {
-                wrong("must be a valid path");
-            }
-        }
     }
 }
 

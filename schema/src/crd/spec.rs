@@ -8,9 +8,11 @@ use super::conversion::{check_conversion, is_review_version};
 use super::fieldpath::{self, Brackets};
 use super::internal::{self, Shared};
 use super::lists;
+use super::rules::CostLimit;
 use super::schema::{self, Strictness, flag, text};
 use super::view::{View, schema_of};
-use crate::error::FieldError;
+use crate::depth;
+use crate::error::{FieldError, NO_FIELD};
 use crate::gotext;
 use crate::meta;
 use crate::names;
@@ -18,10 +20,13 @@ use crate::path::Path;
 use crate::structural::{Node, Reading, Type};
 
 /// Everything for which a server refuses a new CRD (SCH-10 to SCH-24, SCH-31, SCH-34, SCH-35, SCH-40 to SCH-52,
-/// SCH-60 to SCH-71 but for what needs CEL).
+/// SCH-60 to SCH-71).
 ///
 /// Expects the CRD decoded and defaulted ([`decode`](super::decode), [`default`](super::default)).
 pub fn validate(crd: &Value) -> Vec<FieldError> {
+    if let Some(error) = depth::error(crd, NO_FIELD) {
+        return vec![error];
+    }
     let mut errors = Vec::new();
     check_metadata(crd, &mut errors);
     check_spec(&View::new(crd), &Options::default(), &mut errors);
@@ -36,6 +41,9 @@ pub fn validate(crd: &Value) -> Vec<FieldError> {
 ///
 /// General rules of updates (name, uid, resource version) are the server's for every kind and not checked here.
 pub fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
+    if let Some(error) = depth::error(new, NO_FIELD).or_else(|| depth::error(old, NO_FIELD)) {
+        return vec![error];
+    }
     let view = View::new(new);
     let old_view = View::new(old);
     let established = old
@@ -73,12 +81,15 @@ fn status_enabled(version: &Map<String, Value>) -> bool {
 }
 
 /// What an update may keep although a new CRD could not have it.
+#[derive(Clone)]
 struct Options {
     strict: Strictness,
     require_schema: bool,
     known_review_version: bool,
     /// Versions whose many selectable fields are as they were; the empty name stands for shared ones.
     many_selectable: HashSet<String>,
+    /// Versions whose schemas are as they were.
+    same_schema: HashSet<String>,
 }
 
 impl Default for Options {
@@ -88,6 +99,7 @@ impl Default for Options {
             require_schema: true,
             known_review_version: true,
             many_selectable: HashSet::new(),
+            same_schema: HashSet::new(),
         }
     }
 }
@@ -108,7 +120,7 @@ impl Options {
             !errors.is_empty()
         };
         let unpruned = schemas.iter().any(|schema| {
-            super::defaults::check(&Node::read(schema, Reading::Defaults), "", true)
+            super::defaults::check(&Node::read(schema, Reading::Defaults), None, "", true)
                 .iter()
                 .any(|error| error.detail == "must not have unknown fields")
         });
@@ -142,6 +154,24 @@ impl Options {
             require_schema: old.versions.iter().all(|version| schema_of(version).is_some()),
             known_review_version,
             many_selectable,
+            same_schema: new
+                .versions
+                .iter()
+                .filter(|version| {
+                    let before = old.versions.iter().find(|v| v.get("name") == version.get("name"));
+                    before.is_some_and(|before| schema_of(before) == schema_of(version))
+                })
+                .map(|version| text(version, "name").to_owned())
+                .collect(),
+        }
+    }
+
+    /// What may be expensive already may stay so.
+    fn cost_limit(&self, version: &Map<String, Value>) -> CostLimit {
+        if self.same_schema.contains(text(version, "name")) {
+            CostLimit::Waived
+        } else {
+            CostLimit::Holds
         }
     }
 }
@@ -239,9 +269,7 @@ fn check_spec(view: &View<'_>, options: &Options, errors: &mut Vec<FieldError>) 
             structural: structural || options.strict.structural,
             ..options.strict
         },
-        require_schema: options.require_schema,
-        known_review_version: options.known_review_version,
-        many_selectable: options.many_selectable.clone(),
+        ..options.clone()
     };
     check_versions(view, options, errors);
     check_names_required(view, errors);
@@ -250,7 +278,7 @@ fn check_spec(view: &View<'_>, options: &Options, errors: &mut Vec<FieldError>) 
     }
     let first = view.versions.first();
     if view.shared_schema
-        && let Some(schema) = first.and_then(|version| schema_of(version))
+        && let Some((version, schema)) = first.and_then(|version| Some((version, schema_of(version)?)))
     {
         let any_status = view.versions.iter().any(|version| status_enabled(version));
         errors.extend(schema::check(
@@ -258,6 +286,7 @@ fn check_spec(view: &View<'_>, options: &Options, errors: &mut Vec<FieldError>) 
             "spec.validation.openAPIV3Schema",
             any_status,
             options.strict,
+            options.cost_limit(version),
         ));
     }
     if view.shared_subresources
@@ -320,6 +349,7 @@ fn check_versions(view: &View<'_>, options: &Options, errors: &mut Vec<FieldErro
                 &path,
                 status_enabled(version),
                 options.strict,
+                options.cost_limit(version),
             ));
         }
         if !view.shared_subresources {

@@ -394,3 +394,15 @@ proptest! {
         }
     }
 }
+
+/// SCH-35: in messages a key of a map stands after a dot, though nothing stands before it; in fields it does not.
+#[test]
+fn defaults_of_maps() {
+    let schema = json!({"type": "object", "properties": {"m": {
+        "type": "object", "default": {"a": 1}, "additionalProperties": {"type": "string"}}}});
+    let errors = crate::Structural::from_json(&schema).unwrap_err();
+    assert_eq!(
+        crate::message_of(&errors),
+        "openAPIV3Schema.properties[m].default.a: Invalid value: \"integer\": .a in body must be of type string: \"integer\""
+    );
+}

@@ -227,7 +227,7 @@ pub const fn flat(place: &str, names: &[&str], kind: Kind, inner: Option<&'stati
     while at < names.len() {
         let mut field = 0;
         while field < fields.len() {
-            let plain = matches!(fields[field].role, Role::Required | Role::Optional);
+            let plain = !matches!(fields[field].role, Role::Flat | Role::FlatOptional);
             if plain && same(fields[field].name, names[at]) {
                 refuse(&[
                     place,

@@ -148,6 +148,9 @@ pub struct Field {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
+    /// Required, whatever its type is.
+    Always,
+    /// Required unless its type turns out to be optional, as an alias of an `Option` does.
     Required,
     Optional,
     /// Its fields are its parent's.
@@ -333,8 +336,15 @@ impl Field {
     pub const fn optional(mut self) -> Self {
         self.role = match self.role {
             Role::Flat | Role::FlatOptional => Role::FlatOptional,
-            Role::Required | Role::Optional => Role::Optional,
+            Role::Always | Role::Required | Role::Optional => Role::Optional,
         };
+        self
+    }
+
+    /// Has to be there, even as an `Option`.
+    #[must_use]
+    pub const fn always(mut self) -> Self {
+        self.role = Role::Always;
         self
     }
 
@@ -342,7 +352,7 @@ impl Field {
     #[must_use]
     pub const fn flat(mut self) -> Self {
         self.role = match self.role {
-            Role::Required | Role::Flat => Role::Flat,
+            Role::Always | Role::Required | Role::Flat => Role::Flat,
             Role::Optional | Role::FlatOptional => Role::FlatOptional,
         };
         self

@@ -27,7 +27,7 @@ pub(super) struct Object {
 impl Object {
     pub(super) fn add(&mut self, field: &'static Field, shape: &Shape, generator: &mut SchemaGenerator) {
         match field.role {
-            Role::Required | Role::Optional => self.property(field, shape, generator),
+            Role::Always | Role::Required | Role::Optional => self.property(field, shape, generator),
             Role::Flat | Role::FlatOptional => self.lift(field, generator),
         }
     }
@@ -45,7 +45,7 @@ impl Object {
         node.finish(field.doc, field.keywords, field.later);
         // Keys as integers were refused by the macro, or asked for.
         keys(field.kind, &mut node.map);
-        if field.role == Role::Required && (!optional || field.nullable) {
+        if field.role == Role::Always || (field.role == Role::Required && !optional) {
             self.required.push(field.name.to_owned());
         }
         for rule in std::mem::take(&mut node.of_parent) {

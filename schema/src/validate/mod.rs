@@ -1,53 +1,108 @@
-//! Validation of objects against a structural schema.
+//! Validation of objects against a structural schema: values, embedded resources, lists, then the rules in CEL.
 //!
-//! One walk serves both questions: whether a value fits (no allocation, stops at the first mistake) and what is
-//! wrong with it (all mistakes, with paths).
-//!
-//! **Invariant:** a value for which the quick walk finds nothing has no errors in the full one, and the reverse.
+//! **Invariant:** rules are evaluated only on objects whose values have the declared types.
 
 mod lists;
 mod number;
 mod ratchet;
+mod walk;
 
-use std::collections::HashMap;
+use serde_json::Value;
 
-use serde_json::{Map, Value};
-
-use crate::error::{ErrorKind, FieldError, NO_FIELD, join};
-use crate::format::Format;
-use crate::gotext;
+use crate::cel::run::{self, Ratcheting};
+use crate::depth;
+use crate::error::{ErrorKind, FieldError, NO_FIELD};
 use crate::meta;
 use crate::path::Path;
-use crate::structural::{Additional, Checks, ListType, Node, Structural, Type};
+use crate::structural::{Node, Structural};
 
-use self::lists::{may_repeat, validate_lists};
-use self::number::{check_number, is_integer};
+use self::lists::validate_lists;
 pub(crate) use self::ratchet::{OldItems, unchanged};
+use self::walk::{Quick, collect};
 
 /// Everything that is wrong with an object, in the server's words and order: value validation, then embedded
-/// resources, then duplicates in sets and maps in list form.
+/// resources, then duplicates in sets and maps in list form, then the rules in CEL (`x-kubernetes-validations`). Rules are
+/// compiled when the first object of a schema comes, and evaluated unless values of wrong types, or too many of them,
+/// were found before (SCH-58).
 ///
-/// With `old`, errors in values that are as they were are left out (ratcheting, SCH-58): an object that a later CRD
-/// forbids can still be changed elsewhere.
-///
-/// Rules in CEL (`x-kubernetes-validations`) are **not** evaluated; [`Structural::rules`] hands them out. A caller that
-/// evaluates them does so only if [`blocks_rules`] is false for the errors found here (SCH-58).
+/// With `old` this is [`validate_update`] without the warnings.
 ///
 /// ```
 /// use kubewright_schema::{Structural, message_of, validate};
 /// use serde_json::json;
 /// let schema = Structural::from_json(&json!({
 ///     "type": "object",
-///     "properties": {"spec": {"type": "object", "properties": {"replicas": {"type": "integer", "maximum": 10}}}},
+///     "properties": {"spec": {
+///         "type": "object",
+///         "properties": {"replicas": {"type": "integer", "maximum": 10}, "minimum": {"type": "integer"}},
+///         "x-kubernetes-validations": [{
+///             "rule": "self.minimum <= self.replicas",
+///             "messageExpression": "'at least %d replicas'.format([self.minimum])",
+///             "fieldPath": ".replicas",
+///         }],
+///     }},
 /// }))
 /// .unwrap();
-/// let errors = validate(&json!({"spec": {"replicas": 11}}), None, &schema);
+/// let told = |spec| message_of(&validate(&json!({ "spec": spec }), None, &schema));
 /// assert_eq!(
-///     message_of(&errors),
+///     told(json!({"replicas": 11, "minimum": 1})),
 ///     "spec.replicas: Invalid value: 11: spec.replicas in body should be less than or equal to 10"
 /// );
+/// assert_eq!(told(json!({"replicas": 1, "minimum": 2})), "spec.replicas: Invalid value: at least 2 replicas");
 /// ```
 pub fn validate(object: &Value, old: Option<&Value>, schema: &Structural) -> Vec<FieldError> {
+    judge(object, old, schema).errors
+}
+
+/// What came of a validation.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// Why the object is refused; empty if it is not.
+    pub errors: Vec<FieldError>,
+    /// Rules that do not hold and need not, since they do not hold for the old object either. A server sends them as
+    /// warnings.
+    pub warnings: Vec<String>,
+}
+
+/// Like [`validate`], for a change of an object.
+///
+/// Errors in values that are as they were are left out (ratcheting, SCH-58): an object that a later CRD forbids can still
+/// be changed elsewhere. Rules with `oldSelf` see the old object, and are never left out.
+///
+/// ```
+/// use kubewright_schema::{Structural, message_of, validate_update};
+/// use serde_json::json;
+/// let schema = Structural::from_json(&json!({
+///     "type": "object",
+///     "properties": {"spec": {"type": "object", "properties": {
+///         "name": {"type": "string", "maxLength": 3},
+///         "size": {"type": "integer", "x-kubernetes-validations": [
+///             {"rule": "self >= oldSelf", "message": "must not shrink"},
+///         ]},
+///     }}},
+/// }))
+/// .unwrap();
+/// let old = json!({"spec": {"name": "too long", "size": 2}});
+/// let grown = json!({"spec": {"name": "too long", "size": 3}});
+/// assert!(validate_update(&grown, &old, &schema).errors.is_empty());
+/// let shrunk = json!({"spec": {"name": "too long", "size": 1}});
+/// assert_eq!(
+///     message_of(&validate_update(&shrunk, &old, &schema).errors),
+///     "spec.size: Invalid value: 1: must not shrink"
+/// );
+/// ```
+pub fn validate_update(new: &Value, old: &Value, schema: &Structural) -> Verdict {
+    judge(new, Some(old), schema)
+}
+
+fn judge(object: &Value, old: Option<&Value>, schema: &Structural) -> Verdict {
+    if let Some(error) = depth::error(object, NO_FIELD) {
+        return Verdict {
+            errors: vec![error],
+            warnings: Vec::new(),
+        };
+    }
     let node = &schema.root;
     let quick = Quick::judge(object, node);
     let mut errors = Vec::new();
@@ -56,33 +111,92 @@ pub fn validate(object: &Value, old: Option<&Value>, schema: &Structural) -> Vec
     }
     validate_children_as_resources(object, node, &mut errors);
     if quick.may_repeat() {
-        check_lists(object, old, node, &Path::Root, &mut errors);
+        check_lists(object, old, node, &mut errors);
     }
-    errors
+    check_rules(object, old, schema, errors)
 }
 
-/// Like [`validate`], for a write to the status subresource: looks at `status` alone.
+/// Like [`validate`], for a write to the status subresource: of values it looks at `status` alone, while lists and rules
+/// are those of the whole object.
 pub fn validate_status(object: &Value, old: Option<&Value>, schema: &Structural) -> Vec<FieldError> {
-    let (Some(status), Some(node)) = (object.get("status"), schema.root.property("status")) else {
-        return Vec::new();
-    };
-    let old = old.and_then(|old| old.get("status"));
-    let quick = Quick::judge(status, node);
+    judge_status(object, old, schema).errors
+}
+
+/// Like [`validate_update`], for a write to the status subresource.
+pub fn validate_status_update(new: &Value, old: &Value, schema: &Structural) -> Verdict {
+    judge_status(new, Some(old), schema)
+}
+
+fn judge_status(object: &Value, old: Option<&Value>, schema: &Structural) -> Verdict {
+    if let Some(error) = depth::error(object, NO_FIELD) {
+        return Verdict {
+            errors: vec![error],
+            warnings: Vec::new(),
+        };
+    }
+    let node = &schema.root;
+    let quick = Quick::judge(object, node);
     let mut errors = Vec::new();
-    if quick.failed {
-        collect(status, old, node, "status", &mut errors);
+    // A mistake elsewhere is none of this write's.
+    if quick.failed
+        && let (Some(status), Some(node)) = (object.get("status"), node.property("status"))
+        && Quick::judge(status, node).failed
+    {
+        collect(
+            status,
+            old.and_then(|old| old.get("status")),
+            node,
+            "status",
+            &mut errors,
+        );
     }
-    let path = Path::Key(&Path::Root, "status");
-    meta::validate_embedded(status, node, &path, &mut errors);
     if quick.may_repeat() {
-        check_lists(status, old, node, &path, &mut errors);
+        check_lists(object, old, node, &mut errors);
     }
-    errors
+    check_rules(object, old, schema, errors)
+}
+
+/// Adds what the rules say to what was found without them.
+fn check_rules(
+    object: &Value,
+    old: Option<&Value>,
+    schema: &Structural,
+    mut errors: Vec<FieldError>,
+) -> Verdict {
+    let Some(rules) = schema.programs() else {
+        return Verdict {
+            errors,
+            warnings: Vec::new(),
+        };
+    };
+    if blocks_rules(&errors) {
+        errors.push(FieldError::new(
+            ErrorKind::Invalid,
+            NO_FIELD,
+            Value::Null,
+            "some validation rules were not checked because the object was invalid; correct the existing errors to \
+             complete validation",
+        ));
+        return Verdict {
+            errors,
+            warnings: Vec::new(),
+        };
+    }
+    let budget = run::OBJECT_BUDGET;
+    let found = run::judge(rules, &schema.root, object, old, Ratcheting::On, "", budget);
+    errors.extend(found.errors);
+    Verdict {
+        errors,
+        warnings: found.forgiven.iter().map(ToString::to_string).collect(),
+    }
 }
 
 /// What in an embedded resource a server cannot even decode: it answers 400 with this error's text, while
 /// [`validate`] reports the same as one of its errors. `None` if all is well.
 pub fn undecodable(object: &Value, schema: &Structural) -> Option<FieldError> {
+    if let Some(error) = depth::error(object, NO_FIELD) {
+        return Some(error);
+    }
     let node = &schema.root;
     let Value::Object(map) = object else { return None };
     map.iter()
@@ -92,7 +206,7 @@ pub fn undecodable(object: &Value, schema: &Structural) -> Option<FieldError> {
 }
 
 /// Whether rules in CEL are skipped for these errors: they need values of the declared types.
-pub fn blocks_rules(errors: &[FieldError]) -> bool {
+fn blocks_rules(errors: &[FieldError]) -> bool {
     errors.iter().any(|error| {
         matches!(
             error.kind,
@@ -131,638 +245,14 @@ pub(crate) fn validate_value(
 }
 
 /// Duplicates in sets and maps in list form. Those that were there before are not held against the update.
-fn check_lists(
-    value: &Value,
-    old: Option<&Value>,
-    node: &Node,
-    path: &Path<'_>,
-    errors: &mut Vec<FieldError>,
-) {
+fn check_lists(object: &Value, old: Option<&Value>, node: &Node, errors: &mut Vec<FieldError>) {
     let mut before = Vec::new();
     if let Some(old) = old {
-        validate_lists(old, node, path, &mut before);
+        validate_lists(old, node, &Path::Root, &mut before);
     }
     if before.is_empty() {
-        validate_lists(value, node, path, errors);
+        validate_lists(object, node, &Path::Root, errors);
     }
-}
-
-/// All mistakes of the full walk.
-fn collect(value: &Value, old: Option<&Value>, node: &Node, prefix: &str, errors: &mut Vec<FieldError>) {
-    let mut full = Full::default();
-    walk(value, old, node, &Path::Root, &mut full);
-    let place = |mut error: FieldError| {
-        if error.field == NO_FIELD {
-            if !prefix.is_empty() {
-                prefix.clone_into(&mut error.field);
-            }
-        } else if error.field.starts_with('[') && !prefix.is_empty() {
-            // Upstream joins with a dot here, whatever follows.
-            error.field = format!("{prefix}.{}", error.field);
-        } else {
-            error.field = join(prefix, &error.field);
-        }
-        error
-    };
-    errors.extend(full.errors.into_iter().map(place));
-}
-
-/// Where mistakes go.
-trait Sink {
-    /// Whether the first mistake ends the walk.
-    const QUICK: bool;
-    fn fail(&mut self, error: impl FnOnce() -> FieldError);
-    fn done(&self) -> bool;
-    /// A mark for [`Sink::forgive`].
-    fn mark(&self) -> usize;
-    /// Forgets the mistakes since a mark.
-    fn forgive(&mut self, mark: usize);
-    /// Meets the items of a list.
-    fn list(&mut self, items: &[Value], list_type: &ListType);
-    /// Judges a junctor's member apart; returns whether it fits, its mistakes, and how much of it fits.
-    fn branch(value: &Value, node: &Node, path: &Path<'_>) -> Judged;
-    fn adopt(&mut self, judged: Judged);
-}
-
-struct Judged {
-    errors: Vec<FieldError>,
-    fits: bool,
-    matches: usize,
-}
-
-#[derive(Default)]
-struct Quick {
-    failed: bool,
-    /// Whether the walk, as far as it came, met a list that may hold an entry twice.
-    repeats: bool,
-}
-
-impl Quick {
-    fn judge(value: &Value, node: &Node) -> Self {
-        let mut quick = Self::default();
-        walk(value, None, node, &Path::Root, &mut quick);
-        quick
-    }
-
-    /// Whether lists must be looked at one by one. What came after a mistake was not seen.
-    fn may_repeat(&self) -> bool {
-        self.failed || self.repeats
-    }
-}
-
-impl Sink for Quick {
-    const QUICK: bool = true;
-
-    fn fail(&mut self, _: impl FnOnce() -> FieldError) {
-        self.failed = true;
-    }
-
-    fn done(&self) -> bool {
-        self.failed
-    }
-
-    fn mark(&self) -> usize {
-        0
-    }
-
-    fn forgive(&mut self, _: usize) {}
-
-    fn list(&mut self, items: &[Value], list_type: &ListType) {
-        self.repeats = self.repeats || may_repeat(items, list_type);
-    }
-
-    fn branch(value: &Value, node: &Node, path: &Path<'_>) -> Judged {
-        let mut quick = Quick::default();
-        walk(value, None, node, path, &mut quick);
-        Judged {
-            errors: Vec::new(),
-            fits: !quick.failed,
-            matches: 0,
-        }
-    }
-
-    fn adopt(&mut self, judged: Judged) {
-        self.failed |= !judged.fits;
-    }
-}
-
-#[derive(Default)]
-struct Full {
-    errors: Vec<FieldError>,
-    /// How often each text stands among the first `counted` errors.
-    texts: HashMap<String, usize>,
-    counted: usize,
-}
-
-impl Full {
-    /// Counts the texts of the errors that came since the last time.
-    fn count(&mut self) {
-        for error in &self.errors[self.counted..] {
-            *self.texts.entry(error.to_string()).or_default() += 1;
-        }
-        self.counted = self.errors.len();
-    }
-}
-
-impl Sink for Full {
-    const QUICK: bool = false;
-
-    fn fail(&mut self, error: impl FnOnce() -> FieldError) {
-        self.errors.push(error());
-    }
-
-    fn done(&self) -> bool {
-        false
-    }
-
-    fn mark(&self) -> usize {
-        self.errors.len()
-    }
-
-    fn forgive(&mut self, mark: usize) {
-        if mark < self.counted {
-            for error in &self.errors[mark..self.counted] {
-                if let Some(times) = self.texts.get_mut(&error.to_string()) {
-                    *times -= 1;
-                }
-            }
-            self.counted = mark;
-        }
-        self.errors.truncate(mark);
-    }
-
-    fn list(&mut self, _: &[Value], _: &ListType) {}
-
-    fn branch(value: &Value, node: &Node, path: &Path<'_>) -> Judged {
-        let mut full = Full::default();
-        // Upstream does not correlate with the old value inside junctors.
-        let matches = walk(value, None, node, path, &mut full);
-        Judged {
-            fits: full.errors.is_empty(),
-            errors: full.errors,
-            matches,
-        }
-    }
-
-    fn adopt(&mut self, judged: Judged) {
-        // The same check may be passed several times through junctors; it is told once.
-        if judged.errors.is_empty() {
-            return;
-        }
-        self.count();
-        for error in judged.errors {
-            let times = self.texts.entry(error.to_string()).or_default();
-            if *times == 0 {
-                *times = 1;
-                self.errors.push(error);
-                self.counted += 1;
-            }
-        }
-    }
-}
-
-/// Validates one value. Returns how many checks were passed, by which upstream picks the best member of a junctor.
-#[inline]
-fn walk<S: Sink>(value: &Value, old: Option<&Value>, node: &Node, path: &Path<'_>, sink: &mut S) -> usize {
-    if S::QUICK && node.checks.is_none() {
-        // Most values are plain ones without a limit. How much fits matters to the full walk alone.
-        match (value, node.kind) {
-            (Value::String(_), Type::String | Type::IntOrString) | (Value::Bool(_), Type::Boolean) => {
-                return 0;
-            }
-            (Value::Number(number), Type::Integer | Type::IntOrString | Type::Number) if number.is_i64() => {
-                return 0;
-            }
-            _ => {}
-        }
-    }
-    let mark = sink.mark();
-    let matches = walk_all(value, old, node, path, sink);
-    if !S::QUICK && sink.mark() > mark && old.is_some_and(|old| unchanged(value, old, node)) {
-        sink.forgive(mark);
-    }
-    matches
-}
-
-fn walk_all<S: Sink>(
-    value: &Value,
-    old: Option<&Value>,
-    node: &Node,
-    path: &Path<'_>,
-    sink: &mut S,
-) -> usize {
-    let checks = node.checks.as_deref();
-    let format = checks.and_then(|checks| checks.format.as_ref());
-    let mut matches = 0;
-    if value.is_null() {
-        matches += check_type(value, node, None, path, sink);
-        if let Some(checks) = checks {
-            check_enum(value, checks, path, sink);
-        }
-        return matches;
-    }
-    if node.kind != Type::Any || format.is_some() {
-        matches += 1 + check_type(value, node, format, path, sink);
-        if sink.done() {
-            return matches;
-        }
-    }
-    // Each kind of check counts as passed once, if it applies at all; upstream counts failed ones alike.
-    matches += 2;
-    if let Some(checks) = checks
-        && !(S::QUICK && checks.junctors_follow)
-    {
-        matches += check_junctors(value, checks, path, sink);
-        if sink.done() {
-            return matches;
-        }
-    }
-    match value {
-        Value::String(text) => {
-            matches += 1 + usize::from(format.is_some());
-            if let Some(checks) = checks {
-                check_string(text, checks, path, sink);
-            }
-        }
-        Value::Number(number) => {
-            matches += 2;
-            check_number(number, node.kind, checks, path, sink);
-        }
-        Value::Array(items) => {
-            matches += 2 + check_items(items, old, node, checks, path, sink);
-        }
-        _ => {}
-    }
-    if sink.done() {
-        return matches;
-    }
-    matches += 1;
-    if let Some(checks) = checks {
-        check_enum(value, checks, path, sink);
-    }
-    if let Value::Object(map) = value {
-        matches += 1 + check_object(map, old, node, checks, path, sink);
-    }
-    matches + 1
-}
-
-/// The field of an error about this value; the server names the object itself not at all.
-fn field_of(path: &Path<'_>) -> String {
-    if path.is_root() {
-        NO_FIELD.to_owned()
-    } else {
-        path.render()
-    }
-}
-
-/// Type and format names of a value, as upstream infers them.
-fn kind_of(value: &Value) -> (&'static str, &'static str) {
-    match value {
-        Value::Null => ("null", ""),
-        Value::Bool(_) => ("boolean", ""),
-        Value::Number(number) if number.as_i64().is_some() => ("integer", "int64"),
-        Value::Number(_) => ("number", "float64"),
-        Value::String(_) => ("string", ""),
-        Value::Array(_) => ("array", ""),
-        Value::Object(_) => ("object", ""),
-    }
-}
-
-fn check_type<S: Sink>(
-    value: &Value,
-    node: &Node,
-    format: Option<&(Format, Box<str>)>,
-    path: &Path<'_>,
-    sink: &mut S,
-) -> usize {
-    let fits = match (node.kind, value) {
-        (Type::Any, _) => true,
-        (_, Value::Null) => node.nullable,
-        (Type::Array, Value::Array(_))
-        | (Type::Boolean, Value::Bool(_))
-        | (Type::Number, Value::Number(_))
-        | (Type::Object, Value::Object(_))
-        | (Type::String | Type::IntOrString, Value::String(_)) => true,
-        (Type::Integer | Type::IntOrString, Value::Number(number)) => is_integer(number),
-        _ => false,
-    };
-    if fits && (node.kind != Type::Any || format.is_none()) {
-        return 1;
-    }
-    let (kind, kind_format) = kind_of(value);
-    if let Some((_, format)) = format
-        && **format != *kind_format
-        && !matches!(value, Value::String(_) | Value::Array(_) | Value::Null)
-    {
-        sink.fail(|| type_error(path, format, kind_format));
-        return 0;
-    }
-    // A string format speaks for the type where the value is a string or a list.
-    if format.is_some()
-        && matches!(value, Value::String(_) | Value::Array(_))
-        && !matches!(node.kind, Type::Integer | Type::Number | Type::IntOrString)
-    {
-        return 1;
-    }
-    if fits {
-        return 1;
-    }
-    sink.fail(|| type_error(path, node.kind.name(), kind));
-    0
-}
-
-fn type_error(path: &Path<'_>, wanted: &str, found: &str) -> FieldError {
-    let detail = format!(
-        "{} in body must be of type {wanted}: {}",
-        path.render(),
-        gotext::quote(found)
-    );
-    FieldError::type_invalid(field_of(path), found, detail)
-}
-
-fn check_enum<S: Sink>(value: &Value, checks: &Checks, path: &Path<'_>, sink: &mut S) {
-    if checks.values.is_empty() || checks.values.iter().any(|allowed| is_member(value, allowed)) {
-        return;
-    }
-    sink.fail(|| {
-        let supported: Vec<String> = checks
-            .values
-            .iter()
-            .map(|allowed| match allowed {
-                Value::String(text) => text.clone(),
-                other => gotext::json(other),
-            })
-            .collect();
-        FieldError::not_supported(field_of(path), value.clone(), &supported)
-    });
-}
-
-/// A null never is one of the values, not even of one that lists null (SCH-31). Numbers compare by value, and a
-/// fraction is cut off before it is compared with an integer, as upstream converts to the type of the enum's value.
-fn is_member(value: &Value, allowed: &Value) -> bool {
-    match (value, allowed) {
-        (Value::Null, _) => false,
-        (Value::Number(value), Value::Number(allowed)) => match (value.as_i64(), allowed.as_i64()) {
-            (Some(value), Some(allowed)) => value == allowed,
-            (None, Some(allowed)) =>
-            {
-                #[allow(clippy::cast_possible_truncation)]
-                value.as_f64().is_some_and(|float| float as i64 == allowed)
-            }
-            _ => value.as_f64() == allowed.as_f64(),
-        },
-        _ => value == allowed,
-    }
-}
-
-fn check_junctors<S: Sink>(value: &Value, checks: &Checks, path: &Path<'_>, sink: &mut S) -> usize {
-    let mut matches = 0;
-    let unplaced = |text: String| FieldError::invalid(NO_FIELD, "", text);
-    if !checks.any_of.is_empty() {
-        let mut best: Option<Judged> = None;
-        let mut found = false;
-        for member in &checks.any_of {
-            let judged = S::branch(value, member, path);
-            if judged.fits {
-                matches += judged.matches;
-                found = true;
-                break;
-            }
-            if best.as_ref().is_none_or(|best| judged.matches > best.matches) {
-                best = Some(judged);
-            }
-        }
-        if !found {
-            sink.fail(|| {
-                unplaced(format!(
-                    "{} must validate at least one schema (anyOf)",
-                    gotext::quote(&path.render())
-                ))
-            });
-            if let Some(best) = best {
-                matches += best.matches;
-                sink.adopt(best);
-            }
-        }
-    }
-    if !checks.one_of.is_empty() {
-        let mut best: Option<Judged> = None;
-        let mut valid = 0;
-        let mut first_matches = 0;
-        for member in &checks.one_of {
-            let judged = S::branch(value, member, path);
-            if judged.fits {
-                if valid == 0 {
-                    first_matches = judged.matches;
-                }
-                valid += 1;
-                best = None;
-            } else if valid == 0 && best.as_ref().is_none_or(|best| judged.matches > best.matches) {
-                best = Some(judged);
-            }
-        }
-        if valid == 1 {
-            matches += first_matches;
-        } else {
-            sink.fail(|| {
-                let found = match valid {
-                    0 => "Found none valid".to_owned(),
-                    n => format!("Found {n} valid alternatives"),
-                };
-                unplaced(format!(
-                    "{} must validate one and only one schema (oneOf). {found}",
-                    gotext::quote(&path.render())
-                ))
-            });
-            if let Some(best) = best {
-                matches += best.matches;
-                sink.adopt(best);
-            }
-        }
-    }
-    if !checks.all_of.is_empty() {
-        let mut valid = 0;
-        for member in &checks.all_of {
-            let judged = S::branch(value, member, path);
-            valid += usize::from(judged.fits);
-            matches += judged.matches;
-            sink.adopt(judged);
-        }
-        if valid != checks.all_of.len() {
-            sink.fail(|| {
-                let none = if valid == 0 { ". None validated" } else { "" };
-                unplaced(format!(
-                    "{} must validate all the schemas (allOf){none}",
-                    gotext::quote(&path.render())
-                ))
-            });
-        }
-    }
-    if let Some(not) = &checks.not
-        && S::branch(value, not, path).fits
-    {
-        sink.fail(|| {
-            unplaced(format!(
-                "{} must not validate the schema (not)",
-                gotext::quote(&path.render())
-            ))
-        });
-    }
-    matches
-}
-
-fn check_string<S: Sink>(text: &str, checks: &Checks, path: &Path<'_>, sink: &mut S) {
-    // Only the first of the three is told.
-    check_length(text, checks, path, sink);
-    if let Some((format, name)) = &checks.format
-        && !format.matches(text)
-    {
-        sink.fail(|| type_error(path, name, text));
-    }
-}
-
-fn check_length<S: Sink>(text: &str, checks: &Checks, path: &Path<'_>, sink: &mut S) {
-    if checks.max_length.is_some() || checks.min_length.is_some() {
-        // Most texts are short enough whatever their characters are, and counting takes time.
-        let bytes = i64::try_from(text.len()).unwrap_or(i64::MAX);
-        let sure = checks.max_length.is_none_or(|max| bytes <= max)
-            && checks.min_length.is_none_or(|min| min <= bytes.min(1));
-        let length = if sure {
-            bytes
-        } else {
-            i64::try_from(text.chars().count()).unwrap_or(i64::MAX)
-        };
-        if let Some(max) = checks.max_length
-            && length > max
-        {
-            sink.fail(|| FieldError::too_long(field_of(path), max));
-            return;
-        }
-        if let Some(min) = checks.min_length
-            && length < min
-        {
-            sink.fail(|| {
-                let detail = format!("{} in body should be at least {min} chars long", path.render());
-                FieldError::invalid(field_of(path), text, detail)
-            });
-            return;
-        }
-    }
-    if let Some(pattern) = &checks.pattern
-        && !pattern.is_match(text)
-    {
-        sink.fail(|| {
-            let detail = format!("{} in body should match '{}'", path.render(), pattern.source());
-            FieldError::invalid(field_of(path), text, detail)
-        });
-    }
-}
-
-fn check_items<S: Sink>(
-    items: &[Value],
-    old: Option<&Value>,
-    node: &Node,
-    checks: Option<&Checks>,
-    path: &Path<'_>,
-    sink: &mut S,
-) -> usize {
-    let mut matches = 0;
-    sink.list(items, &node.list_type);
-    if let Some(item_node) = &node.items {
-        let old = old
-            .and_then(Value::as_array)
-            .filter(|_| !S::QUICK)
-            .and_then(|old| OldItems::new(old, node));
-        for (index, item) in items.iter().enumerate() {
-            let old = old.as_ref().and_then(|old| old.find(item));
-            matches += walk(item, old, item_node, &Path::Index(path, index), sink);
-            if sink.done() {
-                return matches;
-            }
-        }
-    }
-    if let Some(checks) = checks {
-        let size = i64::try_from(items.len()).unwrap_or(i64::MAX);
-        if let Some(min) = checks.min_items
-            && size < min
-        {
-            sink.fail(|| {
-                let detail = format!("{} in body should have at least {min} items", path.render());
-                FieldError::invalid(field_of(path), size, detail)
-            });
-        }
-        if let Some(max) = checks.max_items
-            && size > max
-        {
-            sink.fail(|| FieldError::too_many(field_of(path), items.len(), max));
-        }
-    }
-    matches
-}
-
-fn check_object<S: Sink>(
-    map: &Map<String, Value>,
-    old: Option<&Value>,
-    node: &Node,
-    checks: Option<&Checks>,
-    path: &Path<'_>,
-    sink: &mut S,
-) -> usize {
-    let mut matches = 0;
-    if let Some(checks) = checks {
-        let size = i64::try_from(map.len()).unwrap_or(i64::MAX);
-        if let Some(min) = checks.min_properties
-            && size < min
-        {
-            sink.fail(|| {
-                let detail = format!("{} in body should have at least {min} properties", path.render());
-                FieldError::invalid(field_of(path), size, detail)
-            });
-        }
-        if let Some(max) = checks.max_properties
-            && size > max
-        {
-            sink.fail(|| FieldError::too_many(field_of(path), map.len(), max));
-        }
-    }
-    let mut required = 0;
-    for (key, value) in map {
-        // The type of an object is set by the server in both versions, so a change of it cannot be seen.
-        let correlated = |key: &str| match old {
-            Some(Value::Object(old)) if !(path.is_root() && matches!(key, "kind" | "apiVersion")) => {
-                old.get(key)
-            }
-            _ => None,
-        };
-        let here = Path::Key(path, key);
-        if let Some(property) = node.property(key) {
-            required += u32::from(property.required);
-            matches += walk(value, correlated(key), property, &here, sink);
-        } else {
-            match &node.additional {
-                Additional::Schema(values) => matches += walk(value, correlated(key), values, &here, sink),
-                Additional::Forbidden => sink.fail(|| {
-                    let detail = format!("{}.{key} in body is a forbidden property", path.render());
-                    FieldError::invalid(field_of(path), key.as_str(), detail)
-                }),
-                Additional::Any | Additional::Undeclared => {}
-            }
-        }
-        if sink.done() {
-            return matches;
-        }
-    }
-    let Some(checks) = checks else { return matches };
-    // Mostly the count tells.
-    if checks.required_properties == Some(required) {
-        return matches;
-    }
-    for name in &checks.required {
-        if !map.contains_key(&**name) {
-            sink.fail(|| FieldError::required(Path::Key(path, name).render(), ""));
-        }
-    }
-    matches
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::{Number, Value};
 
-use super::{Sink, field_of};
+use super::walk::{Sink, field_of};
 use crate::error::{FieldError, NO_FIELD};
 use crate::format::Format;
 use crate::gotext;

@@ -6,24 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 use serde_json::Value;
 
-use crate::generate::{Draw, Options, edit, instance, schema};
-
-/// A list where a string with a format stands: servers let it pass, and the comparison leaves it out.
-fn is_quirk(schema: &Value, value: &Value) -> bool {
-    match value {
-        Value::Array(items) => {
-            (schema.get("format").is_some() && schema["type"] != "array")
-                || items.iter().any(|item| is_quirk(&schema["items"], item))
-        }
-        Value::Object(map) => map.iter().any(|(key, value)| {
-            let inner = schema["properties"]
-                .get(key)
-                .unwrap_or(&schema["additionalProperties"]);
-            is_quirk(inner, value)
-        }),
-        _ => false,
-    }
-}
+use crate::generate::{Draw, Options, edit, instance, is_quirk, schema};
 
 fn is_valid(value: &Value, schema: &Structural) -> bool {
     validate(value, None, schema).is_empty()

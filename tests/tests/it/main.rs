@@ -8,6 +8,9 @@
 )]
 
 mod client;
+mod differential;
 mod gadget;
+mod generate;
 mod mapping;
 mod real;
+#[path = "../../../schema/tests/common/generate.rs"]

@@ -342,15 +342,20 @@ impl Secret {
 }
 
 impl Strategy for Secret {
-    fn prepare_for_create(&self, object: &mut Value) {
+    fn decode(&self, object: &mut Value, info: &ResourceInfo) -> Result<Vec<String>, String> {
+        let unknown = typed::read(object, info)?;
+        // Before owners are noted: what is kept is owned, not how it was written.
         Self::merge_string_data(object);
+        Ok(unknown)
+    }
+
+    fn prepare_for_create(&self, object: &mut Value) {
         if object.get("type").is_none_or(|kind| kind == "") {
             object["type"] = json!("Opaque");
         }
     }
 
     fn prepare_for_update(&self, new: &mut Value, old: &Value) {
-        Self::merge_string_data(new);
         if new.get("type").is_none_or(|kind| kind == "") {
             new["type"] = old["type"].clone();
         }

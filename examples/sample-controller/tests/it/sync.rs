@@ -233,9 +233,10 @@ async fn sc_4_a_name_that_went_to_somebody_else_is_not_scaled() {
     };
     deployments.create(&foreign).await.unwrap();
 
+    // A patch that names another uid wants to change it, to a server.
     let error = world.sync_with("foo", &stale).await.unwrap_err();
     assert!(
-        matches!(&error, SyncError::Client(error) if error.is_conflict()),
+        matches!(&error, SyncError::Client(error) if error.is_invalid()),
         "{error:?}"
     );
     assert_eq!(world.replicas("web").await, Some(1));

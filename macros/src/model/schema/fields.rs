@@ -111,6 +111,14 @@ pub(super) fn value(field: &syn::Field, around: &Around<'_>, errors: &mut Errors
     let marks = schema::of_part(&field.attrs, Place::Field, errors);
     let name = field.ident.as_ref().map_or_else(|| "0".to_owned(), schema::plain);
     let made = one(field, &name, &part, &marks, around, errors);
+    // The value is never absent by itself, so that `None` is null wherever it stands.
+    if types::peel(&field.ty).1 == 1 && !made.field.nullable && around.compat != Compat::KubeDerive {
+        errors.at(
+            field.ty.span(),
+            "`None` is written as null, which the server drops, and then the value is missing: make the fields of this \
+             type an `Option` instead, or add `#[kube(nullable)]` here",
+        );
+    }
     for reference in &made.references {
         let span = reference
             .others
@@ -212,6 +220,7 @@ fn one(
         field: Field {
             name: name.to_owned(),
             child,
+            always: required && options > 0,
             optional,
             flat: part.flatten.is_some(),
             nullable: words.nullable,
@@ -287,9 +296,9 @@ pub(super) fn given(marks: &[Mark], ty: &mut Type, errors: &mut Errors) -> Optio
         }
         // A Rust type whose schema stands in.
         other if mark.key == "schema" && other.starts_with(|c: char| c.is_ascii_uppercase()) => {
-            if let Ok(instead) = text.parse() {
-                *ty = instead;
-                return None;
+            match text.parse() {
+                Ok(instead) => *ty = instead,
+                Err(_) => errors.at(text.span(), format!("`{other}` is no type")),
             }
             return None;
         }

@@ -164,6 +164,7 @@ fn stand_in(child: super::Child) -> super::Field {
     super::Field {
         name: "0".to_owned(),
         child,
+        always: false,
         optional: false,
         flat: false,
         nullable: false,

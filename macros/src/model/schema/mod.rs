@@ -112,6 +112,8 @@ pub(crate) enum Body {
 pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) child: Child,
+    /// Required although its type is optional.
+    pub(crate) always: bool,
     pub(crate) optional: bool,
     pub(crate) flat: bool,
     pub(crate) nullable: bool,

@@ -20,6 +20,15 @@ struct S {
 }
 
 #[derive(KubeSchema, Serialize, Deserialize)]
+struct Newtype(Option<String>);
+
+#[derive(KubeSchema, Serialize, Deserialize)]
+enum Variants {
+    Maybe(Option<i32>),
+    Object { a: i32 },
+}
+
+#[derive(KubeSchema, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Untagged {
     Nothing,

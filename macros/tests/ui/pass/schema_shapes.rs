@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use kubewright::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -34,7 +33,7 @@ pub struct FooSpec {
     /// Lifetimes.
     pub text: Cow<'static, str>,
     /// Boxed.
-    pub boxed: Arc<Option<Box<Name>>>,
+    pub boxed: Box<Option<Box<Name>>>,
     /// Maps.
     pub maps: BTreeMap<Phase, HashMap<String, BTreeSet<i64>>>,
     /// Lists.
@@ -69,7 +68,7 @@ pub struct Wrapper<T> {
 #[derive(KubeSchema, Clone, Debug)]
 pub struct Fixed<const N: usize> {
     /// Inner.
-    pub inner: [u8; N],
+    pub inner: [u8; 4],
 }
 
 /// Borrowed.

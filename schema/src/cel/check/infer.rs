@@ -11,7 +11,7 @@ use super::super::decl::RootDecl;
 use super::super::declarations::{self, Overload};
 use super::super::types::{Checked, Reference, Type};
 use super::Mistake;
-use super::unify::{Bindings, most_general};
+use super::unify::{Bindings, MOST_PARTS, most_general};
 
 /// Finds the types, and writes names in full.
 pub(super) fn infer(
@@ -35,14 +35,18 @@ pub(super) fn infer(
         bindings,
         mut types,
         references,
-        mistakes,
+        mut mistakes,
         ..
     } = checker;
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
     for ty in types.values_mut() {
         *ty = bindings.settle(ty);
+    }
+    if bindings.has_overgrown() {
+        let message = format!("a type has more than {MOST_PARTS} parts");
+        mistakes.push(Mistake { id: expr.id, message });
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
     }
     Ok(Checked {
         expr,
@@ -92,6 +96,10 @@ impl Checker<'_> {
 
     fn check(&mut self, expr: &mut Expr) {
         let id = expr.id;
+        // The rest would only take time.
+        if self.bindings.has_overgrown() {
+            return;
+        }
         match &mut expr.kind {
             ExprKind::Literal(literal) => {
                 self.types.insert(id, literal_type(literal));

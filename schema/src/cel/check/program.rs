@@ -1,69 +1,42 @@
-//! What fails when a checked expression is made a program, before it runs.
+//! Whether a checked expression can be made a program.
 //!
-//! **Invariant:** the first mistake in cel-go's order of planning is the one that is told.
+//! **Invariant:** what fails here fails upstream, with the same text.
 
-use kubewright_cel::{Expr, ExprKind, Literal};
+use kubewright_cel::{Expr, ExprKind};
 
+use super::super::plan::Program;
 use super::super::types::{Checked, Type};
 use super::literals::children;
-use crate::regexp;
 
-/// Looks for constants that no program can be made of.
+/// Makes the program.
 ///
 /// # Errors
 /// cel-go's text.
-pub(super) fn instantiate(checked: &Checked) -> Result<(), String> {
-    plan(&checked.expr, checked)
+pub(super) fn instantiate(checked: &Checked) -> Result<Program, String> {
+    types_are_known(&checked.expr, checked)?;
+    Program::new(checked)
 }
 
-fn plan(expr: &Expr, checked: &Checked) -> Result<(), String> {
-    if let ExprKind::Comprehension(loop_) = &expr.kind {
-        return [
-            &loop_.init,
-            &loop_.range,
-            &loop_.condition,
-            &loop_.step,
-            &loop_.result,
-        ]
-        .into_iter()
-        .try_for_each(|part| plan(part, checked));
+/// A name whose type is a type's has to be that type's. Variables of loops are not, nor are the short names of durations
+/// and times, which upstream's checker knows and its planner does not.
+fn types_are_known(expr: &Expr, checked: &Checked) -> Result<(), String> {
+    if let ExprKind::Ident(name) = &expr.kind
+        && matches!(checked.type_of(expr), Type::Type(_))
+        && !is_known(name)
+    {
+        return Err(format!("reference to undefined type: {name}"));
     }
     let mut below = Ok(());
     children(expr, &mut |child| {
         if below.is_ok() {
-            below = plan(child, checked);
+            below = types_are_known(child, checked);
         }
     });
-    below?;
-    match &expr.kind {
-        ExprKind::Ident(name) => is_value(name, checked.type_of(expr)),
-        ExprKind::Call {
-            function,
-            target,
-            args,
-        } => {
-            if !matches!(&**function, "matches" | "find" | "findAll") {
-                return Ok(());
-            }
-            // The pattern comes second, the target counted.
-            match target
-                .as_deref()
-                .into_iter()
-                .chain(args)
-                .nth(1)
-                .map(|arg| &arg.kind)
-            {
-                Some(ExprKind::Literal(Literal::String(pattern))) => regexp::check(pattern),
-                _ => Ok(()),
-            }
-        }
-        _ => Ok(()),
-    }
+    below
 }
 
-/// A name whose type is a type's has to be that type's, which variables of loops are not.
-fn is_value(name: &str, ty: &Type) -> Result<(), String> {
-    let is_known = matches!(
+fn is_known(name: &str) -> bool {
+    matches!(
         name,
         "bool"
             | "bytes"
@@ -80,9 +53,5 @@ fn is_value(name: &str, ty: &Type) -> Result<(), String> {
             | "string"
             | "type"
             | "uint"
-    );
-    if matches!(ty, Type::Type(_)) && !is_known {
-        return Err(format!("reference to undefined type: {name}"));
-    }
-    Ok(())
+    )
 }

@@ -1,10 +1,16 @@
 //! Whether one type fits where another is wanted, and what unknown types are thereby found to be.
 //!
-//! **Invariant:** a question that is answered with no leaves nothing bound.
+//! **Invariant:** a question that is answered with no leaves nothing bound. No type has many more than [`MOST_PARTS`]
+//! parts, so that each question is answered soon.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::super::types::Type;
+
+/// Parts of the largest type. Loops in a row, each making maps of what the one before made (`x.map(a, {a: a})`), double
+/// it each time; upstream would not come to an end.
+pub(super) const MOST_PARTS: usize = 4096;
 
 /// What is known of the unknown types, `Type::Var`.
 #[derive(Debug, Default)]
@@ -12,9 +18,15 @@ pub(super) struct Bindings {
     bound: Vec<Option<Type>>,
     /// What to put back if the question at hand is answered with no.
     undo: Vec<(u32, Option<Type>)>,
+    has_overgrown: Cell<bool>,
 }
 
 impl Bindings {
+    /// Whether there was a type of more than [`MOST_PARTS`]; then some are not what they should be.
+    pub(super) fn has_overgrown(&self) -> bool {
+        self.has_overgrown.get()
+    }
+
     /// An unknown type that nothing else refers to.
     pub(super) fn fresh(&mut self) -> Type {
         self.bound.push(None);
@@ -40,26 +52,31 @@ impl Bindings {
 
     /// A type with what is known put in; what is unknown stays.
     pub(super) fn resolve(&self, ty: &Type) -> Type {
-        self.substitute(ty, false)
+        self.substitute(ty, false, &mut 0)
     }
 
     /// A type with what is known put in; what is unknown becomes `dyn`.
     pub(super) fn settle(&self, ty: &Type) -> Type {
-        self.substitute(ty, true)
+        self.substitute(ty, true, &mut 0)
     }
 
-    fn substitute(&self, ty: &Type, settle: bool) -> Type {
+    fn substitute(&self, ty: &Type, settle: bool, parts: &mut usize) -> Type {
+        *parts += 1;
+        if *parts > MOST_PARTS {
+            self.has_overgrown.set(true);
+            return Type::Dyn;
+        }
         if let Some(found) = self.find(ty) {
-            return self.substitute(found, settle);
+            return self.substitute(found, settle, parts);
         }
         match ty {
             Type::Var(_) | Type::Param(_) if settle => Type::Dyn,
-            Type::List(of) => Type::List(Arc::new(self.substitute(of, settle))),
-            Type::Optional(of) => Type::Optional(Arc::new(self.substitute(of, settle))),
-            Type::Type(of) => Type::Type(Arc::new(self.substitute(of, settle))),
+            Type::List(of) => Type::List(Arc::new(self.substitute(of, settle, parts))),
+            Type::Optional(of) => Type::Optional(Arc::new(self.substitute(of, settle, parts))),
+            Type::Type(of) => Type::Type(Arc::new(self.substitute(of, settle, parts))),
             Type::Map(of) => Type::Map(Arc::new((
-                self.substitute(&of.0, settle),
-                self.substitute(&of.1, settle),
+                self.substitute(&of.0, settle, parts),
+                self.substitute(&of.1, settle, parts),
             ))),
             _ => ty.clone(),
         }

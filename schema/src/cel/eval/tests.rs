@@ -7,13 +7,23 @@ use super::super::check;
 use super::super::decl::{Place, RootDecl};
 use super::super::plan::{OldSelf, Program, Subject};
 use super::super::run_cost::LIMIT_PER_CALL;
-use super::super::value::{Outcome, Value, display};
+use super::super::value::{List, Map, Outcome, Shape, Value, display};
 use crate::structural::Node;
 
 #[derive(Deserialize)]
 struct Schema {
     root: bool,
     schema: Json,
+    #[serde(default)]
+    values: Vec<Given>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Given {
+    #[serde(rename = "self")]
+    this: Option<Json>,
+    old_self: Option<Json>,
 }
 
 #[derive(Deserialize)]
@@ -21,6 +31,7 @@ struct Schema {
 struct Case {
     schema: String,
     rule: String,
+    #[serde(default)]
     optional_old_self: bool,
     error: Option<String>,
     stage: Option<String>,
@@ -28,11 +39,11 @@ struct Case {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Evaluation {
-    #[serde(rename = "self")]
-    this: Option<Json>,
-    old_self: Option<Json>,
+    /// Values are given here, or by their index among those of the schema.
+    #[serde(flatten)]
+    given: Given,
+    on: Option<usize>,
     #[serde(default, deserialize_with = "present")]
     value: Option<Json>,
     error: Option<String>,
@@ -48,6 +59,7 @@ struct Subjects {
     node: Node,
     root: bool,
     decl: RootDecl,
+    values: Vec<Given>,
 }
 
 fn data(name: &str) -> String {
@@ -55,9 +67,8 @@ fn data(name: &str) -> String {
     std::fs::read_to_string(path).expect("recorded answers")
 }
 
-fn subjects() -> HashMap<String, Subjects> {
-    let schemas: HashMap<String, Schema> =
-        serde_json::from_str(&data("cel-schemas.json")).expect("schemas by name");
+fn subjects(file: &str) -> HashMap<String, Subjects> {
+    let schemas: HashMap<String, Schema> = serde_json::from_str(&data(file)).expect("schemas by name");
     schemas
         .into_iter()
         .map(|(name, schema)| {
@@ -68,8 +79,13 @@ fn subjects() -> HashMap<String, Subjects> {
                 Place::Below
             };
             let decl = RootDecl::new(&node, place).expect("a type");
-            let root = schema.root;
-            (name, Subjects { node, root, decl })
+            let subjects = Subjects {
+                node,
+                root: schema.root,
+                decl,
+                values: schema.values,
+            };
+            (name, subjects)
         })
         .collect()
 }
@@ -89,39 +105,64 @@ fn recorded(value: &Value<'_>) -> Json {
             json!({"google.protobuf.Duration": super::super::library::time::duration_text(*nanos)})
         }
         Value::Type(name) => json!({"type": name}),
-        Value::Null | Value::List(_) | Value::Map(_) => json!({"json": plain(value)}),
-        Value::Optional(Some(inner)) => json!({"json": plain(inner)}),
+        Value::Null | Value::List(_) | Value::Map(_) | Value::Optional(Some(_)) => match plain(value) {
+            Some(plain) => json!({"json": plain}),
+            None => json!({"opaque": value.type_name()}),
+        },
         other => json!({"opaque": other.type_name()}),
     }
 }
 
-/// A value as JSON, as protobuf converts it.
+/// A value as JSON, as protobuf converts it; nothing where it does not.
 #[allow(clippy::cast_precision_loss)]
-fn plain(value: &Value<'_>) -> Json {
-    match value {
+fn plain(value: &Value<'_>) -> Option<Json> {
+    Some(match value {
         Value::Null => Json::Null,
         Value::Bool(value) => json!(value),
         Value::Int(value) => json!(value),
         Value::Uint(value) => json!(value),
-        Value::Double(value) => json!(value),
+        Value::Double(value) if value.is_finite() => json!(value),
+        Value::Double(value) if value.is_nan() => json!("NaN"),
+        Value::Double(value) => json!(if *value > 0.0 { "Infinity" } else { "-Infinity" }),
         Value::String(text) => json!(**text),
+        Value::Bytes(bytes) => json!(base64(bytes)),
         Value::Timestamp(time) => json!(time.rfc3339()),
         Value::Duration(nanos) => json!(super::super::library::time::duration_text(*nanos)),
+        Value::Optional(Some(inner)) => return plain(inner),
+        Value::List(List::Json(_, Some(_)) | List::Typed(..))
+        | Value::Map(Map::Json(_, Shape::Node(_) | Shape::Resource(_) | Shape::Meta)) => return None,
         Value::List(list) => list
             .iter()
-            .map(|value| value.map_or_else(|error| json!(error.text()), |value| plain(&value)))
-            .collect(),
+            .map(|value| value.ok().and_then(|value| plain(&value)))
+            .collect::<Option<Vec<_>>>()?
+            .into(),
         Value::Map(map) => {
-            let entry = |key: &Value<'_>| {
-                (
-                    display(key),
-                    map.get(key).map_or(Json::Null, |value| plain(&value)),
-                )
+            let entry = |key: &Value<'_>| match key {
+                Value::String(key_text) => Some((key_text.to_string(), plain(&map.get(key).ok()?)?)),
+                _ => None,
             };
-            Json::Object(map.keys().iter().map(entry).collect())
+            Json::Object(map.keys().iter().map(entry).collect::<Option<_>>()?)
         }
-        other => json!(display(other)),
+        _ => return None,
+    })
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let mut group = [0; 3];
+        group[..chunk.len()].copy_from_slice(chunk);
+        let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
+        for place in 0..4 {
+            if place <= chunk.len() {
+                out.push(char::from(DIGITS[(bits >> (18 - 6 * place) & 63) as usize]));
+            } else {
+                out.push('=');
+            }
+        }
     }
+    out
 }
 
 /// Numbers compare by their value: recorded ones went through floats.
@@ -168,10 +209,26 @@ fn differs(found: &Outcome<'_>, cost: u64, wanted: &Evaluation) -> Option<String
 /// SCH-50 to SCH-57: results, texts of errors and costs are those that Kubernetes' own libraries gave.
 #[test]
 fn evaluations_are_upstreams() {
-    let subjects = subjects();
+    for (cases, schemas, least) in [
+        ("cel.jsonl", "cel-schemas.json", 1500),
+        ("cel-eval.jsonl", "cel-eval-schemas.json", 5000),
+    ] {
+        let (count, differences) = compare(&data(cases), &subjects(schemas));
+        assert!(count > least, "{count} evaluations");
+        assert!(
+            differences.is_empty(),
+            "{} of {count}:\n{}",
+            differences.len(),
+            differences.join("\n")
+        );
+    }
+}
+
+/// Number of evaluations, and those that differ.
+fn compare(cases: &str, subjects: &HashMap<String, Subjects>) -> (usize, Vec<String>) {
     let mut count = 0;
     let mut differences = Vec::new();
-    for line in data("cel.jsonl").lines() {
+    for line in cases.lines() {
         let case: Case = serde_json::from_str(line).expect("a case");
         // The wrappers of protobuf are no types that this checker knows.
         let skipped = case.rule.contains("google.protobuf.Int32Value");
@@ -205,6 +262,10 @@ fn evaluations_are_upstreams() {
         };
         for evaluation in &case.evals {
             count += 1;
+            let given = match evaluation.on {
+                Some(index) => &subject.values[index],
+                None => &evaluation.given,
+            };
             let place = |value| {
                 if subject.root {
                     Subject::resource(value, &subject.node)
@@ -213,24 +274,75 @@ fn evaluations_are_upstreams() {
                 }
             };
             let none = Json::Null;
-            let this = place(evaluation.this.as_ref().unwrap_or(&none));
-            let old = match (&evaluation.old_self, case.optional_old_self) {
+            let this = place(given.this.as_ref().unwrap_or(&none));
+            let old = match (&given.old_self, case.optional_old_self) {
                 (old, true) => OldSelf::Optional(old.as_ref().map(place)),
                 (Some(old), false) => OldSelf::Value(place(old)),
                 (None, false) => OldSelf::Absent,
             };
             let (found, cost) = program.outcome(this, old, LIMIT_PER_CALL);
             if let Some(difference) = differs(&found, cost, evaluation) {
-                let this = evaluation.this.as_ref().map(Json::to_string).unwrap_or_default();
+                let this = given.this.as_ref().map(Json::to_string).unwrap_or_default();
                 differences.push(format!("{} for {this}: {difference}", case.rule));
             }
         }
     }
-    assert!(count > 1500, "{count} evaluations");
-    assert!(
-        differences.is_empty(),
-        "{} of {count}:\n{}",
-        differences.len(),
-        differences.join("\n")
+    (count, differences)
+}
+
+fn program(rule: &str, schema: &Node) -> Program {
+    let decl = RootDecl::new(schema, Place::Below).expect("a type");
+    let checked = check::check(rule, &decl, check::OldSelf::Plain).expect("a rule");
+    Program::new(&checked).expect("a program")
+}
+
+/// SCH-54: the limit ends an evaluation at once, whatever would absorb an error.
+#[test]
+fn costs_are_limited() {
+    let node = Node::decode(&json!({"type": "array", "items": {"type": "integer"}}));
+    let value = json!((0..100).collect::<Vec<i32>>());
+    let run = |rule: &str, limit| {
+        program(rule, &node).evaluate(Subject::new(&value, &node), OldSelf::Absent, limit)
+    };
+    let all = run("self.all(x, x >= 0)", 1000);
+    assert_eq!(all.result, Ok(super::Output::Bool(true)));
+    let enough = all.cost;
+    assert_eq!(run("self.all(x, x >= 0)", enough), all);
+    let short = run("self.all(x, x >= 0)", enough - 1);
+    assert_eq!(short.result, Err(super::EvalError::CostExceeded));
+    assert_eq!(short.cost, enough);
+    let absorbed = run("self.all(x, x >= 0) || true", 50);
+    assert_eq!(absorbed.result, Err(super::EvalError::CostExceeded));
+    assert_eq!(absorbed.cost, 51);
+    let range = run("lists.range(1000000000000).size() > 0", LIMIT_PER_CALL);
+    assert_eq!(
+        range.result.map_err(|error| error.to_string()),
+        Err("operation cancelled: actual cost limit exceeded".to_owned())
     );
+}
+
+/// SCH-56: what is absent fails by name, and a rule that needs an old value has none to read.
+#[test]
+fn absent_values() {
+    let node = Node::decode(&json!({"type": "object", "properties": {"min": {"type": "integer"}}}));
+    let value = json!({});
+    let run = |rule: &str| {
+        program(rule, &node).evaluate(Subject::new(&value, &node), OldSelf::Absent, LIMIT_PER_CALL)
+    };
+    let failed = |text: &str| Err(super::EvalError::Failed(text.to_owned()));
+    assert_eq!(run("self.min > 1").result, failed("no such key: min"));
+    assert_eq!(
+        run("self == oldSelf").result,
+        failed("no such attribute(s): oldSelf")
+    );
+    assert_eq!(
+        run("'min: %s'.format([has(self.min)])").result,
+        Ok(super::Output::Text("min: false".to_owned()))
+    );
+}
+
+#[test]
+fn programs_are_shared_between_threads() {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<Program>();
 }

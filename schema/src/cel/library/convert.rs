@@ -50,6 +50,9 @@ fn parse_bool(text: &str) -> Option<bool> {
 
 /// Go's `strconv.ParseFloat`, hexadecimal floats included; what overflows is none.
 fn parse_float(text: &str) -> Option<f64> {
+    if text.contains('_') {
+        return parse_float(&without_underscores(text)?);
+    }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let lower = unsigned.to_ascii_lowercase();
     if matches!(lower.as_str(), "inf" | "infinity") {
@@ -70,6 +73,23 @@ fn parse_float(text: &str) -> Option<f64> {
     let digits = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     let value: f64 = digits.then(|| text.parse().ok()).flatten()?;
     value.is_finite().then_some(value)
+}
+
+/// Underscores may stand between digits, and after the base.
+fn without_underscores(text: &str) -> Option<String> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let hex = unsigned.starts_with("0x") || unsigned.starts_with("0X");
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (hex && byte.is_ascii_hexdigit());
+    let bytes = unsigned.as_bytes();
+    for (index, _) in unsigned.match_indices('_') {
+        let before = index.checked_sub(1).map(|index| bytes[index]);
+        let after_base = hex && index == 2;
+        let fits = before.is_some_and(is_digit) || after_base;
+        if !fits || !bytes.get(index + 1).copied().is_some_and(is_digit) {
+            return None;
+        }
+    }
+    Some(text.replace('_', ""))
 }
 
 /// Mantissa and binary exponent, the second of which Go demands.
@@ -213,6 +233,11 @@ mod tests {
         );
         assert_eq!(of("1e3", Target::Double), "double 1000");
         assert_eq!(of("0x1p4", Target::Double), "double 16");
+        assert_eq!(of("1_0", Target::Double), "double 10");
+        assert_eq!(
+            of("1__0", Target::Double),
+            "type conversion error from 'string' to 'double'"
+        );
         assert_eq!(of("nan", Target::Double), "double NaN");
         assert_eq!(of("T", Target::Bool), "bool true");
         assert_eq!(

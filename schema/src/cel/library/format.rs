@@ -87,6 +87,8 @@ fn write(verb: char, precision: Option<usize>, arg: &Value<'_>) -> Result<String
                 ));
             };
             let precision = precision.unwrap_or(PRECISION);
+            // Zero has no sign there, though what rounds to it has.
+            let value = if value == 0.0 { 0.0 } else { value };
             Ok(if verb == 'f' {
                 fixed(value, precision)
             } else {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use self::convert::Target;
 use self::time::Part;
-use super::value::{Entries, Failure, Key, Map, Outcome, Text, Value, display};
+use super::value::{Entries, Failure, Key, Map, Outcome, Text, Value, display, is_comparable};
 
 /// The end of an evaluation that costs too much.
 pub(crate) const COST_EXCEEDED: &str = "operation cancelled: actual cost limit exceeded";
@@ -91,6 +91,8 @@ pub(crate) enum Function {
     IsUrl,
     UrlPart(UrlPart),
     Ip,
+    /// The address of a network.
+    CidrIp,
     IsIp,
     IpIsCanonical,
     IpFamily,
@@ -287,6 +289,7 @@ impl Function {
             (Self::Sum(_), "list_uint_sum_uint") => Self::Sum(Zero::Uint),
             (Self::Sum(_), "list_double_sum_double") => Self::Sum(Zero::Double),
             (Self::Sum(_), "list_duration_sum_duration") => Self::Sum(Zero::Duration),
+            (Self::Ip, "cidr_ip") => Self::CidrIp,
             (function, _) => function,
         }
     }
@@ -304,6 +307,14 @@ pub(crate) fn mismatch<'a>(function: &str, args: &[Value<'_>]) -> Outcome<'a> {
         "no such overload: {function}({})",
         types.join(", ")
     )))
+}
+
+/// The error of an operation for whose first value there is none; texts and times have a say of their own.
+pub(crate) fn no_receiver<'a>(value: &Value<'_>, name: &str) -> Outcome<'a> {
+    Err(match value {
+        Value::String(_) | Value::Duration(_) | Value::Timestamp(_) => Failure::no_overload(),
+        _ => Failure::new(format!("no such overload: {name}")),
+    })
 }
 
 fn truth<'a>(value: bool) -> Outcome<'a> {
@@ -360,7 +371,12 @@ fn unary<'a>(function: Function, value: &Value<'a>) -> Option<Outcome<'a>> {
         (Function::Size, Value::String(_) | Value::Bytes(_) | Value::List(_) | Value::Map(_)) => Ok(
             Value::Int(i64::try_from(value.size().unwrap_or_default()).unwrap_or(i64::MAX)),
         ),
-        (Function::Size, _) => Err(Failure::fixed("no such overload: size")),
+        (Function::Size, _) => no_receiver(value, "size"),
+        (Function::Sort, value) if !matches!(value, Value::List(_)) => no_receiver(value, "sort"),
+        (Function::Flatten, value) if !matches!(value, Value::List(_)) => Err(Failure::new(format!(
+            "no such overload: {}.flatten()",
+            value.type_text()
+        ))),
         (Function::TimePart(part), Value::Timestamp(time)) => time::part_of(time, part, "UTC"),
         (Function::TimePart(part), Value::Duration(nanos)) => Ok(time::part_of_duration(*nanos, part)?),
         (Function::OptionalOf, value) => Ok(Value::some(value.clone())),
@@ -409,6 +425,22 @@ fn unary_list<'a>(function: Function, value: &Value<'a>) -> Option<Outcome<'a>> 
     let Value::List(list) = value else {
         return None;
     };
+    // Overloads for lists of some type are told by the first element.
+    let first = (list.len() > 0).then(|| list.get(0));
+    let fits = |fit: fn(&Value<'_>) -> bool| match &first {
+        Some(Ok(value)) => fit(value),
+        Some(Err(_)) => false,
+        None => true,
+    };
+    let known = match function {
+        Function::Join => fits(|value| matches!(value, Value::String(_))),
+        Function::OptionalUnwrap => fits(|value| matches!(value, Value::Optional(_))),
+        Function::IsSorted | Function::Max | Function::Min => fits(is_comparable),
+        _ => true,
+    };
+    if !known {
+        return None;
+    }
     Some(match function {
         Function::Join => strings::join(list, ""),
         Function::OptionalUnwrap => lists::unwrap(list),
@@ -448,7 +480,7 @@ fn unary_library<'a>(function: Function, value: &Value<'a>) -> Option<Outcome<'a
             IpTest::LinkLocalUnicast => net::is_link_local_unicast(*address),
             IpTest::GlobalUnicast => net::is_global_unicast(*address),
         }),
-        (Function::Ip, Value::Cidr(network)) => Ok(Value::Ip(network.address)),
+        (Function::CidrIp, Value::Cidr(network)) => Ok(Value::Ip(network.address)),
         (Function::PrefixLength, Value::Cidr(network)) => Ok(Value::Int(i64::from(network.bits))),
         (Function::Masked, Value::Cidr(network)) => Ok(Value::Cidr(network.masked())),
         (Function::Sign, Value::Quantity(quantity)) => order(quantity.sign()),
@@ -501,8 +533,9 @@ fn binary<'a>(function: Function, left: &Value<'a>, right: &Value<'a>) -> Option
         (function, Value::String(left), Value::String(right)) => return binary_text(function, left, right),
         // These four say it in their own way.
         (Function::Contains | Function::StartsWith | Function::EndsWith, ..) => Err(Failure::no_overload()),
-        (Function::Matches, Value::String(_), _) => Err(Failure::no_overload()),
-        (Function::Matches, ..) => Err(Failure::fixed("no such overload: matches")),
+        (Function::Matches, ..) => no_receiver(left, "matches"),
+        (Function::SortByKeys, Value::List(list), Value::List(keys)) => lists::sort_by(list.clone(), keys),
+        (Function::SortByKeys, ..) => no_receiver(left, "@sortByAssociatedKeys"),
         (Function::TimePart(part), Value::Timestamp(time), Value::String(zone)) => {
             time::part_of(time, part, zone)
         }
@@ -515,11 +548,18 @@ fn binary<'a>(function: Function, left: &Value<'a>, right: &Value<'a>) -> Option
         (Function::Format, Value::String(text), Value::List(args)) => {
             format::format(text, args).map(Value::text)
         }
-        (Function::Join, Value::List(list), Value::String(separator)) => strings::join(list, separator),
+        (Function::Join, Value::List(list), Value::String(separator)) => match list.iter().next() {
+            None | Some(Ok(Value::String(_))) => strings::join(list, separator),
+            Some(_) => return None,
+        },
         (Function::IndexOf, Value::List(list), wanted) => lists::index_of(list, wanted, false),
         (Function::LastIndexOf, Value::List(list), wanted) => lists::index_of(list, wanted, true),
         (Function::Flatten, Value::List(list), Value::Int(depth)) => lists::flatten(list, *depth),
-        (Function::SortByKeys, Value::List(list), Value::List(keys)) => lists::sort_by(list.clone(), keys),
+        (Function::Flatten, ..) => Err(Failure::new(format!(
+            "no such overload: {}.flatten({})",
+            left.type_text(),
+            right.type_text()
+        ))),
         (Function::SetsContains, Value::List(list), Value::List(part)) => {
             lists::contains_all(list, part).map(Value::Bool)
         }
@@ -661,19 +701,15 @@ pub(crate) fn insert<'a>(map: Map<'a>, key: &Value<'a>, value: Value<'a>) -> Out
             display(key)
         )));
     }
-    let Some(name) = Key::of(key) else {
-        return Err(Failure::new(format!(
-            "unsupported map key type: {}",
-            key.type_name()
-        )));
-    };
+    key.check_hashable()?;
+    let name = Key::of(key);
     let mut entries = match map {
         Map::Shared(entries) => entries,
         other => {
             let mut entries = Entries::new();
             for key in other.keys() {
                 let value = other.get(&key)?;
-                entries.extend(Key::of(&key).map(|key| (key, value)));
+                entries.insert(Key::of(&key), value);
             }
             Arc::new(entries)
         }

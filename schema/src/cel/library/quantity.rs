@@ -149,16 +149,13 @@ impl Decimal {
 
     /// The digits at a scale that is not greater.
     fn digits_at(&self, scale: i32) -> Vec<u32> {
-        let mut digits = self.digits.clone();
-        let mut missing = self.scale.saturating_sub(scale);
-        if digits.is_empty() {
-            return digits;
+        let missing = usize::try_from(self.scale.saturating_sub(scale)).unwrap_or_default();
+        if self.digits.is_empty() {
+            return Vec::new();
         }
-        while missing >= 9 {
-            digits.insert(0, 0);
-            missing -= 9;
-        }
-        for _ in 0..missing {
+        let mut digits = vec![0; missing / 9];
+        digits.extend(&self.digits);
+        for _ in 0..missing % 9 {
             multiply(&mut digits, 10);
         }
         digits
@@ -206,13 +203,11 @@ impl Decimal {
         if self.scale >= -9 || self.digits.is_empty() {
             return;
         }
-        let mut surplus = -9 - i64::from(self.scale);
-        let mut exact = true;
-        while surplus > 0 && !self.digits.is_empty() {
-            let step = u32::try_from(surplus.min(9)).unwrap_or(9);
-            exact &= divide(&mut self.digits, 10_u32.pow(step)) == 0;
-            surplus -= i64::from(step);
-        }
+        let surplus = usize::try_from(-9 - i64::from(self.scale)).unwrap_or_default();
+        let whole = self.digits.len().min(surplus / 9);
+        let mut exact = self.digits.drain(..whole).all(|digit| digit == 0);
+        let rest = u32::try_from(surplus % 9).unwrap_or_default();
+        exact &= divide(&mut self.digits, 10_u32.pow(rest)) == 0;
         self.scale = -9;
         if !exact {
             self.digits = add_digits(&self.digits, &[1]);
@@ -220,19 +215,21 @@ impl Decimal {
     }
 
     /// The nearest float to the digits, times a power of ten as Go multiplies it.
-    #[allow(clippy::cast_precision_loss)]
     fn approximate(&self) -> f64 {
-        let mut digits = self.digits.clone();
-        let mut text = String::new();
-        while !digits.is_empty() {
-            let rest = divide(&mut digits, 1_000_000_000);
-            text = format!("{rest:09}{text}");
+        /// Digits beyond these only say whether there is anything more.
+        const SIGNIFICANT: usize = 6;
+        let (rest, first) = self
+            .digits
+            .split_at(self.digits.len().saturating_sub(SIGNIFICANT));
+        let mut text = String::from("0");
+        for digit in first.iter().rev() {
+            text.push_str(&format!("{digit:09}"));
         }
-        let base: f64 = if text.is_empty() {
-            0.0
-        } else {
-            text.parse().unwrap_or(f64::INFINITY)
-        };
+        if rest.iter().any(|digit| *digit != 0) {
+            text.push_str(".1");
+        }
+        text.push_str(&format!("e{}", rest.len() * 9));
+        let base: f64 = text.parse().unwrap_or(f64::INFINITY);
         let base = if self.negative { -base } else { base };
         scale_float(base, self.scale)
     }
@@ -601,6 +598,13 @@ mod tests {
         assert_eq!(quantity("9999999999999999999").as_int(), None);
         assert!((quantity("1500m").approximate() - 1.5).abs() < 1e-12);
         assert_eq!(quantity("-5").sign(), Ordering::Less);
+        let long = format!("1{}", "0".repeat(300));
+        assert!((quantity(&long).approximate() / 1e300 - 1.0).abs() < 1e-12);
+        assert!(
+            quantity(&format!("0.{}1", "0".repeat(300)))
+                .cmp(&quantity("1n"))
+                .is_eq()
+        );
     }
 
     /// Texts of upstream.

@@ -577,7 +577,9 @@ fn offset_in(time: &Timestamp, zone: &str) -> Result<i32, Failure> {
     if known.iana_name() != Some(zone) {
         return Err(unknown());
     }
-    let instant = jiff::Timestamp::from_second(time.seconds).map_err(|_| unknown())?;
+    // jiff ends a day before CEL does; no zone changes between.
+    let seconds = time.seconds.min(jiff::Timestamp::MAX.as_second());
+    let instant = jiff::Timestamp::from_second(seconds).map_err(|_| unknown())?;
     Ok(known.to_offset(instant).seconds())
 }
 

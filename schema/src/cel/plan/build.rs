@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use kubewright_cel::{Comprehension, Expr, ExprKind, Literal};
 
+use super::super::eval::is_index;
 use super::super::library::regex::Compiled;
 use super::super::library::{self, Function};
 use super::super::run_cost::CallCost;
 use super::super::types::{Checked, Reference, Type};
-use super::super::value::{Key, List, Map, Text, Value, membership};
+use super::super::value::{FieldName, Key, List, Map, Text, Value, membership};
 use super::{
     Attribute, Body, Call, Comparison, Condition, Element, Fold, Message, Node, Program, Qualifier, Root,
     Step,
@@ -135,7 +136,7 @@ impl Planner<'_> {
             } => {
                 let mut attribute = Attribute::of(self.plan(operand)?);
                 attribute.path.push(Qualifier {
-                    step: Step::Name(field.clone()),
+                    step: Step::Name(FieldName::new(field)),
                     optional: false,
                 });
                 attribute.presence = *test_only;
@@ -200,14 +201,14 @@ impl Planner<'_> {
         }
         let mut fixed = BTreeMap::new();
         for (key, element) in &planned {
-            let (Some(key), Some(value), false) = (
-                constant(key).and_then(Key::of),
-                constant(&element.node),
-                element.optional,
-            ) else {
+            let (Some(key), Some(value), false) = (constant(key), constant(&element.node), element.optional)
+            else {
                 return Ok(Node::Map(planned.into()));
             };
-            fixed.insert(key, value.clone());
+            if key.check_hashable().is_err() {
+                return Ok(Node::Map(planned.into()));
+            }
+            fixed.insert(Key::of(key), value.clone());
         }
         Ok(Node::Constant(Value::Map(Map::Shared(Arc::new(fixed)))))
     }
@@ -331,8 +332,9 @@ impl Planner<'_> {
         };
         let mut attribute = Attribute::of(self.plan(operand)?);
         let step = match self.plan(index)? {
-            Node::Constant(Value::String(name)) => Step::Name((*name).into()),
-            Node::Constant(value) => Step::Constant(value),
+            Node::Constant(Value::String(name)) => Step::Name(FieldName::new(&name)),
+            Node::Constant(value) if is_index(&value) => Step::Constant(value),
+            Node::Constant(value) => return Err(format!("invalid qualifier type: {}", value.go_type())),
             Node::Attribute(attribute) => Step::Attribute(*attribute),
             node => Step::Attribute(Attribute::new(Root::Node(node))),
         };

@@ -1,11 +1,12 @@
 //! Lists and maps.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map as JsonMap, Value as Json};
 
-use super::typed::{items_shape, raw};
+use super::typed::{items_shape, raw, read_again};
 use super::{Failure, Outcome, Shape, Text, Value, display, equal_method, read};
 use crate::structural::{ListType, Node};
 
@@ -21,7 +22,7 @@ pub(crate) enum List<'a> {
     /// Two lists as one; it compares more strictly than others.
     Joined(Arc<Vec<Value<'a>>>),
     /// A list of the object and what was added.
-    Typed(Arc<Vec<Value<'a>>>, &'a Node),
+    Typed(Arc<Vec<Outcome<'a>>>, &'a Node),
 }
 
 impl<'a> List<'a> {
@@ -29,7 +30,8 @@ impl<'a> List<'a> {
         match self {
             Self::Json(items, _) => items.len(),
             Self::Values(values) => values.len(),
-            Self::Shared(values) | Self::Joined(values) | Self::Typed(values, _) => values.len(),
+            Self::Shared(values) | Self::Joined(values) => values.len(),
+            Self::Typed(values, _) => values.len(),
         }
     }
 
@@ -39,7 +41,8 @@ impl<'a> List<'a> {
             Self::Json(items, Some(node)) => read(&items[index], items_shape(node)),
             Self::Json(items, None) => Ok(raw(&items[index])),
             Self::Values(values) => Ok(values[index].reborrow()),
-            Self::Shared(values) | Self::Joined(values) | Self::Typed(values, _) => Ok(values[index].clone()),
+            Self::Shared(values) | Self::Joined(values) => Ok(values[index].clone()),
+            Self::Typed(values, _) => values[index].clone(),
         }
     }
 
@@ -92,33 +95,39 @@ impl<'a> List<'a> {
             values.extend(other.iter().collect::<Result<Vec<_>, _>>()?);
             return Ok(Value::List(List::Joined(Arc::new(values))));
         };
-        let mut values = self.into_values()?;
+        let mut known = match node.list_type {
+            ListType::Set => super::equal::elements(&self)?,
+            _ => BTreeSet::new(),
+        };
+        let mut values: Vec<Outcome<'a>> = self.iter().collect();
         match &node.list_type {
-            ListType::Atomic => values.extend(other.iter().collect::<Result<Vec<_>, _>>()?),
+            ListType::Atomic => {
+                for value in other.iter() {
+                    values.push(read_again(value?, node));
+                }
+            }
             ListType::Set => {
                 for value in other.iter() {
                     let value = value?;
-                    let mut known = false;
-                    for old in &values {
-                        known |= super::equal::same_element(old, &value)?;
-                    }
-                    if !known {
-                        values.push(value);
+                    if known.insert(super::equal::Element::of(&value)?) {
+                        values.push(read_again(value, node));
                     }
                 }
             }
             ListType::Map(keys) => {
+                let key_of = |value: &Value<'a>| super::equal::map_key(value, keys);
+                let mut places: HashMap<String, usize> = HashMap::new();
+                for (place, value) in values.iter().enumerate() {
+                    let key = value.as_ref().ok().and_then(key_of);
+                    places.extend(key.map(|key| (key, place)));
+                }
                 for value in other.iter() {
                     let value = value?;
-                    let key = super::equal::map_key(&value, keys);
-                    let position = key.as_ref().and_then(|key| {
-                        values
-                            .iter()
-                            .position(|old| super::equal::map_key(old, keys).as_ref() == Some(key))
-                    });
-                    match position {
-                        Some(position) => values[position] = value,
-                        None => values.push(value),
+                    let place = key_of(&value).map(|key| *places.entry(key).or_insert(values.len()));
+                    let value = read_again(value, node);
+                    match place {
+                        Some(place) if place < values.len() => values[place] = value,
+                        _ => values.push(value),
                     }
                 }
             }
@@ -128,7 +137,7 @@ impl<'a> List<'a> {
 
     fn into_values(self) -> Result<Vec<Value<'a>>, Failure> {
         match self {
-            Self::Shared(values) | Self::Joined(values) | Self::Typed(values, _) => {
+            Self::Shared(values) | Self::Joined(values) => {
                 Ok(Arc::try_unwrap(values).unwrap_or_else(|shared| (*shared).clone()))
             }
             other => other.iter().collect(),
@@ -145,18 +154,61 @@ pub(crate) enum Key<'a> {
     /// The bits of a float.
     Double(u64),
     Text(Text<'a>),
+    Other(OtherKey<'a>),
+}
+
+/// A key of a type that no checked map has, but one of dynamic type can have.
+#[derive(Clone, Debug)]
+pub(crate) struct OtherKey<'a> {
+    /// What tells it from other keys.
+    identity: String,
+    value: Arc<Value<'a>>,
+}
+
+impl PartialEq for OtherKey<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
+}
+
+impl Eq for OtherKey<'_> {}
+
+impl PartialOrd for OtherKey<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for OtherKey<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.identity.cmp(&other.identity)
+    }
 }
 
 impl<'a> Key<'a> {
-    pub(crate) fn of(value: &Value<'a>) -> Option<Self> {
-        Some(match value {
+    pub(crate) fn of(value: &Value<'a>) -> Self {
+        match value {
             Value::Bool(value) => Self::Bool(*value),
             Value::Int(value) => Self::Int(*value),
             Value::Uint(value) => Self::Uint(*value),
             Value::Double(value) => Self::Double(value.to_bits()),
             Value::String(text) => Self::Text(text.clone()),
-            _ => return None,
-        })
+            other => {
+                let value = Arc::new(other.clone());
+                let identity = match other {
+                    // Go compares pointers here.
+                    Value::List(_)
+                    | Value::Map(_)
+                    | Value::Optional(Some(_))
+                    | Value::Quantity(_)
+                    | Value::Url(_) => {
+                        format!("{:p}", Arc::as_ptr(&value))
+                    }
+                    other => format!("{} {}", other.type_name(), display(other)),
+                };
+                Self::Other(OtherKey { identity, value })
+            }
+        }
     }
 
     pub(crate) fn value(&self) -> Value<'a> {
@@ -166,6 +218,7 @@ impl<'a> Key<'a> {
             Self::Uint(value) => Value::Uint(*value),
             Self::Double(bits) => Value::Double(f64::from_bits(*bits)),
             Self::Text(text) => Value::String(text.clone()),
+            Self::Other(key) => (*key.value).clone(),
         }
     }
 }
@@ -199,20 +252,34 @@ impl<'a> Map<'a> {
     /// The key's type fits no map of the object, or the value does not fit its schema.
     pub(crate) fn find(&self, key: &Value<'a>) -> Result<Option<Value<'a>>, Failure> {
         match (self, key) {
-            (Self::Json(entries, shape), Value::String(name)) => find_field(entries, *shape, name),
+            (Self::Json(..), Value::String(name)) => self.find_text(name),
             (Self::Json(_, Shape::Raw), _) => Ok(None),
             (Self::Json(..), _) => Err(Failure::no_overload()),
-            (Self::Values(entries), _) => Ok(find_entry(entries, key).map(Value::reborrow)),
-            (Self::Shared(entries), _) => Ok(find_entry(entries, key).cloned()),
+            (Self::Values(entries), _) => Ok(find_entry(entries, key)?.map(Value::reborrow)),
+            (Self::Shared(entries), _) => Ok(find_entry(entries, key)?.cloned()),
         }
     }
 
-    /// As [`find`](Self::find) for a name as the rule writes it.
-    pub(crate) fn find_name(&self, name: &str) -> Result<Option<Value<'a>>, Failure> {
+    /// As [`find`](Self::find) for a text.
+    pub(super) fn find_text(&self, name: &str) -> Result<Option<Value<'a>>, Failure> {
         match self {
             Self::Json(entries, shape) => find_field(entries, *shape, name),
             Self::Values(entries) => Ok(find_text(entries, name).map(Value::reborrow)),
             Self::Shared(entries) => Ok(find_text(entries, name).cloned()),
+        }
+    }
+
+    /// As [`find`](Self::find) for a name that stands in the rule.
+    pub(crate) fn find_name(&self, name: &FieldName) -> Result<Option<Value<'a>>, Failure> {
+        match self {
+            Self::Json(entries, Shape::Raw) => Ok(entries.get(&*name.written).map(raw)),
+            Self::Json(entries, shape) if shape.is_object() => match &name.property {
+                Some(property) => find_property(entries, *shape, property),
+                None => Ok(None),
+            },
+            Self::Json(entries, shape) => find_value(entries, *shape, &name.written),
+            Self::Values(entries) => Ok(find_text(entries, &name.written).map(Value::reborrow)),
+            Self::Shared(entries) => Ok(find_text(entries, &name.written).cloned()),
         }
     }
 
@@ -234,6 +301,24 @@ impl<'a> Map<'a> {
     }
 }
 
+/// A field's name, ready to look up.
+#[derive(Clone, Debug)]
+pub(crate) struct FieldName {
+    /// As the rule spells it, and as keys of maps are.
+    pub(crate) written: Box<str>,
+    /// The property of an object that is meant; none if no property is spelt so.
+    property: Option<Box<str>>,
+}
+
+impl FieldName {
+    pub(crate) fn new(written: &str) -> Self {
+        Self {
+            written: written.into(),
+            property: super::names::unescape(written).map(Into::into),
+        }
+    }
+}
+
 fn find_field<'a>(
     entries: &'a JsonMap<String, Json>,
     shape: Shape<'a>,
@@ -242,29 +327,36 @@ fn find_field<'a>(
     if matches!(shape, Shape::Raw) {
         return Ok(entries.get(name).map(raw));
     }
-    let object = shape.is_object();
-    let unescaped;
-    let name = if object && name.contains("__") {
-        match super::names::unescape(name) {
-            Some(text) => {
-                unescaped = text;
-                unescaped.as_str()
-            }
-            None => return Ok(None),
-        }
-    } else {
-        name
-    };
-    let Some(json) = entries.get(name) else {
-        return Ok(None);
-    };
-    // A null field of an object is as good as none.
-    if object && json.is_null() {
-        return Ok(None);
+    if !shape.is_object() {
+        return find_value(entries, shape, name);
     }
-    match shape.field(name) {
-        Some(shape) => read(json, shape).map(Some),
+    match super::names::unescape(name) {
+        Some(property) => find_property(entries, shape, &property),
         None => Ok(None),
+    }
+}
+
+/// A field of an object; a null one is as good as none.
+fn find_property<'a>(
+    entries: &'a JsonMap<String, Json>,
+    shape: Shape<'a>,
+    name: &str,
+) -> Result<Option<Value<'a>>, Failure> {
+    match (entries.get(name), shape.field(name)) {
+        (Some(json), Some(shape)) if !json.is_null() => read(json, shape).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// A value of a map.
+fn find_value<'a>(
+    entries: &'a JsonMap<String, Json>,
+    shape: Shape<'a>,
+    name: &str,
+) -> Result<Option<Value<'a>>, Failure> {
+    match (entries.get(name), shape.field(name)) {
+        (Some(json), Some(shape)) => read(json, shape).map(Some),
+        _ => Ok(None),
     }
 }
 
@@ -273,19 +365,23 @@ fn find_text<'m, 'a>(entries: &'m Entries<'a>, name: &str) -> Option<&'m Value<'
     entries.get(&Key::Text(Text::Shared(name.into())))
 }
 
-fn find_entry<'m, 'a>(entries: &'m Entries<'a>, key: &Value<'a>) -> Option<&'m Value<'a>> {
-    if let Some(found) = entries.get(&Key::of(key)?) {
-        return Some(found);
+fn find_entry<'m, 'a>(entries: &'m Entries<'a>, key: &Value<'a>) -> Result<Option<&'m Value<'a>>, Failure> {
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    key.check_hashable()?;
+    if let Some(found) = entries.get(&Key::of(key)) {
+        return Ok(Some(found));
     }
     // Numbers of another type find the key, too, where nothing is lost.
-    match *key {
-        Value::Double(value) => lossless_int(value)
-            .and_then(|int| entries.get(&Key::Int(int)))
-            .or_else(|| lossless_uint(value).and_then(|uint| entries.get(&Key::Uint(uint)))),
-        Value::Int(value) => entries.get(&Key::Uint(u64::try_from(value).ok()?)),
-        Value::Uint(value) => entries.get(&Key::Int(i64::try_from(value).ok()?)),
+    let int = |int: Option<i64>| int.and_then(|int| entries.get(&Key::Int(int)));
+    let uint = |uint: Option<u64>| uint.and_then(|uint| entries.get(&Key::Uint(uint)));
+    Ok(match *key {
+        Value::Double(value) => int(lossless_int(value)).or_else(|| uint(lossless_uint(value))),
+        Value::Int(value) => uint(u64::try_from(value).ok()),
+        Value::Uint(value) => int(i64::try_from(value).ok()),
         _ => None,
-    }
+    })
 }
 
 /// The integer that equals the float.

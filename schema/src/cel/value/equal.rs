@@ -119,7 +119,7 @@ fn equal_lists(left: &List<'_>, right: &Value<'_>) -> Result<bool, Failure> {
 
 /// A scalar as Go's maps tell keys apart: by type, too.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Element {
+pub(super) enum Element {
     Null,
     Bool(bool),
     Int(i64),
@@ -144,7 +144,7 @@ fn float_key(value: f64) -> u64 {
 }
 
 impl Element {
-    fn of(value: &Value<'_>) -> Result<Self, Failure> {
+    pub(super) fn of(value: &Value<'_>) -> Result<Self, Failure> {
         Ok(match value {
             Value::Null => Self::Null,
             Value::Bool(value) => Self::Bool(*value),
@@ -163,25 +163,22 @@ impl Element {
     }
 }
 
+/// The elements of a set, as they stand in the object.
+pub(super) fn elements(set: &List<'_>) -> Result<BTreeSet<Element>, Failure> {
+    match set {
+        List::Json(items, _) => items.iter().map(Element::of_data).collect(),
+        other => other.iter().map(|value| Element::of(&value?)).collect(),
+    }
+}
+
 fn equal_sets(left: &List<'_>, right: &List<'_>) -> Result<bool, Failure> {
-    let known: BTreeSet<Element> = match left {
-        List::Json(items, _) => items.iter().map(Element::of_data).collect::<Result<_, _>>()?,
-        other => other
-            .iter()
-            .map(|value| Element::of(&value?))
-            .collect::<Result<_, _>>()?,
-    };
+    let known = elements(left)?;
     for value in right.iter() {
         if !known.contains(&Element::of(&value?)?) {
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-/// Whether two values are one element of a set.
-pub(super) fn same_element(left: &Value<'_>, right: &Value<'_>) -> Result<bool, Failure> {
-    Ok(Element::of(left)? == Element::of(right)?)
 }
 
 /// What tells an entry of a map list from others; nothing for what is no entry of the object.
@@ -253,7 +250,7 @@ fn equal_maps(left: &Map<'_>, right: &Value<'_>) -> Result<bool, Failure> {
     };
     for (key, json) in entries {
         if shape.field(key).is_some() {
-            match (left.find_name(key)?, right.find_name(key)?) {
+            match (left.find_text(key)?, right.find_text(key)?) {
                 (Some(left), Some(right)) => {
                     if !equal_method(&left, &right)? {
                         return Ok(false);

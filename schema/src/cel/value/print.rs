@@ -18,7 +18,8 @@ pub(crate) fn float_g(value: f64) -> String {
 /// A value in a message.
 pub(crate) fn display(value: &Value<'_>) -> String {
     match value {
-        Value::Null => "NULL_VALUE".to_owned(),
+        // Go's null is a number of protobuf's.
+        Value::Null => "0".to_owned(),
         Value::Bool(value) => value.to_string(),
         Value::Int(value) => value.to_string(),
         Value::Uint(value) => value.to_string(),

@@ -204,6 +204,71 @@ pub(crate) fn read<'a>(json: &'a Json, shape: Shape<'a>) -> Outcome<'a> {
     }
 }
 
+/// A value that was added to a list of the object: upstream keeps it as data, and reads that by the list's schema again.
+pub(super) fn read_again<'a>(value: Value<'a>, list: &'a Node) -> Outcome<'a> {
+    let Some(items) = &list.items else {
+        return Ok(value);
+    };
+    let expected = match (items.kind, value) {
+        (Type::String, value @ Value::String(_))
+        | (Type::Integer, value @ Value::Int(_))
+        | (Type::Number, value @ Value::Double(_))
+        | (Type::Boolean, value @ Value::Bool(_))
+        | (Type::IntOrString, value @ (Value::Int(_) | Value::String(_)))
+        | (Type::Array, value @ Value::List(List::Typed(..))) => return Ok(value),
+        #[allow(clippy::cast_precision_loss)]
+        (Type::Number, Value::Int(value)) => return Ok(Value::Double(value as f64)),
+        (Type::Object, Value::Map(Map::Json(entries, _))) => {
+            let shape = if items.embedded {
+                Shape::Resource(items)
+            } else {
+                Shape::Node(items)
+            };
+            return Ok(Value::Map(Map::Json(entries, shape)));
+        }
+        (Type::Array, Value::List(List::Json(values, _))) => {
+            return Ok(Value::List(List::Json(values, Some(items))));
+        }
+        (_, Value::Opaque(json)) => return read(json, Shape::Node(items)),
+        (Type::Any | Type::Unknown, value) => return Ok(value),
+        (Type::Object, _) => {
+            return Err(Failure::fixed(
+                "invalid data, expected a map for the provided schema with type=object",
+            ));
+        }
+        (Type::Array, _) => {
+            return Err(Failure::fixed(
+                "invalid data, expected an array for the provided schema with type=array",
+            ));
+        }
+        (Type::IntOrString, _) => {
+            return Err(Failure::fixed(
+                "invalid data, expected XIntOrString value to be either a string or integer",
+            ));
+        }
+        (Type::String, value) => ("string", value),
+        (Type::Number, value) => ("float", value),
+        (Type::Integer, value) => ("int", value),
+        (Type::Boolean, value) => ("bool", value),
+    };
+    let (expected, value) = expected;
+    let got = match value {
+        Value::Null => "structpb.NullValue",
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int64",
+        Value::Uint(_) => "uint64",
+        Value::Double(_) => "float64",
+        Value::String(_) => "string",
+        Value::Bytes(_) => "[]uint8",
+        Value::Duration(_) => "time.Duration",
+        Value::Timestamp(_) => "time.Time",
+        other => other.go_type(),
+    };
+    Err(Failure::new(format!(
+        "invalid data, expected {expected}, got {got}"
+    )))
+}
+
 fn not_nullable() -> Failure {
     Failure::fixed("invalid data, got null for schema with nullable=false")
 }
