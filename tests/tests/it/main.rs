@@ -10,7 +10,7 @@
 mod client;
 mod differential;
 mod gadget;
+#[path = "../../../schema/tests/common/generate.rs"]
 mod generate;
 mod mapping;
 mod real;
-#[path = "../../../schema/tests/common/generate.rs"]

@@ -28,7 +28,11 @@ mapped! {
 
     struct Texts(BTreeMap<String, i32>);
 
-    struct Maybe(Option<String>);
+    /// SCH-86: null is its value.
+    struct Maybe(
+        #[kube(nullable)]
+        Option<String>
+    );
 }
 
 /// From 1 on.
