@@ -335,6 +335,8 @@ pub struct ListySpec {
     pub by_name: Option<BTreeMap<String, Port>>,
     pub multi: Option<BTreeMap<String, Vec<String>>>,
     pub nested: Option<BTreeMap<String, BTreeMap<String, i64>>>,
+    // Pointers in the Go type.
+    #[allow(clippy::vec_box)]
     pub ptr_list: Option<Vec<Box<Port>>>,
 }
 

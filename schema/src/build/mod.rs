@@ -308,18 +308,6 @@ fn refusals_as(schema: &Value, role: Role) -> Vec<Refusal> {
             errors.push(error);
         }
     }
-    // The type may as well be a whole object, whose own rules see its `metadata`.
-    let own_rules = format!("{prefix}.x-kubernetes-validations");
-    if errors.iter().any(|error| error.field.starts_with(&own_rules)) {
-        let as_root = crate::crd::check_schema(schema, "");
-        let told_of_root = |field: &str| {
-            let field = field.strip_prefix(&prefix).unwrap_or(field);
-            as_root
-                .iter()
-                .any(|error| error.field.trim_start_matches('.') == field.trim_start_matches('.'))
-        };
-        errors.retain(|error| !error.field.starts_with(&own_rules) || told_of_root(&error.field));
-    }
     errors
         .into_iter()
         .map(|error| {
