@@ -55,7 +55,7 @@ pub(crate) fn text() -> String {
     };
     writer.text.push_str(
         "//! Written by `generate.rs`, whose test says how to write it anew. Do not edit.\n\n\
-         #![allow(clippy::large_enum_variant, reason = \"types at random\")]\n\n\
+         #![allow(clippy::large_enum_variant, clippy::box_collection, reason = \"types at random\")]\n\n\
          use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};\n\n\
          use kubewright::{CustomResource, KubeSchema};\n\
          use serde::{Deserialize, Serialize};\n\n\
