@@ -215,6 +215,62 @@ fn what_a_field_says_is_laid_over_its_type() {
 #[derive(JsonSchema)]
 #[schemars(extend("x-kubewright" = {"exact": true}))]
 #[allow(dead_code)]
+struct NullableEnum {
+    #[schemars(extend("nullable" = true))]
+    mode: Option<Foreign>,
+}
+
+/// SCH-31: a value that the type has and that no server takes.
+#[test]
+fn null_beside_an_enum_is_told() {
+    let told = problems::<NullableEnum>();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("mode: a server refuses null for an enum"),
+        "{told:?}"
+    );
+}
+
+/// A newtype, as the derive marks it.
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true, "foreign": true}))]
+#[allow(dead_code)]
+struct Word(u32);
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true, "foreign": true}))]
+#[allow(dead_code)]
+struct Names(BTreeSet<String>);
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true}))]
+#[allow(dead_code)]
+struct Newtypes {
+    word: Word,
+    names: Names,
+}
+
+/// SCH-83, 88, 108: `uint32` means nothing to a server, and it refuses `uniqueItems`.
+#[test]
+fn a_newtype_has_the_shape_of_a_field_of_its_type() {
+    let of = |name: &str| {
+        let mut schema = property::<Newtypes>(name);
+        Descriptions::Max(0).shorten(&mut schema);
+        schema
+    };
+    assert_eq!(
+        of("word"),
+        json!({"type": "integer", "format": "int64", "minimum": 0})
+    );
+    assert_eq!(
+        of("names"),
+        json!({"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "set"})
+    );
+}
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true}))]
+#[allow(dead_code)]
 struct Wrong {
     pair: (String, i32),
     nothing: (),

@@ -244,7 +244,14 @@ impl Shape {
     pub fn schema(&'static self, generator: &mut SchemaGenerator) -> Schema {
         let mut node = match self.form {
             Form::Object(fields) => object::of(fields, self, generator),
-            Form::Same(field) => Node::wrap(object::value_of(field, self, generator)),
+            Form::Same(field) => {
+                let mut node = Node::wrap(object::value_of(field, self, generator));
+                // What another derive wrote is brought into shape by the builder, as it is below a field.
+                if !node.map.contains_key("$ref") && !node.map.contains_key(MARK) {
+                    node.mark("foreign", Value::Bool(true));
+                }
+                node
+            }
             Form::Names(names, open) => variants::names(names, open),
             Form::Variants(tagging, list) => variants::of(tagging, list, self, generator),
         };

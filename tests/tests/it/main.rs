@@ -12,4 +12,5 @@ mod differential;
 mod gadget;
 #[path = "../../../schema/tests/common/generate.rs"]
 mod generate;
+mod mapping;
 mod real;

@@ -111,6 +111,14 @@ pub(super) fn value(field: &syn::Field, around: &Around<'_>, errors: &mut Errors
     let marks = schema::of_part(&field.attrs, Place::Field, errors);
     let name = field.ident.as_ref().map_or_else(|| "0".to_owned(), schema::plain);
     let made = one(field, &name, &part, &marks, around, errors);
+    // The value is never absent by itself, so that `None` is null wherever it stands.
+    if types::peel(&field.ty).1 == 1 && !made.field.nullable && around.compat != Compat::KubeDerive {
+        errors.at(
+            field.ty.span(),
+            "`None` is written as null, which the server drops, and then the value is missing: make the fields of this \
+             type an `Option` instead, or add `#[kube(nullable)]` here",
+        );
+    }
     for reference in &made.references {
         let span = reference
             .others

@@ -137,7 +137,7 @@ fn deeper(
         told: around.told,
     };
     // The whole type was looked at for itself already.
-    let nobody = syn::Ident::new("__nobody", Span::call_site());
+    let nobody = syn::Ident::new(types::NOBODY, Span::call_site());
     around.ident = &nobody;
     if cut.clone().next().is_some() && inside.is_empty() {
         refuse(ty, marks, place, &around, checks, errors);

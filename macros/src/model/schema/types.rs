@@ -190,6 +190,9 @@ pub(super) fn map(ty: &Type) -> (Option<&Type>, Option<&Type>) {
     }
 }
 
+/// Stands for a type that is not looked for.
+pub(super) const NOBODY: &str = "__nobody";
+
 /// Whether the type is held at this place, however deep: through lists, maps, boxes.
 pub(super) fn holds(ty: &Type, name: &syn::Ident) -> bool {
     let inner = peel(ty).0;
@@ -197,7 +200,7 @@ pub(super) fn holds(ty: &Type, name: &syn::Ident) -> bool {
         Known::List(Some(item)) | Known::Set(Some(item)) | Known::Array(item) => holds(item, name),
         Known::Map(_, Some(value)) => holds(value, name),
         Known::Named => match inner {
-            Type::Path(path) => path.path.is_ident(name) || path.path.is_ident("Self"),
+            Type::Path(path) => path.path.is_ident(name) || (path.path.is_ident("Self") && name != NOBODY),
             _ => false,
         },
         _ => false,
