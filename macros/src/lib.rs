@@ -325,7 +325,7 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `schema = "OtherType"` | the schema of another Rust type |
 /// | `schema = "none"` | no type; with `preserve_unknown_fields` or `int_or_string` |
 /// | `open_enum` | on an enum of names: any other string too |
-/// | `skip` | on a field or variant: it is not in the schema |
+/// | `skip` | it is not in the schema: a variant, or a field that serde does not write |
 /// | `compat = "kube-derive"`, `compat = "controller-gen"` | on a type: kube-derive's nulls and formats; `int32` for `u32` |
 ///
 /// # What is shown

@@ -2,7 +2,7 @@
 //! what one accepts although it cannot work.
 //!
 //! **Invariant:** a CRD without lints of severity [`Severity::Error`] is accepted with strict field validation, and read
-//! back as it was sent, but for the server's defaults and for empty values (`required: []`). Rules in CEL are the exception: they are not compiled here.
+//! back as it was sent, but for the server's defaults and for empty values (`required: []`).
 
 mod guards;
 mod rules;

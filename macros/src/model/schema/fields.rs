@@ -58,6 +58,16 @@ pub(super) fn named<'a>(
         let part = form::part(&field.attrs);
         let marks = schema::of_part(&field.attrs, Place::Field, errors);
         let skipped = part.skip || part.skip_deserializing.is_some() && part.skip_serializing.is_some();
+        if let Some(mark) = marks.iter().find(|mark| mark.key == "skip")
+            && !skipped
+            && part.skip_serializing.is_none()
+        {
+            errors.at(
+                mark.span,
+                "serde writes this field, and the server drops what is not in the schema; write `#[serde(skip)]` or \
+                 `#[serde(skip_serializing)]` too",
+            );
+        }
         if skipped || flag(&marks, "skip") {
             continue;
         }

@@ -648,6 +648,10 @@ fn types_without_a_schema() {
             "read as `c` and written as `b`: the stored name must be the read name",
         ),
         (quote!(#[kube(required)] a: Option<i32>), "add `nullable`"),
+        (
+            quote!(#[kube(skip)] a: i32),
+            "the server drops what is not in the schema",
+        ),
         (quote!(#[kube(schema_default)] a: i32), "add `#[serde(default)]`"),
         (quote!(#[kube(schema = "text")] a: X), "`text` is no type in JSON"),
         (
@@ -665,6 +669,7 @@ fn types_without_a_schema() {
     }
     for accepted in [
         quote!(#[kube(int_keys)] a: BTreeMap<i32, String>),
+        quote!(#[kube(skip)] #[serde(skip_serializing)] a: i32),
         quote!(#[kube(items(nullable))] a: Vec<Option<i32>>),
         quote!(#[kube(nullable)] a: Option<Option<i32>>),
         quote!(#[kube(preserve_unknown_fields)] a: Vec<S>),
