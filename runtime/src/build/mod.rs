@@ -107,7 +107,7 @@ impl Crds {
     ///
     /// `kubectl apply` keeps the whole definition in an annotation and so fails above 262144 bytes; a server stores at
     /// most about 1.5 MB. There is no default. What is larger still without descriptions is told by
-    /// [`crd::check`](crate::crd::check).
+    /// [`crd::check`].
     #[must_use]
     pub fn max_size(mut self, bytes: usize) -> Self {
         self.max_size = Some(bytes);
