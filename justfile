@@ -28,7 +28,7 @@ lint:
     cargo clippy --workspace --all-targets -- -D warnings
 
 # Fuzz the schema crate, some seconds for each target; needs a C++ compiler.
-fuzz seconds="15" *targets:
+fuzz seconds="10" *targets:
     fuzz/run {{seconds}} {{targets}}
 
 # Licences, advisories, duplicates, sources.

@@ -3,8 +3,13 @@
 //! Each function takes bytes and panics where a promise of the schema crate is broken; a panic, a stack overflow, too much
 //! memory or time is a finding by itself. `run` in this folder builds and runs them.
 
+mod apply;
 #[path = "../../schema/tests/common/generate.rs"]
 mod generate;
+mod rules;
+
+pub use apply::fields;
+pub use rules::cel;
 
 use generate::{Draw, Options};
 use kubewright_schema::compare::{Verdict, compare, compare_crds};
@@ -93,7 +98,7 @@ pub fn object(data: &[u8]) {
         return;
     }
     let mut draw = Draw::new(data);
-    let mut json = generate::schema(&mut draw, Options::ALL);
+    let mut json = generate::schema(&mut draw, Options::WITH_RULES);
     if draw.one_in(3) {
         generate::spoil(&mut draw, &mut json);
     }

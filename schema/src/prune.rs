@@ -1,6 +1,6 @@
 //! Pruning and defaulting: what a server does to an object before it looks whether the object is valid.
 //!
-//! **Invariant:** both are idempotent, and defaulting a pruned object adds nothing that pruning would remove (the
+//! **Invariant:** both are idempotent, nulls in defaults apart, and defaulting a pruned object adds nothing that pruning would remove (the
 //! CRD check makes sure that defaults are pruned).
 
 use serde_json::{Map, Value};
@@ -21,6 +21,9 @@ const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 /// that a message may say `"integer"` where upstream says `"number"`.
 ///
 /// Returns the paths of unknown fields, sorted, for the warnings `unknown field "spec.zz"` and for strict decoding.
+///
+/// As upstream, this is not idempotent where a default holds a null for a field that may not be null: the null is told
+/// when the default comes in, and dropped when the object is read again.
 ///
 /// An object that nests deeper than [`DEPTH_LIMIT`](crate::DEPTH_LIMIT) is left as it is; [`validate`](crate::validate)
 /// refuses it.

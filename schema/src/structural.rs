@@ -124,6 +124,8 @@ pub(crate) enum Type {
     Boolean,
     Integer,
     IntOrString,
+    /// Forbidden, and named where a value does not fit.
+    Null,
     Number,
     Object,
     String,
@@ -140,6 +142,7 @@ impl Type {
             Self::Boolean => "boolean",
             Self::Integer => "integer",
             Self::IntOrString => "integer,string",
+            Self::Null => "null",
             Self::Number => "number",
             Self::Object => "object",
             Self::String => "string",
@@ -332,6 +335,7 @@ impl Node {
             Some("number") => Type::Number,
             Some("object") => Type::Object,
             Some("string") => Type::String,
+            Some("null") => Type::Null,
             Some(_) => Type::Unknown,
         };
         let mut properties = Properties::new(

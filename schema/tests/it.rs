@@ -14,6 +14,8 @@ mod comparison;
 mod generate;
 #[path = "common/hostile.rs"]
 mod hostile;
+#[path = "common/hostile_rules.rs"]
+mod hostile_rules;
 
 use std::fs;
 use std::path::{Path, PathBuf};

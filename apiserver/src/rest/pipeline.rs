@@ -53,6 +53,9 @@ impl Call<'_> {
         }
         self.check_type(&object)?;
         convert::set_type(&mut object, &self.info, &self.info.gvr.api_version());
+        // A patch is told with the object that it made, before anything in that is left out.
+        let strict = options.field_validation == FieldValidation::Strict;
+        let patched = (strict && self.verb == Verb::Patch).then(|| object.clone());
         let mut faults = duplicates;
         let unknown = match &self.info.origin {
             _ if self.own => Ok(Vec::new()),
@@ -80,7 +83,7 @@ impl Call<'_> {
             FieldValidation::Strict if faults.is_empty() => {}
             FieldValidation::Strict => {
                 let why = format!("strict decoding error: {}", faults.join(", "));
-                return Err(self.cannot_be_handled(&why, &object));
+                return Err(self.cannot_be_handled(&why, patched.as_ref().unwrap_or(&object)));
             }
         }
         Ok(Accepted { object, warnings })

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::path::PathElement;
 use super::set::FieldSet;
+use crate::depth;
 use crate::gotext;
 
 /// Why a `fieldsV1` cannot be read.
@@ -35,8 +36,12 @@ impl FieldSet {
     /// Reads a `fieldsV1`. Kinds of elements that are not known are left out, as upstream does.
     ///
     /// # Errors
-    /// Where a level is no object, or an element cannot be read.
+    /// Where a level is no object, an element cannot be read, or levels nest deeper than
+    /// [`DEPTH_LIMIT`](crate::DEPTH_LIMIT).
     pub fn from_fields_v1(fields: &Value) -> Result<Self, FieldsError> {
+        if depth::exceeds(fields) {
+            return Err(FieldsError(depth::message()));
+        }
         read(fields).map(|(set, _)| set)
     }
 }
@@ -64,7 +69,11 @@ fn read(level: &Value) -> Result<(FieldSet, bool), FieldsError> {
         let (below, member) = read(level)?;
         let entry = set.entries.entry(element).or_default();
         entry.member |= member;
-        entry.below = entry.below.union(&below);
+        // Two keys may name one element; else nothing is copied at each level anew.
+        entry.below = match entry.below.entries.is_empty() {
+            true => below,
+            false => entry.below.union(&below),
+        };
     }
     // A level without anything is a member itself.
     let itself = itself || set.is_empty();

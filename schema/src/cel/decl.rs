@@ -158,7 +158,7 @@ fn declare(node: &Node, place: Place, name: &str, objects: &mut HashMap<Arc<str>
         JsonType::Boolean => Some(Decl::scalar(Type::Bool, MIN_BOOL)),
         JsonType::Number => Some(Decl::scalar(Type::Double, MIN_NUMBER)),
         JsonType::Integer => Some(Decl::scalar(Type::Int, MIN_NUMBER)),
-        JsonType::Any | JsonType::Unknown => None,
+        JsonType::Any | JsonType::Null | JsonType::Unknown => None,
     }
 }
 

@@ -48,9 +48,11 @@ impl RuleNode {
         let decl = RootDecl::new(node, place)?;
         let programs = node.rules.iter().map(|rule| prepare(rule, node, &decl)).collect();
         let below = |node: &Node| Self::new(node, place_of(node));
-        let properties: Box<[_]> = node
-            .properties
-            .iter()
+        // To expressions a value with additional properties is a map, whose declared ones they do not know.
+        let declared = node.additional.schema().is_none().then_some(&node.properties);
+        let properties: Box<[_]> = declared
+            .into_iter()
+            .flat_map(|properties| properties.iter())
             .filter_map(|(name, property)| Some((name.clone(), below(property)?)))
             .collect();
         let found = Self {

@@ -53,7 +53,7 @@ impl Kinds {
             Type::Number => Self::NUMBER,
             Type::Object => Self::OBJECT,
             Type::String => Self::STRING,
-            Type::Unknown => Self(0),
+            Type::Null | Type::Unknown => Self(0),
         };
         if node.nullable {
             kinds.or(Self::NULL)

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::cel::RuleNode;
-use crate::cel::decl::Place;
+use crate::cel::decl::{Place, RootDecl};
 use crate::cel::rules::place_of;
 use crate::cel::run::{self, Ratcheting};
 use crate::error::{FieldError, message_of};
@@ -137,6 +137,14 @@ impl Checker {
     /// A default must satisfy its rules when it comes newly into an object, and when it was there before.
     fn rules(&mut self, default: &Value, served: Served<'_>, field: &str) {
         let Some((node, place)) = served else { return };
+        if !node.rules.is_empty() && RootDecl::new(node, place).is_none() {
+            self.errors.push(FieldError::invalid(
+                field,
+                node.kind.name(),
+                "rule compiler initialization error: failed to convert to declType for CEL validation rules",
+            ));
+            return;
+        }
         let Some(rules) = RuleNode::new(node, place) else {
             return;
         };

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::fieldpath::{self, Brackets};
 use super::internal;
-use super::schema::{flag, objects, text};
+use super::schema::{find_unsupported, flag, objects, text};
 use crate::cel::decl::{Place, RootDecl};
 use crate::cel::rules::{compile_rule, place_of};
 use crate::error::{ErrorKind, FieldError};
@@ -84,8 +84,16 @@ pub(super) fn check_texts(map: &Map<String, Value>, path: &str, errors: &mut Vec
             if breaks(field_path) {
                 wrong("must not contain line breaks");
             }
-            let node = node.get_or_init(|| Node::of(map, Reading::Served));
-            if fieldpath::resolve(field_path, node, Brackets::Allowed).is_err() {
+            // What has no structural schema is not followed; it is refused for that.
+            let node = node.get_or_init(|| {
+                find_unsupported(map)
+                    .is_none()
+                    .then(|| Node::of(map, Reading::Served))
+            });
+            if node
+                .as_ref()
+                .is_some_and(|node| fieldpath::resolve(field_path, node, Brackets::Allowed).is_err())
+            {
                 wrong("must be a valid path");
             }
         }

@@ -119,7 +119,7 @@ pub(super) fn properties(map: &Map<String, Value>) -> Vec<(&String, &Map<String,
 }
 
 /// The keyword for which no structural schema can be made at all (SCH-5, SCH-41).
-fn find_unsupported(map: &Map<String, Value>) -> Option<String> {
+pub(super) fn find_unsupported(map: &Map<String, Value>) -> Option<String> {
     let filled = |key: &str| match map.get(key) {
         None | Some(Value::Null) => false,
         Some(Value::String(text)) => !text.is_empty(),

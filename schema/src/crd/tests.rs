@@ -236,6 +236,51 @@ fn many_rules_patterns_and_values() {
     assert_eq!(repeated, 10_000);
 }
 
+/// SCH-34, SCH-50: what the server tells of rules beside mistakes of the schema, in its words.
+#[test]
+fn rules_beside_other_mistakes() {
+    let texts = |field: &Value| message_of(&validate(&crd(field)));
+    let rule = |extra: Value| {
+        let mut rule = json!({"rule": "true"});
+        if let (Some(rule), Value::Object(extra)) = (rule.as_object_mut(), extra) {
+            rule.extend(extra);
+        }
+        json!([rule])
+    };
+    let untyped = json!({"x-kubernetes-preserve-unknown-fields": true, "default": 2,
+        "x-kubernetes-validations": rule(json!({}))});
+    let told = texts(&untyped);
+    assert!(
+        told.ends_with(
+            ".default: Invalid value: \"\": rule compiler initialization error: failed to convert to declType for CEL \
+             validation rules"
+        ),
+        "{told}"
+    );
+    // A path is followed where a structural schema can be made of the node.
+    let mut path = json!({"type": "object", "properties": {"a": {"type": "string"}},
+        "x-kubernetes-validations": rule(json!({"fieldPath": ".zz"}))});
+    assert!(texts(&path).contains("fieldPath: Invalid value: \".zz\": must be a valid path"));
+    path["properties"]["a"]["$ref"] = "#/x".into();
+    let told = texts(&path);
+    assert!(
+        told.contains("$ref is not supported") && !told.contains("fieldPath"),
+        "{told}"
+    );
+    // Of a map expressions know no declared properties, whose rules are not run on defaults.
+    let both = json!({"type": "object", "additionalProperties": {"type": "string"}, "default": {"a": "x"},
+        "properties": {"a": {"type": "string", "x-kubernetes-validations": [{"rule": "false"}]}}});
+    let told = texts(&both);
+    assert!(
+        told.contains("additionalProperties and properties are mutual exclusive")
+            && !told.contains("default"),
+        "{told}"
+    );
+    let null = json!({"type": "object", "properties": {"a": {"type": "null"}}, "default": {"a": 1}});
+    let told = texts(&null);
+    assert!(told.contains("must be of type null: \"integer\""), "{told}");
+}
+
 /// Defaults of embedded resources: metadata is decoded, not pruned, so that an empty part of it is no unknown field.
 #[test]
 fn defaults_of_embedded_resources() {

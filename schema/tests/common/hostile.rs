@@ -15,7 +15,7 @@ const MANY: usize = if cfg!(debug_assertions) { 5_000 } else { 100_000 };
 const SOON: Duration = Duration::from_secs(20);
 
 #[track_caller]
-fn soon<T>(what: &str, work: impl FnOnce() -> T) -> T {
+pub(crate) fn soon<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let result = work();
     let took = begun.elapsed();
@@ -23,7 +23,7 @@ fn soon<T>(what: &str, work: impl FnOnce() -> T) -> T {
     result
 }
 
-fn definition(schema: &Value) -> Value {
+pub(crate) fn definition(schema: &Value) -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -72,7 +72,7 @@ fn all_doors(what: &str, schema: &Value) -> Option<Structural> {
     structural.ok()
 }
 
-fn nested(depth: usize, mut inner: Value, wrap: impl Fn(Value) -> Value) -> Value {
+pub(crate) fn nested(depth: usize, mut inner: Value, wrap: impl Fn(Value) -> Value) -> Value {
     for _ in 0..depth {
         inner = wrap(inner);
     }
@@ -80,14 +80,14 @@ fn nested(depth: usize, mut inner: Value, wrap: impl Fn(Value) -> Value) -> Valu
 }
 
 /// `{key: inner}`, without the copy that `json!` makes.
-fn around(key: &str, inner: Value) -> Value {
+pub(crate) fn around(key: &str, inner: Value) -> Value {
     let mut map = Map::new();
     map.insert(key.to_owned(), inner);
     map.into()
 }
 
 /// Values are dropped by recursion too, on a stack like that of a main thread.
-fn on_a_large_stack(test: impl FnOnce() + Send + 'static) {
+pub(crate) fn on_a_large_stack(test: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new()
         .stack_size(64 << 20)
         .spawn(test)

@@ -93,7 +93,7 @@ fn write(verb: char, precision: Option<usize>, arg: &Value<'_>) -> Result<String
                 fixed(value, precision)
             } else {
                 // What should be a precision is taken for a width upstream.
-                format!("{:>precision$}", scientific(value))
+                wide(&scientific(value), precision)
             })
         }
         ('b', Value::Int(value)) => Ok(signed(*value, |value| format!("{value:b}"))),
@@ -122,6 +122,22 @@ fn write(verb: char, precision: Option<usize>, arg: &Value<'_>) -> Result<String
             Ok(if verb == 'X' { hex.to_uppercase() } else { hex })
         }
     }
+}
+
+/// Largest width or precision that Go reads in a verb, and what it prints for a larger one.
+const MAX_NUMBER: usize = 1_000_000;
+const NO_VERB: &str = "%!(NOVERB)";
+/// Digits behind the point after which every float has but zeros.
+const EXACT_DIGITS: usize = 1_100;
+
+/// The text at the end of a field of this width.
+fn wide(text: &str, width: usize) -> String {
+    if width > MAX_NUMBER {
+        return NO_VERB.to_owned();
+    }
+    let mut out = " ".repeat(width.saturating_sub(text.chars().count()));
+    out.push_str(text);
+    out
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -163,7 +179,13 @@ fn fixed(value: f64, precision: usize) -> String {
     if let Some(text) = special(value) {
         return text.to_owned();
     }
-    let text = format!("{value:.precision$}");
+    if precision > MAX_NUMBER {
+        return NO_VERB.to_owned();
+    }
+    // No float has more digits than these; zeros follow.
+    let exact = precision.min(EXACT_DIGITS);
+    let mut text = format!("{value:.exact$}");
+    text.extend(std::iter::repeat_n('0', precision - exact));
     let unsigned = text.strip_prefix('-').unwrap_or(&text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let mut out = String::with_capacity(text.len() + whole.len() / 3);

@@ -196,8 +196,8 @@ pub(crate) fn read<'a>(json: &'a Json, shape: Shape<'a>) -> Outcome<'a> {
         (Type::Number, _) => Err(invalid("float", json)),
         (Type::Integer, _) => Err(invalid("int", json)),
         (Type::Boolean, _) => Err(invalid("bool", json)),
-        (Type::Any | Type::Unknown, _) if node.preserve => Ok(Value::Opaque(json)),
-        (Type::Any | Type::Unknown, _) => Err(Failure::fixed(
+        (Type::Any | Type::Null | Type::Unknown, _) if node.preserve => Ok(Value::Opaque(json)),
+        (Type::Any | Type::Null | Type::Unknown, _) => Err(Failure::fixed(
             "invalid type, expected object, array, number, integer, boolean or string, or no type with \
              x-kubernetes-int-or-string or x-kubernetes-preserve-unknown-fields is true, got ",
         )),
@@ -230,7 +230,7 @@ pub(super) fn read_again<'a>(value: Value<'a>, list: &'a Node) -> Outcome<'a> {
             return Ok(Value::List(List::Json(values, Some(items))));
         }
         (_, Value::Opaque(json)) => return read(json, Shape::Node(items)),
-        (Type::Any | Type::Unknown, value) => return Ok(value),
+        (Type::Any | Type::Null | Type::Unknown, value) => return Ok(value),
         (Type::Object, _) => {
             return Err(Failure::fixed(
                 "invalid data, expected a map for the provided schema with type=object",
