@@ -51,7 +51,11 @@ pub fn decode(data: &[u8]) {
         "what is decoded decodes"
     );
     crd::default(&mut again);
-    assert_eq!(again, decoded, "decoding and defaulting are idempotent");
+    // As in Go, `items: "a"` is read as an empty list of schemas, written as null, and then gone; it is refused.
+    assert!(
+        again == decoded || !errors.is_empty(),
+        "decoding and defaulting are idempotent"
+    );
     assert!(
         crd::validate_update(&decoded, &decoded).is_empty() || !errors.is_empty(),
         "an unchanged CRD is accepted"
@@ -81,9 +85,10 @@ fn exercise(schema: &Structural, object: &mut Value) {
     validate_status(object, None, schema);
     assert!(prune(object, schema).is_empty(), "pruned twice");
     let updated = validate(object, Some(&old), schema);
-    // Embedded resources are looked at whether they changed or not.
+    // Embedded resources are looked at whether they changed or not. Rules may run on what a create finds bad beforehand,
+    // or ask about the old object.
     assert!(
-        updated.iter().all(|error| created.contains(error)),
+        !schema.rules().is_empty() || updated.iter().all(|error| created.contains(error)),
         "an update finds more: {updated:?}"
     );
 }
