@@ -18,13 +18,13 @@ pub(super) fn property<T: JsonSchema>(name: &str) -> Value {
 }
 
 #[track_caller]
-fn problems<T: JsonSchema>() -> Vec<String> {
+pub(super) fn problems<T: JsonSchema>() -> Vec<String> {
     let error = build::<T>().unwrap_err();
     error.problems.iter().map(ToString::to_string).collect()
 }
 
 #[track_caller]
-fn notes<T: JsonSchema>() -> Vec<(&'static str, String)> {
+pub(super) fn notes<T: JsonSchema>() -> Vec<(&'static str, String)> {
     build::<T>()
         .unwrap()
         .notes
@@ -573,85 +573,4 @@ fn what_grows_without_end_is_told() {
         };
         assert!(problem.contains("larger than a server stores"), "{problem}");
     }
-}
-
-#[derive(JsonSchema)]
-#[schemars(extend("x-kubewright" = {"exact": true}))]
-#[allow(dead_code)]
-struct Embedding {
-    #[schemars(extend("x-kubernetes-embedded-resource" = true))]
-    any: Value,
-    #[schemars(extend("x-kubernetes-embedded-resource" = true))]
-    own: Embedded,
-}
-
-#[derive(JsonSchema)]
-#[schemars(extend("x-kubewright" = {"exact": true}))]
-#[allow(dead_code, non_snake_case)]
-struct Embedded {
-    apiVersion: String,
-    kind: String,
-    replicas: i32,
-}
-
-#[derive(JsonSchema)]
-#[schemars(extend("x-kubewright" = {"exact": true}))]
-#[allow(dead_code)]
-struct NoObject {
-    #[schemars(extend("x-kubernetes-embedded-resource" = true))]
-    own: BoundedTree,
-}
-
-/// SCH-42.
-#[test]
-fn what_is_embedded_is_an_object_of_some_kind() {
-    assert_eq!(
-        property::<Embedding>("any"),
-        json!({
-            "type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true,
-        })
-    );
-    assert_eq!(
-        property::<Embedding>("own")["x-kubernetes-embedded-resource"],
-        true
-    );
-    assert_eq!(
-        problems::<NoObject>(),
-        [
-            "own: an embedded object has `apiVersion`, `kind` and `metadata`; add those fields, or keep any object with \
-             `RawExtension`"
-        ]
-    );
-}
-
-#[derive(JsonSchema)]
-#[schemars(extend("x-kubewright" = {"exact": true}))]
-#[allow(dead_code)]
-struct Half {
-    spec: Halves,
-    status: Halves,
-}
-
-#[derive(JsonSchema)]
-#[schemars(extend("x-kubewright" = {"exact": true}))]
-#[allow(dead_code)]
-struct Halves {
-    #[schemars(extend("x-kubewright" = {"skipDeserializing": true}))]
-    unread: i32,
-    #[schemars(extend("x-kubewright" = {"skipSerializing": true}))]
-    unwritten: i32,
-}
-
-/// SCH-102.
-#[test]
-fn what_is_read_or_written_alone_is_told() {
-    let place = |path: &str| ("lost-on-write", path.to_owned());
-    assert_eq!(
-        notes::<Half>(),
-        [
-            place(".properties[spec].properties[unread]"),
-            place(".properties[spec].properties[unwritten]"),
-            place(".properties[status].properties[unwritten]"),
-        ]
-    );
 }
