@@ -9,6 +9,10 @@ use crate::errors::Errors;
 
 /// Reports what is wrong with the syntax of a rule, at its literal, in cel-go's words.
 pub(crate) fn check(rule: &LitStr, errors: &mut Errors) {
+    if rule.value().trim().is_empty() {
+        errors.at(rule.span(), "the rule is empty; write a condition, as `self > 0`");
+        return;
+    }
     let Err(wrong) = kubewright_cel::parse(&rule.value()) else {
         return;
     };
@@ -98,6 +102,11 @@ mod tests {
         ] {
             assert_eq!(mistakes(wrong), [missing], "{wrong}");
         }
+        // SCH-50.
+        assert_eq!(
+            mistakes("\" \""),
+            ["the rule is empty; write a condition, as `self > 0`"]
+        );
     }
 
     #[test]

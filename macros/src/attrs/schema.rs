@@ -204,6 +204,13 @@ pub(crate) fn is_type_key(key: &str) -> bool {
         .any(|(name, _, places)| *name == key && places & TYPE != 0)
 }
 
+/// Whether a key of a type is none of this derive's, and like none of them.
+fn is_unheard_of(key: &str) -> bool {
+    let of_type = |(name, _, places): &&(&'static str, Takes, u8)| *name == key || places & TYPE != 0;
+    let known: Vec<&str> = KEYS.iter().filter(of_type).map(|(name, ..)| *name).collect();
+    suggest::of_schema(key).is_none() && suggest::nearest(key, &known).is_none()
+}
+
 /// Reads the attributes of a type.
 ///
 /// On a spec, where `CustomResource` reads the same attribute, its keys are its own: a rule stands at the root of the
@@ -220,6 +227,8 @@ pub(crate) fn of_type(attrs: &[Attribute], errors: &mut Errors) -> TypeMarks {
             once(&mut found.crates, &item.key, Some(crates), errors);
         } else if found.kind.is_some() && custom_resource::KEYS.contains(&key.as_str()) {
             // Read, and judged, by the other derive.
+        } else if found.kind.is_some() && is_unheard_of(&key) {
+            // The other derive reports it, and there is nothing to add.
         } else if found.kind.is_none() && custom_resource::KEYS.contains(&key.as_str()) && !is_type_key(&key)
         {
             errors.at(

@@ -272,8 +272,12 @@ fn checks(model: &Schema) -> TokenStream {
             quote_spanned!(*span=> const _: () = __k::shape::root(#place, #kind);)
         }
         Check::Set { place, ty, span } => {
-            let kind = kind(ty);
-            quote_spanned!(*span=> const _: () = __k::shape::set_kind(#place, #kind);)
+            let (kind, shape) = (kind(ty), shape(ty));
+            quote_spanned!(*span=> const _: () = __k::shape::set_kind(#place, #kind, #shape);)
+        }
+        Check::Nullable { place, ty, span } => {
+            let shape = shape(ty);
+            quote_spanned!(*span=> const _: () = __k::shape::nullable(#place, #shape);)
         }
         Check::Flat {
             place,

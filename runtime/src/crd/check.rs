@@ -13,7 +13,7 @@ use kubewright_schema::is_final;
 pub use kubewright_schema::{LINTS, Lint, Severity};
 
 /// Looks at a whole definition, its versions merged, as a server would and beyond: for what is refused, what is
-/// dropped, and what is accepted although it cannot work. Rules in CEL are compiled and costed.
+/// dropped, and what is accepted although it cannot work. Rules in CEL are compiled, and their costs estimated.
 ///
 /// The answer is the warnings: what works, yet probably not as meant. The rules are those of
 /// [`kubewright_schema::lint`].

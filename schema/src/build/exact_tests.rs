@@ -18,13 +18,13 @@ pub(super) fn property<T: JsonSchema>(name: &str) -> Value {
 }
 
 #[track_caller]
-fn problems<T: JsonSchema>() -> Vec<String> {
+pub(super) fn problems<T: JsonSchema>() -> Vec<String> {
     let error = build::<T>().unwrap_err();
     error.problems.iter().map(ToString::to_string).collect()
 }
 
 #[track_caller]
-fn notes<T: JsonSchema>() -> Vec<(&'static str, String)> {
+pub(super) fn notes<T: JsonSchema>() -> Vec<(&'static str, String)> {
     build::<T>()
         .unwrap()
         .notes

@@ -424,9 +424,8 @@ impl<'a> Inliner<'a> {
     }
 
     fn note(&mut self, note: &Note, settings: Settings) {
-        // Floats that the program alone writes come back as they were.
         let in_status = self.problems.path.first() == Some(&Segment::Property("status".to_owned()));
-        if settings.kubernetes || settings.allows(note.id) || (note.id == "float" && in_status) {
+        if settings.kubernetes || settings.allows(note.id) || (in_status && !note.in_status) {
             return;
         }
         self.notes.push(Lint {

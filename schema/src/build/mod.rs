@@ -313,6 +313,7 @@ fn refusals_as(schema: &Value, role: Role) -> Vec<Refusal> {
         .map(|error| {
             let (path, keyword) = place(schema, error.field.strip_prefix(prefix).unwrap_or(&error.field));
             let message = error.message().replace(&format!("{PREFIX}."), "");
+            let message = without_rule(&message);
             let separator = if keyword.is_empty() { "" } else { ": " };
             let message = format!("the API server refuses this schema: {keyword}{separator}{message}");
             Refusal {
@@ -321,6 +322,17 @@ fn refusals_as(schema: &Value, role: Role) -> Vec<Refusal> {
             }
         })
         .collect()
+}
+
+/// The server repeats a rule with all its parts, as its own types have them, before it says what is wrong.
+fn without_rule(message: &str) -> &str {
+    const INVALID: &str = "Invalid value: {\"Rule\":";
+    let last = message
+        .starts_with(INVALID)
+        .then(|| message.split_once("\"OptionalOldSelf\":"))
+        .flatten();
+    last.and_then(|(_, rest)| rest.split_once("}: "))
+        .map_or(message, |(_, wrong)| wrong)
 }
 
 /// Splits a server's path in a schema into that of the field, and what of the field's schema it points to.
@@ -466,5 +478,7 @@ fn each_subschema_plain(map: &mut Map<String, Value>, visit: &mut dyn FnMut(&mut
 mod exact_tests;
 #[cfg(test)]
 mod kubernetes_tests;
+#[cfg(test)]
+mod refused_tests;
 #[cfg(test)]
 mod tests;

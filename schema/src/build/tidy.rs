@@ -111,7 +111,42 @@ fn tidy_keywords(map: &mut Map<String, Value>, problems: &mut Problems) {
         map.remove("default");
     }
     map.retain(|key, _| KNOWN.contains(&key.as_str()));
+    embedded(map, problems);
     settle_type(map, problems);
+}
+
+/// SCH-42: any value, embedded, is an object; and one that has no place for its kind is refused whatever is in it.
+fn embedded(map: &mut Map<String, Value>, problems: &mut Problems) {
+    let on = |map: &Map<String, Value>, key: &str| map.get(key) == Some(&Value::Bool(true));
+    if !on(map, "x-kubernetes-embedded-resource") {
+        return;
+    }
+    const FORMS: [&str; 8] = [
+        "type",
+        "properties",
+        "enum",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "x-kubernetes-int-or-string",
+    ];
+    if FORMS.iter().all(|key| !map.contains_key(*key)) {
+        map.insert("type".to_owned(), "object".into());
+        map.insert("x-kubernetes-preserve-unknown-fields".to_owned(), true.into());
+    }
+    let open = on(map, "x-kubernetes-preserve-unknown-fields");
+    if let Some(Value::Object(properties)) = map.get("properties")
+        && !open
+        && ["apiVersion", "kind"]
+            .iter()
+            .any(|name| !properties.contains_key(*name))
+    {
+        problems.push(
+            "an embedded object has `apiVersion`, `kind` and `metadata`; add those fields, or keep any object with \
+             `RawExtension`",
+        );
+    }
 }
 
 fn strip_variants(map: &mut Map<String, Value>, problems: &mut Problems) {

@@ -2,7 +2,8 @@
 //! what one accepts although it cannot work.
 //!
 //! **Invariant:** a CRD without lints of severity [`Severity::Error`] is accepted with strict field validation, and read
-//! back as it was sent, but for the server's defaults and for empty values (`required: []`).
+//! back as it was sent, but for the server's defaults and for empty values (`required: []`). Rules in CEL are compiled,
+//! and their costs estimated, as the server does.
 
 mod guards;
 mod rules;
@@ -52,7 +53,12 @@ impl fmt::Display for Lint {
             Severity::Warning => "warning",
             Severity::Error => "error",
         };
-        write!(f, "{severity}[{}]: {}: {}", self.id, self.path, self.message)
+        write!(f, "{severity}[{}]: ", self.id)?;
+        // What is said of the whole has no path.
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
     }
 }
 

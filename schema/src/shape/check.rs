@@ -1,6 +1,7 @@
 //! What the derive asks constants: mistakes that show only where two types meet.
 //!
-//! Each check runs while the user's crate is compiled, and says what is wrong in a panic that the compiler shows.
+//! Each check runs while the user's crate is compiled, and says what is wrong in a panic that the compiler shows. All of
+//! them track their caller, so that it shows the user's line alone and none of these.
 
 use super::{Field, Form, Kind, Role, Shape};
 
@@ -8,6 +9,7 @@ use super::{Field, Form, Kind, Role, Shape};
 const LONGEST: usize = 600;
 
 /// Stops the compilation with the joined pieces.
+#[track_caller]
 const fn refuse(pieces: &[&str]) -> ! {
     let mut text = [b' '; LONGEST];
     let mut at = 0;
@@ -44,6 +46,23 @@ const fn same(a: &str, b: &str) -> bool {
     true
 }
 
+/// Whether `part` stands in `text`.
+const fn holds(text: &str, part: &str) -> bool {
+    let (text, part) = (text.as_bytes(), part.as_bytes());
+    let mut at = 0;
+    while at + part.len() <= text.len() {
+        let mut same = 0;
+        while same < part.len() && text[at + same] == part[same] {
+            same += 1;
+        }
+        if same == part.len() {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
 /// What kind of value a limit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
@@ -74,6 +93,7 @@ pub const fn kind_takes(kind: Kind, limit: Limit) -> bool {
 }
 
 /// Refuses a limit on a value of another kind.
+#[track_caller]
 pub const fn limit(place: &str, key: &str, kind: Kind, limit: Limit) {
     if !kind_takes(kind, limit) {
         let fits = match limit {
@@ -104,6 +124,7 @@ const fn name(kind: Kind) -> &'static str {
 }
 
 /// Refuses keys of a map that are no strings.
+#[track_caller]
 pub const fn key_kind(place: &str, kind: Kind) {
     if !matches!(kind, Kind::String | Kind::Unknown) {
         refuse(&[
@@ -116,6 +137,7 @@ pub const fn key_kind(place: &str, kind: Kind) {
 }
 
 /// Refuses a spec that is no object (SCH-80).
+#[track_caller]
 pub const fn root(place: &str, kind: Kind) {
     if !matches!(kind, Kind::Unknown | Kind::Object | Kind::Map | Kind::Any) {
         refuse(&[
@@ -126,9 +148,14 @@ pub const fn root(place: &str, kind: Kind) {
     }
 }
 
-/// Refuses a set of what is no scalar.
-pub const fn set_kind(place: &str, kind: Kind) {
-    if matches!(kind, Kind::Object | Kind::Map | Kind::Set | Kind::List) {
+/// Refuses a set of what is no scalar, and no object that is replaced as a whole. A list is that anyway (SCH-43).
+#[track_caller]
+pub const fn set_kind(place: &str, kind: Kind, items: Option<&'static Shape>) {
+    let atomic = match items {
+        Some(shape) => holds(shape.keywords, "\"x-kubernetes-map-type\":\"atomic\""),
+        None => false,
+    };
+    if matches!(kind, Kind::Object | Kind::Map | Kind::Set) && !atomic {
         refuse(&[
             place,
             ": only scalars (or atomic objects) can form a set, and an item is ",
@@ -138,7 +165,22 @@ pub const fn set_kind(place: &str, kind: Kind) {
     }
 }
 
+/// Refuses `nullable` on an enum of names: a server takes no null for one, not even where it is listed (SCH-31).
+#[track_caller]
+pub const fn nullable(place: &str, inner: Option<&'static Shape>) {
+    let Some(shape) = inner else { return };
+    if let Form::Names(_, false) = shape.form {
+        refuse(&[
+            place,
+            ": the server refuses null for an enum, and `",
+            shape.name,
+            "` is one; remove `nullable`: then the null of a `None` is dropped",
+        ]);
+    }
+}
+
 /// Refuses keys of a list that are no fields of its items, or that need not be there (SCH-43).
+#[track_caller]
 pub const fn list_map(place: &str, keys: &[&str], kind: Kind, items: Option<&'static Shape>) {
     if !matches!(kind, Kind::Unknown | Kind::Object | Kind::Any) {
         refuse(&[
@@ -177,6 +219,7 @@ pub const fn list_map(place: &str, keys: &[&str], kind: Kind, items: Option<&'st
     }
 }
 
+#[track_caller]
 const fn key_field(place: &str, field: &Field, shape: &Shape) {
     if field.nullable {
         refuse(&[
@@ -213,6 +256,7 @@ const fn key_field(place: &str, field: &Field, shape: &Shape) {
 }
 
 /// Refuses to lift the fields of what has none, or fields whose names are taken.
+#[track_caller]
 pub const fn flat(place: &str, names: &[&str], kind: Kind, inner: Option<&'static Shape>) {
     if !matches!(kind, Kind::Unknown | Kind::Object | Kind::Map | Kind::Any) {
         refuse(&[
@@ -245,6 +289,7 @@ pub const fn flat(place: &str, names: &[&str], kind: Kind, inner: Option<&'stati
 }
 
 /// Refuses a default that is none of an enum's names.
+#[track_caller]
 pub const fn default_name(place: &str, default: &str, inner: Option<&'static Shape>) {
     let Some(shape) = inner else { return };
     let Form::Names(names, false) = shape.form else {

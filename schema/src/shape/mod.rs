@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
-pub use check::{Limit, default_name, flat, key_kind, kind_takes, limit, list_map, root, set_kind};
+pub use check::{Limit, default_name, flat, key_kind, kind_takes, limit, list_map, nullable, root, set_kind};
 pub use kind::{Bytes, Foreign, Kind, Of, Shaped};
 pub use node::Node;
 
@@ -43,8 +43,24 @@ pub type Child = fn(&mut SchemaGenerator, Want) -> Schema;
 /// Adds what is known at run time alone: values of expressions.
 pub type Later = fn(&mut Node);
 
+/// A type with a schema: every one that implements schemars' trait.
+///
+/// It stands in for that where a derive asks, so that the compiler says what to write instead of the list of all the
+/// types that have a schema.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no schema",
+    label = "this type, or one in it, has no schema",
+    note = "write `#[derive(KubeSchema)]` on the type, if it is yours",
+    note = "for a type of another crate say what it is in JSON, as #[kube(schema = \"string\")] or \
+            #[schemars(with = \"String\")], or turn on that crate's feature for schemars 1"
+)]
+pub trait HasSchema: schemars::JsonSchema {}
+
+#[diagnostic::do_not_recommend]
+impl<T: schemars::JsonSchema + ?Sized> HasSchema for T {}
+
 /// The schema of `T`.
-pub fn child<T: schemars::JsonSchema + ?Sized>(generator: &mut SchemaGenerator, want: Want) -> Schema {
+pub fn child<T: HasSchema + ?Sized>(generator: &mut SchemaGenerator, want: Want) -> Schema {
     match want {
         Want::Reference => generator.subschema_for::<T>(),
         Want::Whole => T::json_schema(generator),

@@ -117,6 +117,23 @@ fn a_rule_of_one_variant_holds_for_it_alone() {
     );
 }
 
+/// SCH-94: serde writes both.
+#[test]
+fn a_field_that_is_written_like_the_tag_is_told() {
+    #[derive(JsonSchema)]
+    #[allow(dead_code)]
+    struct Inner {
+        r#type: i32,
+    }
+    static FIELD: Field = Field::new("0", child::<Inner>, Kind::Unknown);
+    static VARIANTS: [Variant; 1] = [Variant::new("A", &FIELD)];
+    static SHAPE: Shape = Shape::variants("E", Tagging::Internal("type"), &VARIANTS);
+    assert_eq!(
+        of(&SHAPE)[MARK]["problems"],
+        json!(["a field of variant `A` is written `type`, which is the tag; rename one"])
+    );
+}
+
 #[test]
 fn keys_of_the_items_type_are_those_of_its_lists() {
     static FIELDS: [Field; 1] =

@@ -79,6 +79,12 @@ fn internal(
         }
         forms.push(alternative(tag, variant.name, &parts.required, None, parts.rest));
     }
+    if let Some(variant) = union.from.get(tag).and_then(Value::as_str) {
+        // serde would write both.
+        let message =
+            format!("a field of variant `{variant}` is written `{tag}`, which is the tag; rename one");
+        problem(&mut union.object.own, message);
+    }
     let mut object = union.object;
     object.properties.insert(tag.to_owned(), tag_schema(variants));
     object.required = vec![tag.to_owned()];

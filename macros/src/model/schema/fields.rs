@@ -187,6 +187,9 @@ fn one(
     if known {
         refuse(&ty, marks, &place, around, &mut checks, errors);
     }
+    if words.nullable && part.skip_serializing_if.is_none() {
+        null_of_an_enum(marks, &node, &words, &mut checks, errors);
+    }
     let options = types::peel(&field.ty).1;
     if options > 1 && !words.nullable {
         errors.at(
@@ -212,6 +215,17 @@ fn one(
             || around.defaulted.is_some()
             || around.optional
             || part.skip_deserializing.is_some());
+    if let Some(span) = part.skip_serializing_if
+        && !optional
+        && !words.defaulted
+        && part.flatten.is_none()
+    {
+        errors.at(
+            span,
+            "where this leaves the field out, the server refuses the object, in which it is required; add \
+             `#[serde(default)]`, or write it always",
+        );
+    }
     if flag(marks, "schema_default") {
         schema_default(marks, part, field, around, &mut words, errors);
     }
@@ -243,6 +257,36 @@ fn one(
         },
         checks,
         references,
+    }
+}
+
+/// SCH-31: a server takes no null where values are listed, not even a listed one, and here a `None` is written as null.
+fn null_of_an_enum(
+    marks: &[Mark],
+    node: &marks::Node<'_>,
+    words: &Words,
+    checks: &mut Vec<Check>,
+    errors: &mut Errors,
+) {
+    const RULE: &str = "nullable-enum";
+    let allows =
+        |mark: &Mark| matches!(&mark.value, Given::Texts(ids) if ids.iter().any(|id| id.value() == RULE));
+    if marks.iter().any(|mark| mark.key == "allow" && allows(mark)) {
+        return;
+    }
+    let span = marks.iter().find(|mark| mark.key == "nullable");
+    let span = span.map_or_else(Span::call_site, |mark| mark.span);
+    if words.map.contains_key("enum") {
+        errors.at(
+            span,
+            "the server refuses null where values are listed; remove `nullable`: then the null of a `None` is dropped",
+        );
+    } else if let (types::Kind::Unknown, Some(ty)) = (node.kind, node.ty) {
+        checks.push(Check::Nullable {
+            place: node.place.clone(),
+            ty: types::peel(ty).0.clone(),
+            span,
+        });
     }
 }
 
@@ -467,6 +511,10 @@ fn doubtful(part: &Part, ty: &Type, words: &mut Words) {
             "skipSerializing",
             part.skip_serializing.is_some() && part.skip_deserializing.is_none(),
         ),
+        (
+            "skipDeserializing",
+            part.skip_deserializing.is_some() && part.skip_serializing.is_none(),
+        ),
         // SCH-103.
         ("alias", part.alias.is_some()),
         // SCH-111.
@@ -503,12 +551,18 @@ fn columns(marks: &[Mark], words: &mut Words, name: &str) {
 /// What a container says of names.
 pub(super) fn rule_of(rename: Option<&form::Name>, errors: &mut Errors) -> Option<String> {
     let rename = rename?;
-    if let (Some(read), Some(written)) = (&rename.read, &rename.written)
-        && read != written
-    {
+    if rename.read != rename.written {
+        let rule = |rule: &Option<String>| {
+            rule.as_ref()
+                .map_or("no rule".to_owned(), |rule| format!("`{rule}`"))
+        };
         errors.at(
             rename.span,
-            format!("read by `{read}` and written by `{written}`: the stored name must be the read name"),
+            format!(
+                "read by {} and written by {}: the stored name must be the read name",
+                rule(&rename.read),
+                rule(&rename.written)
+            ),
         );
     }
     rename.read.clone()

@@ -12,7 +12,7 @@ use super::types;
 use super::variants::enumeration;
 use super::{Check, Extra, Form, Kind, Schema, doc, json as written, rules};
 use crate::attrs::form::{self, Container};
-use crate::attrs::schema::{Given, Mark, TypeMarks};
+use crate::attrs::schema::{self, Given, Mark, TypeMarks};
 use crate::attrs::serde;
 use crate::errors::Errors;
 
@@ -35,6 +35,16 @@ impl Found {
             names: fields.names,
             open: fields.open,
         }
+    }
+
+    /// Whether a field is there in every value.
+    fn always_has(&self, name: &str) -> bool {
+        let Form::Object(fields) = &self.form else {
+            return false;
+        };
+        fields
+            .iter()
+            .any(|field| field.name == name && !field.optional && !field.flat)
     }
 
     pub(super) fn enumeration(form: Form, kind: Kind, checks: Vec<Check>) -> Self {
@@ -95,6 +105,14 @@ pub(super) fn build(
     fields::extras(&serde.extras, types::Kind::Unknown, &mut words, errors);
     if serde.deny_unknown_fields.is_some() {
         words.note("denyUnknownFields", true);
+    }
+    if let (Form::Names(..), Data::Enum(data)) = (&found.form, &input.data)
+        && data
+            .variants
+            .iter()
+            .any(|variant| form::part(&variant.attrs).other.is_some())
+    {
+        words.note("otherVariant", true);
     }
     let mut checks = found.checks;
     if attrs.kind.is_some() {
@@ -215,6 +233,21 @@ fn converted(input: &DeriveInput, key: &str, span: Span, errors: &mut Errors) ->
             ),
         );
     }
+    let other = match (&read, &into) {
+        (Some(read), None) => Some(("read from", read, "into", "Serialize")),
+        (None, Some(into)) => Some(("written as", into, "from", "Deserialize")),
+        _ => None,
+    };
+    if let Some((done, ty, key, by_hand)) = other {
+        let ty = types::text(ty);
+        errors.at(
+            span,
+            format!(
+                "{done} `{ty}` and not the other way round: the stored form must be the read form; add \
+                 `#[serde({key} = \"{ty}\")]`, or `#[schemars(with = \"{ty}\")]` where `{by_hand}` is written by hand"
+            ),
+        );
+    }
     match read.or(into) {
         Some(ty) => as_type(ty),
         None => {
@@ -243,9 +276,9 @@ fn structure(
             let mut found = fields::named(&named.named, around, errors);
             if let Some(tag) = &serde.tag {
                 // serde writes the struct's name under it.
-                found
-                    .fields
-                    .insert(0, tag_field(&tag.value(), &input.ident.to_string()));
+                let name = serde.rename.as_ref().and_then(|rename| rename.written.clone());
+                let name = name.unwrap_or_else(|| schema::plain(&input.ident));
+                found.fields.insert(0, tag_field(&tag.value(), &name));
             }
             Found::object(found)
         }
@@ -257,9 +290,10 @@ fn structure(
             Found::object(Fields::default())
         }
         SynFields::Named(_) | SynFields::Unnamed(_) => {
+            // Of a tuple serde writes a list, even if all members but one are left out.
             let written = fields.iter().filter(|field| {
                 let part = form::part(&field.attrs);
-                !part.skip && !is_phantom(&field.ty)
+                !serde.transparent || !part.skip && !is_phantom(&field.ty)
             });
             let written: Vec<&syn::Field> = written.collect();
             match written.as_slice() {
@@ -349,6 +383,14 @@ fn of_type(
                     format!("`{}` is for structs with named fields", mark.key),
                 );
             } else if names.len() == texts.len() {
+                for (text, name) in texts.iter().zip(&names) {
+                    if found.always_has(name) {
+                        errors.at(
+                            text.span(),
+                            format!("`{name}` is required, so that it is always set; make it an `Option`"),
+                        );
+                    }
+                }
                 words.rule(rules::one_of(mark.key, &names));
             }
         }

@@ -205,6 +205,10 @@ impl Words {
                         );
                         return;
                     }
+                    if *limit == Limit::Number && self.of_small_integer(mark.key, value, *span, node, errors)
+                    {
+                        return;
+                    }
                     if mark.key == "multiple_of" && value.as_f64().is_some_and(|n| n <= 0.0) {
                         errors.at(*span, "`multiple_of` takes a number above zero");
                         return;

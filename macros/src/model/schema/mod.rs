@@ -177,6 +177,11 @@ pub(crate) enum Check {
         ty: Type,
         span: Span,
     },
+    Nullable {
+        place: String,
+        ty: Type,
+        span: Span,
+    },
     Root {
         place: String,
         ty: Type,

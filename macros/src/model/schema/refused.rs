@@ -67,6 +67,15 @@ pub(super) fn refuse(
             }
         }
         Known::List(Some(item)) | Known::Array(item) => {
+            let word = |mark: &Mark, word: &str| matches!(&mark.value, Given::Text(text) if text.value() == word);
+            let set = marks.iter().any(|mark| mark.key == "list_type" && word(mark, "set"));
+            if set && types::kind(item) == types::Kind::Unknown && !marks.iter().any(|mark| mark.key == "items") {
+                checks.push(Check::Set {
+                    place: place.to_owned(),
+                    ty: types::peel(item).0.clone(),
+                    span: item.span(),
+                });
+            }
             deeper(item, "list item", marks, place, around, checks, errors);
         }
         Known::Set(Some(item)) => {

@@ -3,8 +3,8 @@
 use proc_macro2::Span;
 use serde_json::Value as Json;
 
-use super::marks::Words;
-use super::types::Kind;
+use super::marks::{Node, Words};
+use super::types::{self, Kind};
 use crate::attrs::schema::Mark;
 use crate::errors::Errors;
 
@@ -53,6 +53,35 @@ impl Words {
         if let Some(default) = self.map.get("default") {
             self.default_fits(default, span(&["default"]), errors);
         }
+    }
+
+    /// Whether a limit is none of what a small integer of Rust can be. That of the type itself is not told of a type
+    /// (SCH-107), so that one who writes it down asks for it.
+    pub(super) fn of_small_integer(
+        &mut self,
+        key: &str,
+        value: &Json,
+        span: Span,
+        node: &Node<'_>,
+        errors: &mut Errors,
+    ) -> bool {
+        let (Some((name, least, most)), Some(limit)) =
+            (node.ty.and_then(types::small_integer), value.as_i64())
+        else {
+            return false;
+        };
+        if matches!(key, "minimum" | "maximum") && (limit < least || limit > most) {
+            errors.at(
+                span,
+                format!("`{name}` holds {least} to {most}, so that `{key} = {limit}` could not be read; correct one"),
+            );
+            return true;
+        }
+        let own = key == "minimum" && limit == least || key == "maximum" && limit == most;
+        if own && node.path.is_empty() {
+            self.note("strictInts", true);
+        }
+        false
     }
 
     fn number(&self, key: &str) -> Option<f64> {

@@ -812,7 +812,7 @@ fn enums_and_structs_without_a_schema() {
             quote!(
                 #[kube(exactly_one_of("a"))]
                 struct S {
-                    a: i32,
+                    a: Option<i32>,
                 }
             ),
             "names two fields or more",
@@ -979,4 +979,193 @@ fn doubts_are_noted() {
         }
     ));
     assert!(model.extra.keywords.contains(r#""denyUnknownFields":true"#));
+}
+
+/// SCH-101, 104: a server gives back what was written, and that has to be what is read.
+#[test]
+fn what_is_written_is_what_is_read() {
+    let table: Vec<(TokenStream, &str)> = vec![
+        (
+            quote!(
+                #[serde(rename_all(serialize = "camelCase"))]
+                struct S {
+                    a_b: i32,
+                }
+            ),
+            "read by no rule and written by `camelCase`: the stored name must be the read name",
+        ),
+        (
+            quote!(
+                #[serde(rename_all(deserialize = "camelCase"))]
+                enum E {
+                    AB,
+                    C,
+                }
+            ),
+            "read by `camelCase` and written by no rule: the stored name must be the read name",
+        ),
+        (
+            quote!(
+                #[serde(from = "String")]
+                struct S {
+                    a: i32,
+                }
+            ),
+            "read from `String` and not the other way round: the stored form must be the read form; add \
+             `#[serde(into = \"String\")]`, or `#[schemars(with = \"String\")]` where `Serialize` is written by hand",
+        ),
+        (
+            quote!(
+                #[serde(into = "String")]
+                struct S {
+                    a: i32,
+                }
+            ),
+            "written as `String` and not the other way round: the stored form must be the read form; add \
+             `#[serde(from = \"String\")]`, or `#[schemars(with = \"String\")]` where `Deserialize` is written by hand",
+        ),
+        (
+            quote!(
+                struct S {
+                    #[serde(skip_serializing_if = "Vec::is_empty")]
+                    a: Vec<i32>,
+                }
+            ),
+            "where this leaves the field out, the server refuses the object, in which it is required; add \
+             `#[serde(default)]`, or write it always",
+        ),
+        (
+            quote!(
+                struct S(i32, #[serde(skip)] String);
+            ),
+            "a structural schema cannot describe a tuple; use a struct with named fields (or `Vec<T>` if all members \
+             have one type)",
+        ),
+        (
+            quote!(
+                struct S<T>(i32, std::marker::PhantomData<T>);
+            ),
+            "a structural schema cannot describe a tuple; use a struct with named fields (or `Vec<T>` if all members \
+             have one type)",
+        ),
+    ];
+    for (input, message) in table {
+        assert_eq!(wrong_type(input.clone()), [message], "{input}");
+    }
+    for right in [
+        quote!(
+            #[serde(rename_all(serialize = "camelCase", deserialize = "camelCase"))]
+            struct S {
+                a_b: i32,
+            }
+        ),
+        quote!(
+            #[serde(from = "String")]
+            #[schemars(with = "String")]
+            struct S {
+                a: i32,
+            }
+        ),
+        quote!(
+            #[serde(try_from = "String", into = "String")]
+            struct S {
+                a: i32,
+            }
+        ),
+        quote!(
+            struct S {
+                #[serde(default, skip_serializing_if = "Vec::is_empty")]
+                a: Vec<i32>,
+            }
+        ),
+        quote!(
+            struct S {
+                #[serde(skip_serializing_if = "Vec::is_empty")]
+                #[kube(default = [1])]
+                a: Vec<i32>,
+            }
+        ),
+        quote!(
+            struct S {
+                #[serde(skip_serializing_if = "Option::is_none")]
+                a: Option<i32>,
+            }
+        ),
+        quote!(
+            #[serde(transparent)]
+            struct S<T>(i32, std::marker::PhantomData<T>);
+        ),
+    ] {
+        assert_eq!(wrong_type(right.clone()), Vec::<String>::new(), "{right}");
+    }
+}
+
+/// serde writes a struct's own name under its tag.
+#[test]
+fn the_tag_of_a_struct_is_its_name_in_json() {
+    let model = good(quote!(
+        #[serde(tag = "kind", rename = "Bar")]
+        struct Foo {
+            a: i32,
+        }
+    ));
+    let Form::Object(fields) = model.form else {
+        panic!("a struct")
+    };
+    assert_eq!(fields[0].extra.keywords, r#"{"enum":["Bar"],"type":"string"}"#);
+}
+
+/// SCH-107, 108: the limits of a small integer are left out, unless they are written down.
+#[test]
+fn limits_of_small_integers() {
+    let strict = json!({"strictInts": true});
+    for (field, keywords) in [
+        (quote!(#[kube(maximum = 200)] a: u8), json!({"maximum": 200})),
+        (
+            quote!(#[kube(maximum = 255)] a: u8),
+            json!({"maximum": 255, "x-kubewright": strict}),
+        ),
+        (
+            quote!(#[kube(minimum = -32768)] a: Option<i16>),
+            json!({"minimum": -32768, "x-kubewright": strict}),
+        ),
+        (quote!(#[kube(maximum = 255)] a: i32), json!({"maximum": 255})),
+    ] {
+        assert_eq!(words(field.clone()), keywords, "{field}");
+    }
+    assert_eq!(
+        wrong(quote!(#[kube(maximum = 256)] a: u8)),
+        ["`u8` holds 0 to 255, so that `maximum = 256` could not be read; correct one"]
+    );
+    assert_eq!(
+        wrong(quote!(#[kube(items(minimum = -1))] a: Vec<u16>)),
+        ["`u16` holds 0 to 65535, so that `minimum = -1` could not be read; correct one"]
+    );
+}
+
+#[test]
+fn what_is_always_or_never_there() {
+    assert_eq!(
+        wrong_type(quote!(
+            #[kube(exactly_one_of("a", "b"))]
+            struct S {
+                a: i32,
+                b: Option<i32>,
+            }
+        )),
+        ["`a` is required, so that it is always set; make it an `Option`"]
+    );
+    // SCH-31.
+    assert_eq!(
+        wrong(quote!(#[kube(nullable, enum_values("a", "b"))] a: Option<String>)),
+        [
+            "the server refuses null where values are listed; remove `nullable`: then the null of a `None` is dropped"
+        ]
+    );
+    for right in [
+        quote!(#[kube(nullable, enum_values("a"), allow("nullable-enum"))] a: Option<String>),
+        quote!(#[kube(nullable, enum_values("a"))] #[serde(skip_serializing_if = "Option::is_none")] a: Option<String>),
+    ] {
+        assert_eq!(wrong(right.clone()), Vec::<String>::new(), "{right}");
+    }
 }

@@ -65,6 +65,20 @@ impl Kind {
     }
 }
 
+/// The name and the range of an integer whose limits a schema leaves out.
+pub(super) fn small_integer(ty: &Type) -> Option<(&'static str, i64, i64)> {
+    let Type::Path(path) = peel(ty).0 else { return None };
+    let last = path.path.segments.last()?;
+    let found = match last.ident.to_string().as_str() {
+        "i8" => ("i8", i8::MIN.into(), i8::MAX.into()),
+        "i16" => ("i16", i16::MIN.into(), i16::MAX.into()),
+        "u8" => ("u8", 0, u8::MAX.into()),
+        "u16" => ("u16", 0, u16::MAX.into()),
+        _ => return None,
+    };
+    Some(found)
+}
+
 /// Looks at one type.
 pub(super) fn known(ty: &Type) -> Known<'_> {
     match ty {
