@@ -4,8 +4,8 @@
 //! end of the budget ends the evaluation at once.
 
 mod loops;
+mod quick;
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::library::regex::Compiled;
@@ -111,8 +111,21 @@ impl<'a> Slots<'a> {
     fn new(count: usize) -> Self {
         Self {
             inline: [const { None }; INLINE],
-            more: vec![None; count.saturating_sub(INLINE)],
+            more: match count.checked_sub(INLINE) {
+                Some(more) => vec![None; more],
+                None => Vec::new(),
+            },
         }
+    }
+
+    /// A variable that is set.
+    fn get(&self, slot: usize) -> Option<&Outcome<'a>> {
+        let found = if slot < INLINE {
+            &self.inline[slot]
+        } else {
+            &self.more[slot - INLINE]
+        };
+        found.as_ref()
     }
 
     fn at(&mut self, slot: usize) -> &mut Slot<'a> {
@@ -154,11 +167,14 @@ impl<'a> Machine<'a> {
     }
 
     fn eval(&mut self, node: &'a Node) -> Outcome<'a> {
+        if let Some(value) = self.quick(node) {
+            return Ok(Value::Bool(value));
+        }
         match node {
             Node::Constant(value) => Ok(value.reborrow()),
             Node::Attribute(attribute) => self.attribute(attribute),
-            Node::And(terms) => self.logical(terms, false),
-            Node::Or(terms) => self.logical(terms, true),
+            Node::And(terms) => self.logical(terms, false).map(Value::Bool),
+            Node::Or(terms) => self.logical(terms, true).map(Value::Bool),
             Node::Equal(sides) => self.equality(sides, CallCost::Equal, true),
             Node::NotEqual(sides) => self.equality(sides, CallCost::Shorter, false),
             Node::Compare(comparison, cost, sides) => self.comparison(*comparison, *cost, sides),
@@ -189,17 +205,21 @@ impl<'a> Machine<'a> {
     }
 
     /// `&&` and `||`: the first term that decides, else the first error.
-    fn logical(&mut self, terms: &'a [Node; 2], decisive: bool) -> Outcome<'a> {
+    fn logical(&mut self, terms: &'a [Node; 2], decisive: bool) -> Result<bool, Failure> {
         let mut failure = None;
         for term in terms {
-            match self.operand(term)? {
-                Ok(Value::Bool(value)) if value == decisive => return Ok(Value::Bool(decisive)),
-                Ok(Value::Bool(_)) => {}
-                Ok(_) => failure = failure.or_else(|| Some(Failure::no_overload())),
+            let value = match self.quick(term) {
+                Some(value) => Ok(value),
+                None => self.truth(term),
+            };
+            match value {
+                Ok(value) if value == decisive => return Ok(decisive),
+                Ok(_) => {}
+                Err(error) if error.is_abort() => return Err(error),
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        failure.map_or(Ok(Value::Bool(!decisive)), Err)
+        failure.map_or(Ok(!decisive), Err)
     }
 
     fn sides(&mut self, sides: &'a [Node; 2]) -> Result<[Outcome<'a>; 2], Failure> {
@@ -242,12 +262,7 @@ impl<'a> Machine<'a> {
             )));
         }
         let order = compare(&left, &right)?;
-        Ok(Value::Bool(match comparison {
-            Comparison::Less => order == Ordering::Less,
-            Comparison::LessOrEqual => order != Ordering::Greater,
-            Comparison::Greater => order == Ordering::Greater,
-            Comparison::GreaterOrEqual => order != Ordering::Less,
-        }))
+        Ok(Value::Bool(comparison.holds(order)))
     }
 
     fn call(&mut self, call: &'a Call, function: impl FnOnce(&[Value<'a>]) -> Outcome<'a>) -> Outcome<'a> {

@@ -8,6 +8,7 @@
 
 mod build;
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -154,6 +155,18 @@ pub(super) enum Comparison {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
+}
+
+impl Comparison {
+    /// Whether the order of two values is the wanted one.
+    pub(super) fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Less => order == Ordering::Less,
+            Self::LessOrEqual => order != Ordering::Greater,
+            Self::Greater => order == Ordering::Greater,
+            Self::GreaterOrEqual => order != Ordering::Less,
+        }
+    }
 }
 
 /// A call of a function.

@@ -115,10 +115,11 @@ impl<'a> Machine<'a> {
             return Ok(false);
         }
         self.charge(1)?;
-        let value = match self.operand(predicate)? {
-            Ok(Value::Bool(value)) if value == decisive => Ok(Value::Bool(decisive)),
-            Ok(Value::Bool(_)) => before,
-            Ok(_) => before.and(Err(Failure::no_overload())),
+        let value = match self.quick(predicate).map_or_else(|| self.truth(predicate), Ok) {
+            Ok(value) if value == decisive => Ok(Value::Bool(decisive)),
+            // The accumulator stays as it is.
+            Ok(_) => return Ok(true),
+            Err(error) if error.is_abort() => return Err(error),
             Err(error) => before.and(Err(error)),
         };
         *self.slots.at(fold.accumulator) = Some(value);
