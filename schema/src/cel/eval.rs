@@ -80,6 +80,19 @@ pub(super) fn outcome<'a>(
         let (json, shape) = subject.parts();
         read(json, shape)
     };
+    let mut inline;
+    let mut more;
+    let slots: &mut [Slot<'a>] = match slots {
+        0 => &mut [],
+        1..=INLINE => {
+            inline = [const { None }; INLINE];
+            &mut inline
+        }
+        _ => {
+            more = vec![None; slots];
+            &mut more
+        }
+    };
     let mut machine = Machine {
         cost: 0,
         limit,
@@ -90,7 +103,7 @@ pub(super) fn outcome<'a>(
             OldSelf::Optional(None) => Some(Ok(Value::Optional(None))),
             OldSelf::Optional(Some(subject)) => Some(value(subject).map(Value::some)),
         },
-        slots: Slots::new(slots),
+        slots: Slots(slots),
     };
     let outcome = machine.eval(root);
     (outcome, machine.cost)
@@ -102,54 +115,32 @@ type Slot<'a> = Option<Outcome<'a>>;
 /// Loops that a rule may have before their variables need memory of their own.
 const INLINE: usize = 6;
 
-struct Slots<'a> {
-    inline: [Slot<'a>; INLINE],
-    more: Vec<Slot<'a>>,
-}
+struct Slots<'a, 's>(&'s mut [Slot<'a>]);
 
-impl<'a> Slots<'a> {
-    fn new(count: usize) -> Self {
-        Self {
-            inline: [const { None }; INLINE],
-            more: match count.checked_sub(INLINE) {
-                Some(more) => vec![None; more],
-                None => Vec::new(),
-            },
-        }
+impl<'a> Slots<'a, '_> {
+    fn at(&mut self, slot: usize) -> &mut Slot<'a> {
+        &mut self.0[slot]
     }
 
     /// A variable that is set.
     fn get(&self, slot: usize) -> Option<&Outcome<'a>> {
-        let found = if slot < INLINE {
-            &self.inline[slot]
-        } else {
-            &self.more[slot - INLINE]
-        };
-        found.as_ref()
-    }
-
-    fn at(&mut self, slot: usize) -> &mut Slot<'a> {
-        if slot < INLINE {
-            &mut self.inline[slot]
-        } else {
-            &mut self.more[slot - INLINE]
-        }
+        self.0[slot].as_ref()
     }
 }
 
-struct Machine<'a> {
+struct Machine<'a, 's> {
     cost: u64,
     limit: u64,
     this: Outcome<'a>,
     old: Option<Outcome<'a>>,
-    slots: Slots<'a>,
+    slots: Slots<'a, 's>,
 }
 
 fn present<'v, 'a>(outcome: &'v Outcome<'a>) -> Option<&'v Value<'a>> {
     outcome.as_ref().ok()
 }
 
-impl<'a> Machine<'a> {
+impl<'a> Machine<'a, '_> {
     fn charge(&mut self, cost: u64) -> Result<(), Failure> {
         self.cost = self.cost.saturating_add(cost);
         if self.cost > self.limit {

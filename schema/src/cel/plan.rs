@@ -187,6 +187,16 @@ pub(super) struct Attribute {
     pub(super) path: Vec<Qualifier>,
     /// Whether it is asked for presence alone.
     pub(super) presence: bool,
+    /// The scalar that the checker knows it to be; none where names of fields are spelt otherwise in the object.
+    pub(super) scalar: Option<Scalar>,
+}
+
+/// A type whose values are the object's data as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scalar {
+    Bool,
+    Int,
+    Text,
 }
 
 /// Where an attribute begins.

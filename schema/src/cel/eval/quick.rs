@@ -8,9 +8,9 @@
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::super::library::Function;
-use super::super::plan::{Attribute, Call, Comparison, Node, Qualifier, Root, Step};
+use super::super::plan::{self, Attribute, Call, Comparison, Node, Qualifier, Root, Step};
 use super::super::run_cost::{self, CallCost};
-use super::super::value::{Failure, Map, Shape, Value, read};
+use super::super::value::{Failure, List, Map, Shape, Value, read};
 use super::Machine;
 use crate::structural::{Node as Schema, Type};
 
@@ -59,7 +59,7 @@ fn has_format(node: &Schema) -> bool {
 /// A result and its cost.
 type Priced<T> = (T, u64);
 
-impl<'a> Machine<'a> {
+impl<'a> Machine<'a, '_> {
     /// A term of a condition. What is no truth fails as a term does.
     pub(super) fn truth(&mut self, node: &'a Node) -> Result<bool, Failure> {
         match node {
@@ -174,10 +174,13 @@ impl<'a> Machine<'a> {
         let cost = attribute.path.len() as u64 + 1;
         let value = match attribute.path.split_last() {
             None => Scalar::of_value(root)?,
-            Some((last, before)) => {
-                let (json, shape) = parent(root, before)?.find(last)??;
-                Scalar::of_data(json, shape)?
-            }
+            Some((last, before)) => match attribute.scalar {
+                Some(kind) => known(root, &attribute.path, kind)?,
+                None => {
+                    let (json, shape) = parent(root, before)?.find(last)??;
+                    Scalar::of_data(json, shape)?
+                }
+            },
         };
         Some((value, cost))
     }
@@ -192,6 +195,27 @@ impl<'a> Machine<'a> {
             None => false,
         };
         Some((present, attribute.path.len() as u64))
+    }
+
+    /// A list of the object that a loop goes over.
+    pub(super) fn range(&mut self, node: &'a Node) -> Option<List<'a>> {
+        let Node::Attribute(attribute) = node else {
+            return None;
+        };
+        if attribute.presence {
+            return None;
+        }
+        let (last, before) = attribute.path.split_last()?;
+        let (json, shape) = parent(self.root(&attribute.root)?, before)?.find(last)??;
+        let Value::List(list) = read(json, shape).ok()? else {
+            return None;
+        };
+        let cost = self.cost.saturating_add(attribute.path.len() as u64 + 1);
+        if cost > self.limit {
+            return None;
+        }
+        self.cost = cost;
+        Some(list)
     }
 
     fn root<'s>(&'s self, root: &Root) -> Option<&'s Value<'a>> {
@@ -229,7 +253,7 @@ impl<'v> Object<'v> {
 
 /// The object that the last step is taken in.
 #[inline]
-fn parent<'v>(root: &'v Value<'_>, steps: &[Qualifier]) -> Option<Object<'v>> {
+fn parent<'a>(root: &Value<'a>, steps: &[Qualifier]) -> Option<Object<'a>> {
     let Value::Map(Map::Json(entries, shape)) = root else {
         return None;
     };
@@ -253,7 +277,35 @@ fn parent<'v>(root: &'v Value<'_>, steps: &[Qualifier]) -> Option<Object<'v>> {
     Some(object)
 }
 
+/// The scalar at the end of a path, whose form the checker knows; what is of another form goes the general way.
+#[inline]
+fn known<'a>(root: &Value<'a>, path: &[Qualifier], kind: plan::Scalar) -> Option<Scalar<'a>> {
+    let Value::Map(Map::Json(entries, _)) = root else {
+        return None;
+    };
+    let mut entries = *entries;
+    let (last, before) = path.split_last()?;
+    let find = |entries: &'a JsonMap<String, Json>, step: &Qualifier| match &step.step {
+        Step::Name(name) => entries.get(&*name.written),
+        _ => None,
+    };
+    for step in before {
+        entries = find(entries, step)?.as_object()?;
+    }
+    match (kind, find(entries, last)?) {
+        (plan::Scalar::Int, Json::Number(number)) => number.as_i64().map(Scalar::Int),
+        (plan::Scalar::Text, Json::String(text)) => Some(Scalar::Text(text)),
+        (plan::Scalar::Bool, Json::Bool(value)) => Some(Scalar::Bool(*value)),
+        _ => None,
+    }
+}
+
+/// In ASCII each byte is one, and most texts are short.
+#[inline]
 fn characters(text: &str) -> u64 {
+    if text.is_ascii() {
+        return text.len() as u64;
+    }
     text.chars().count() as u64
 }
 
