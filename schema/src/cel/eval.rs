@@ -4,8 +4,8 @@
 //! end of the budget ends the evaluation at once.
 
 mod loops;
+mod quick;
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::library::regex::Compiled;
@@ -80,6 +80,19 @@ pub(super) fn outcome<'a>(
         let (json, shape) = subject.parts();
         read(json, shape)
     };
+    let mut inline;
+    let mut more;
+    let slots: &mut [Slot<'a>] = match slots {
+        0 => &mut [],
+        1..=INLINE => {
+            inline = [const { None }; INLINE];
+            &mut inline
+        }
+        _ => {
+            more = vec![None; slots];
+            &mut more
+        }
+    };
     let mut machine = Machine {
         cost: 0,
         limit,
@@ -90,7 +103,7 @@ pub(super) fn outcome<'a>(
             OldSelf::Optional(None) => Some(Ok(Value::Optional(None))),
             OldSelf::Optional(Some(subject)) => Some(value(subject).map(Value::some)),
         },
-        slots: Slots::new(slots),
+        slots: Slots(slots),
     };
     let outcome = machine.eval(root);
     (outcome, machine.cost)
@@ -102,41 +115,32 @@ type Slot<'a> = Option<Outcome<'a>>;
 /// Loops that a rule may have before their variables need memory of their own.
 const INLINE: usize = 6;
 
-struct Slots<'a> {
-    inline: [Slot<'a>; INLINE],
-    more: Vec<Slot<'a>>,
-}
+struct Slots<'a, 's>(&'s mut [Slot<'a>]);
 
-impl<'a> Slots<'a> {
-    fn new(count: usize) -> Self {
-        Self {
-            inline: [const { None }; INLINE],
-            more: vec![None; count.saturating_sub(INLINE)],
-        }
-    }
-
+impl<'a> Slots<'a, '_> {
     fn at(&mut self, slot: usize) -> &mut Slot<'a> {
-        if slot < INLINE {
-            &mut self.inline[slot]
-        } else {
-            &mut self.more[slot - INLINE]
-        }
+        &mut self.0[slot]
+    }
+
+    /// A variable that is set.
+    fn get(&self, slot: usize) -> Option<&Outcome<'a>> {
+        self.0[slot].as_ref()
     }
 }
 
-struct Machine<'a> {
+struct Machine<'a, 's> {
     cost: u64,
     limit: u64,
     this: Outcome<'a>,
     old: Option<Outcome<'a>>,
-    slots: Slots<'a>,
+    slots: Slots<'a, 's>,
 }
 
 fn present<'v, 'a>(outcome: &'v Outcome<'a>) -> Option<&'v Value<'a>> {
     outcome.as_ref().ok()
 }
 
-impl<'a> Machine<'a> {
+impl<'a> Machine<'a, '_> {
     fn charge(&mut self, cost: u64) -> Result<(), Failure> {
         self.cost = self.cost.saturating_add(cost);
         if self.cost > self.limit {
@@ -154,11 +158,14 @@ impl<'a> Machine<'a> {
     }
 
     fn eval(&mut self, node: &'a Node) -> Outcome<'a> {
+        if let Some(value) = self.quick(node) {
+            return Ok(Value::Bool(value));
+        }
         match node {
             Node::Constant(value) => Ok(value.reborrow()),
             Node::Attribute(attribute) => self.attribute(attribute),
-            Node::And(terms) => self.logical(terms, false),
-            Node::Or(terms) => self.logical(terms, true),
+            Node::And(terms) => self.logical(terms, false).map(Value::Bool),
+            Node::Or(terms) => self.logical(terms, true).map(Value::Bool),
             Node::Equal(sides) => self.equality(sides, CallCost::Equal, true),
             Node::NotEqual(sides) => self.equality(sides, CallCost::Shorter, false),
             Node::Compare(comparison, cost, sides) => self.comparison(*comparison, *cost, sides),
@@ -189,17 +196,21 @@ impl<'a> Machine<'a> {
     }
 
     /// `&&` and `||`: the first term that decides, else the first error.
-    fn logical(&mut self, terms: &'a [Node; 2], decisive: bool) -> Outcome<'a> {
+    fn logical(&mut self, terms: &'a [Node; 2], decisive: bool) -> Result<bool, Failure> {
         let mut failure = None;
         for term in terms {
-            match self.operand(term)? {
-                Ok(Value::Bool(value)) if value == decisive => return Ok(Value::Bool(decisive)),
-                Ok(Value::Bool(_)) => {}
-                Ok(_) => failure = failure.or_else(|| Some(Failure::no_overload())),
+            let value = match self.quick(term) {
+                Some(value) => Ok(value),
+                None => self.truth(term),
+            };
+            match value {
+                Ok(value) if value == decisive => return Ok(decisive),
+                Ok(_) => {}
+                Err(error) if error.is_abort() => return Err(error),
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        failure.map_or(Ok(Value::Bool(!decisive)), Err)
+        failure.map_or(Ok(!decisive), Err)
     }
 
     fn sides(&mut self, sides: &'a [Node; 2]) -> Result<[Outcome<'a>; 2], Failure> {
@@ -242,12 +253,7 @@ impl<'a> Machine<'a> {
             )));
         }
         let order = compare(&left, &right)?;
-        Ok(Value::Bool(match comparison {
-            Comparison::Less => order == Ordering::Less,
-            Comparison::LessOrEqual => order != Ordering::Greater,
-            Comparison::Greater => order == Ordering::Greater,
-            Comparison::GreaterOrEqual => order != Ordering::Less,
-        }))
+        Ok(Value::Bool(comparison.holds(order)))
     }
 
     fn call(&mut self, call: &'a Call, function: impl FnOnce(&[Value<'a>]) -> Outcome<'a>) -> Outcome<'a> {

@@ -8,6 +8,7 @@
 
 mod build;
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -156,6 +157,18 @@ pub(super) enum Comparison {
     GreaterOrEqual,
 }
 
+impl Comparison {
+    /// Whether the order of two values is the wanted one.
+    pub(super) fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Less => order == Ordering::Less,
+            Self::LessOrEqual => order != Ordering::Greater,
+            Self::Greater => order == Ordering::Greater,
+            Self::GreaterOrEqual => order != Ordering::Less,
+        }
+    }
+}
+
 /// A call of a function.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -174,6 +187,16 @@ pub(super) struct Attribute {
     pub(super) path: Vec<Qualifier>,
     /// Whether it is asked for presence alone.
     pub(super) presence: bool,
+    /// The scalar that the checker knows it to be; none where names of fields are spelt otherwise in the object.
+    pub(super) scalar: Option<Scalar>,
+}
+
+/// A type whose values are the object's data as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scalar {
+    Bool,
+    Int,
+    Text,
 }
 
 /// Where an attribute begins.

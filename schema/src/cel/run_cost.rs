@@ -125,7 +125,7 @@ fn plain_size(value: Option<&Value<'_>>) -> u64 {
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss
 )]
-fn tenth(size: u64) -> u64 {
+pub(crate) fn tenth(size: u64) -> u64 {
     (size as f64 * 0.1).ceil() as u64
 }
 
@@ -143,7 +143,7 @@ fn fifth(size: u64) -> u64 {
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss
 )]
-fn pattern(text: u64, pattern: u64) -> u64 {
+pub(crate) fn pattern(text: u64, pattern: u64) -> u64 {
     let text = ((1.0 + text as f64) * 0.1).ceil() as u64;
     text.saturating_mul((pattern as f64 * 0.25).ceil() as u64)
 }

@@ -8,7 +8,7 @@ use super::super::plan::{Body, Fold, Node};
 use super::super::value::{Failure, List, Outcome, Value};
 use super::Machine;
 
-impl<'a> Machine<'a> {
+impl<'a> Machine<'a, '_> {
     pub(super) fn accumulator(&mut self, slot: usize, init: &'a Node) -> Outcome<'a> {
         if let Some(value) = self.slots.at(slot) {
             return value.clone();
@@ -46,8 +46,15 @@ impl<'a> Machine<'a> {
     }
 
     pub(super) fn fold(&mut self, fold: &'a Fold) -> Outcome<'a> {
-        let range = self.eval(&fold.range)?;
-        *self.slots.at(fold.accumulator) = None;
+        let range = match self.range(&fold.range) {
+            Some(list) => Value::List(list),
+            None => self.eval(&fold.range)?,
+        };
+        *self.slots.at(fold.accumulator) = match &fold.body {
+            Body::All(_) => Some(Ok(Value::Bool(true))),
+            Body::Exists(_) => Some(Ok(Value::Bool(false))),
+            Body::Any { .. } => None,
+        };
         match range {
             Value::List(list) => {
                 for index in 0..list.len() {
@@ -107,19 +114,20 @@ impl<'a> Machine<'a> {
             }
         };
         // The condition reads the accumulator, and `exists()` negates it.
-        let before = self.accumulator(fold.accumulator, &fold.init);
         for _ in 0..if decisive { 3 } else { 2 } {
             self.charge(1)?;
         }
-        if matches!(before, Ok(Value::Bool(value)) if value == decisive) {
+        if matches!(self.slots.get(fold.accumulator), Some(Ok(Value::Bool(value))) if *value == decisive) {
             return Ok(false);
         }
         self.charge(1)?;
-        let value = match self.operand(predicate)? {
-            Ok(Value::Bool(value)) if value == decisive => Ok(Value::Bool(decisive)),
-            Ok(Value::Bool(_)) => before,
-            Ok(_) => before.and(Err(Failure::no_overload())),
-            Err(error) => before.and(Err(error)),
+        let value = match self.quick(predicate).map_or_else(|| self.truth(predicate), Ok) {
+            Ok(value) if value == decisive => Ok(Value::Bool(decisive)),
+            Ok(_) => return Ok(true),
+            Err(error) if error.is_abort() => return Err(error),
+            // The first failure stays.
+            Err(_) if matches!(self.slots.get(fold.accumulator), Some(Err(_))) => return Ok(true),
+            Err(error) => Err(error),
         };
         *self.slots.at(fold.accumulator) = Some(value);
         Ok(true)

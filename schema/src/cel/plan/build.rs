@@ -13,7 +13,7 @@ use super::super::types::{Checked, Reference, Type};
 use super::super::value::{FieldName, Key, List, Map, Text, Value, membership};
 use super::{
     Attribute, Body, Call, Comparison, Condition, Element, Fold, Message, Node, Program, Qualifier, Root,
-    Step,
+    Scalar, Step,
 };
 
 pub(super) fn program(checked: &Checked) -> Result<Program, String> {
@@ -48,7 +48,23 @@ impl Attribute {
             root,
             path: Vec::new(),
             presence: false,
+            scalar: None,
         }
+    }
+
+    /// Notes which scalar it is.
+    fn know(&mut self, checked: &Type) {
+        let plain = |step: &Qualifier| {
+            !step.optional
+                && matches!(&step.step, Step::Name(name) if name.property() == Some(&*name.written))
+        };
+        self.scalar = match checked {
+            _ if self.presence || !self.path.iter().all(plain) => None,
+            Type::Bool => Some(Scalar::Bool),
+            Type::Int => Some(Scalar::Int),
+            Type::String => Some(Scalar::Text),
+            _ => None,
+        };
     }
 
     /// The attribute that an operation is or begins.
@@ -140,6 +156,7 @@ impl Planner<'_> {
                     optional: false,
                 });
                 attribute.presence = *test_only;
+                attribute.know(self.checked.type_of(expr));
                 Ok(Node::Attribute(Box::new(attribute)))
             }
             ExprKind::Call {
@@ -339,6 +356,7 @@ impl Planner<'_> {
             node => Step::Attribute(Attribute::new(Root::Node(node))),
         };
         attribute.path.push(Qualifier { step, optional });
+        attribute.scalar = None;
         Ok(Node::Attribute(Box::new(attribute)))
     }
 

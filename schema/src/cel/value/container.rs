@@ -317,6 +317,11 @@ impl FieldName {
             property: super::names::unescape(written).map(Into::into),
         }
     }
+
+    /// The property of an object that is meant.
+    pub(crate) fn property(&self) -> Option<&str> {
+        self.property.as_deref()
+    }
 }
 
 fn find_field<'a>(

@@ -25,7 +25,7 @@ pub(crate) enum Shape<'a> {
 
 impl<'a> Shape<'a> {
     /// Whether the value has declared fields, with names that are escaped in rules.
-    pub(super) fn is_object(self) -> bool {
+    pub(crate) fn is_object(self) -> bool {
         match self {
             Self::Node(node) => !node.properties.is_empty(),
             Self::Resource(_) | Self::Meta => true,
@@ -34,7 +34,7 @@ impl<'a> Shape<'a> {
     }
 
     /// The form of a field or of a map's value.
-    pub(super) fn field(self, name: &str) -> Option<Shape<'a>> {
+    pub(crate) fn field(self, name: &str) -> Option<Shape<'a>> {
         match self {
             Self::Node(node) if !node.properties.is_empty() => node.property(name).map(Shape::Node),
             Self::Node(node) => match &node.additional {
