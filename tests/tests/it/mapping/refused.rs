@@ -15,7 +15,6 @@ pub(crate) fn problems() -> Vec<String> {
         error.problems.iter().map(ToString::to_string).collect()
     }
     [
-        of::<NullableEnum>(),
         of::<Conflict>(),
         of::<Contents>(),
         of::<Mixed>(),
@@ -27,19 +26,6 @@ pub(crate) fn problems() -> Vec<String> {
         of::<Template>(),
     ]
     .concat()
-}
-
-#[derive(KubeSchema, Serialize, Deserialize)]
-enum Phase {
-    A,
-    B,
-}
-
-/// SCH-31, 86.
-#[derive(KubeSchema, Serialize, Deserialize)]
-struct NullableEnum {
-    #[kube(nullable)]
-    phase: Option<Phase>,
 }
 
 /// SCH-94.
