@@ -37,14 +37,14 @@ impl Found {
         }
     }
 
-    /// Whether a field is there in every value.
+    /// Whether a field is surely there in every value. A type that is only a name here may be an `Option` elsewhere.
     fn always_has(&self, name: &str) -> bool {
         let Form::Object(fields) = &self.form else {
             return false;
         };
         fields
             .iter()
-            .any(|field| field.name == name && !field.optional && !field.flat)
+            .any(|field| field.name == name && !field.optional && !field.flat && field.child.is_known())
     }
 
     pub(super) fn enumeration(form: Form, kind: Kind, checks: Vec<Check>) -> Self {

@@ -130,6 +130,13 @@ pub(crate) enum Child {
     Given,
 }
 
+impl Child {
+    /// Whether the type's own name tells what it is.
+    fn is_known(&self) -> bool {
+        matches!(self, Self::Type(ty) if types::kind(ty) != types::Kind::Unknown)
+    }
+}
+
 /// Whose schemas the type's is like.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Compat {

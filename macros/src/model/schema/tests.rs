@@ -801,6 +801,16 @@ fn enums_and_structs_without_a_schema() {
         ),
         (
             quote!(
+                enum E {
+                    A,
+                    #[serde(skip_deserializing)]
+                    B,
+                }
+            ),
+            "serde writes this variant",
+        ),
+        (
+            quote!(
                 #[kube(open_enum)]
                 struct S {
                     a: i32,

@@ -27,6 +27,16 @@ pub(super) fn enumeration(
     for variant in &data.variants {
         let part = form::part(&variant.attrs);
         let own = schema::of_part(&variant.attrs, Place::Variant, errors);
+        if let Some(span) = part.skip_deserializing
+            && !part.skip
+            && part.skip_serializing.is_none()
+        {
+            errors.at(
+                span,
+                "serde writes this variant, and the server refuses what the schema does not have; write \
+                 `#[serde(skip)]`, or read it too",
+            );
+        }
         if part.skip || part.skip_deserializing.is_some() || flag(&own, "skip") {
             continue;
         }
