@@ -212,25 +212,6 @@ fn what_a_field_says_is_laid_over_its_type() {
     );
 }
 
-#[derive(JsonSchema)]
-#[schemars(extend("x-kubewright" = {"exact": true}))]
-#[allow(dead_code)]
-struct NullableEnum {
-    #[schemars(extend("nullable" = true))]
-    mode: Option<Foreign>,
-}
-
-/// SCH-31: a value that the type has and that no server takes.
-#[test]
-fn null_beside_an_enum_is_told() {
-    let told = problems::<NullableEnum>();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(
-        told[0].starts_with("mode: a server refuses null for an enum"),
-        "{told:?}"
-    );
-}
-
 /// A newtype, as the derive marks it.
 #[derive(JsonSchema)]
 #[schemars(extend("x-kubewright" = {"exact": true, "foreign": true}))]

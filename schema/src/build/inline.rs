@@ -154,13 +154,6 @@ impl<'a> Inliner<'a> {
         for note in mark.into_iter().flat_map(notes::told) {
             self.note(&note, settings);
         }
-        // SCH-31, measured on kube-apiserver 1.36.3. What is not asked for by name, other passes take away.
-        if flag_of(&node.map, "nullable") && node.map.contains_key("enum") && !settings.compat {
-            self.problems.push(
-                "a server refuses null for an enum, even where null is among its values; remove `nullable`: null is \
-                 then dropped, and the field is absent",
-            );
-        }
         if flag("selectable") {
             let path = columns::json_path("selectable", &mut self.problems);
             self.selectable.extend(path);
@@ -441,10 +434,6 @@ impl<'a> Inliner<'a> {
 enum Base<'a> {
     Reference(&'a str),
     Schema(&'a Map<String, Value>),
-}
-
-fn flag_of(schema: &Map<String, Value>, key: &str) -> bool {
-    schema.get(key) == Some(&Value::Bool(true))
 }
 
 fn is_null(schema: &Value) -> bool {
