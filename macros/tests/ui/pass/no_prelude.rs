@@ -80,6 +80,7 @@ pub struct Clients {
 pub struct Shaped {
     #[kube(minimum = 1, validation = Rule::new(rule()), default = 1 + 1)]
     a: ::std::option::Option<i32>,
+    #[serde(default)]
     #[kube(max_length = LENGTH, pattern = PATTERN)]
     b: ::std::string::String,
     #[serde(default)]

@@ -43,7 +43,7 @@ pub struct FooSpec {
     #[serde(flatten)]
     pub tagged: Tagged,
     /// Any.
-    #[kube(default = Phase::One, nullable)]
+    #[kube(default = Phase::One)]
     pub phase: Option<Phase>,
 }
 
