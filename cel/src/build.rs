@@ -6,6 +6,7 @@
 use crate::ast::{Entry, Expr, ExprKind, Field, Literal};
 use crate::lexer::{Kind, Token};
 use crate::macros;
+use crate::names::RESERVED;
 use crate::parser::DEEPEST;
 use crate::source::{Report, Source};
 use crate::text::unquote;
@@ -13,31 +14,6 @@ use crate::written::{Abort, Node, NodeId};
 
 /// How many nodes macros may make; cel-go knows no limit, but chained `optMap()` doubles its operand each time.
 const MOST_NODES: usize = 250_000;
-
-/// Words that are no names of variables or functions.
-const RESERVED: [&str; 21] = [
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "false",
-    "for",
-    "function",
-    "if",
-    "import",
-    "in",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "null",
-    "return",
-    "true",
-    "var",
-    "void",
-    "while",
-];
 
 /// Makes the tree, and reports on the way.
 pub(crate) struct Builder<'a> {

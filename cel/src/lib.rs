@@ -11,6 +11,7 @@ pub mod ast;
 mod build;
 mod lexer;
 mod macros;
+pub mod names;
 mod parser;
 mod source;
 mod text;

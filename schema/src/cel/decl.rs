@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use kubewright_cel::names::escape;
 use serde_json::Value;
 
 use super::types::Type;
-use super::value::names::escape;
+
 use crate::structural::{Additional, Node, Type as JsonType};
 
 /// Largest request that a server accepts, in bytes.

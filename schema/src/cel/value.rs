@@ -8,7 +8,6 @@
 mod compare;
 mod container;
 mod equal;
-pub(crate) mod names;
 mod print;
 mod typed;
 

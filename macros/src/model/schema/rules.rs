@@ -12,36 +12,9 @@ pub(super) fn rule(rule: impl Into<String>, message: impl Into<String>) -> Json 
     json!({"rule": rule, "message": message})
 }
 
-/// A field's name in CEL (SCH-57): keywords and what is no identifier are written otherwise.
+/// A field's name in CEL (SCH-57). One that no rule can spell stays as it is, and the rule is refused when it is compiled.
 pub(super) fn escaped(name: &str) -> String {
-    const WORDS: [&str; 19] = [
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-    ];
-    if WORDS.contains(&name) || name == "void" || name == "while" {
-        return format!("__{name}__");
-    }
-    name.replace("__", "__underscores__")
-        .replace('.', "__dot__")
-        .replace('-', "__dash__")
-        .replace('/', "__slash__")
+    kubewright_cel::names::escape(name).unwrap_or_else(|| name.to_owned())
 }
 
 /// A value in CEL.

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use kubewright_cel::names;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::typed::{items_shape, raw, read_again};
@@ -314,7 +315,7 @@ impl FieldName {
     pub(crate) fn new(written: &str) -> Self {
         Self {
             written: written.into(),
-            property: super::names::unescape(written).map(Into::into),
+            property: names::unescape(written).map(Into::into),
         }
     }
 
@@ -335,7 +336,7 @@ fn find_field<'a>(
     if !shape.is_object() {
         return find_value(entries, shape, name);
     }
-    match super::names::unescape(name) {
+    match names::unescape(name) {
         Some(property) => find_property(entries, shape, &property),
         None => Ok(None),
     }

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use kubewright_cel::names;
 use serde_json::Value as Json;
 
 use super::container::{lossless_int, lossless_uint};
-use super::{Failure, List, Map, Numeric, Outcome, Shape, Value, names};
+use super::{Failure, List, Map, Numeric, Outcome, Shape, Value};
 use crate::structural::ListType;
 
 /// `left == right`.

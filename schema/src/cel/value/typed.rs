@@ -1,9 +1,9 @@
 //! Data of the object, read by its schema.
 
+use kubewright_cel::names;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::super::library::time;
-use super::names;
 use super::{Failure, List, Map, Outcome, Text, Value};
 use crate::gotext;
 use crate::structural::{Additional, Node, Type};

@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** an escaped name is an identifier of CEL and no reserved word, and unescapes to the property's name.
 
-/// Words that CEL keeps for itself.
-const RESERVED: [&str; 21] = [
+/// Words that CEL keeps for itself: no names of variables or functions, and escaped as names of fields.
+pub(crate) const RESERVED: [&str; 21] = [
     "true",
     "false",
     "null",
@@ -28,7 +28,8 @@ const RESERVED: [&str; 21] = [
 ];
 
 /// The name as a rule spells it; nothing if no rule can.
-pub(crate) fn escape(name: &str) -> Option<String> {
+#[must_use]
+pub fn escape(name: &str) -> Option<String> {
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
@@ -51,7 +52,8 @@ pub(crate) fn escape(name: &str) -> Option<String> {
 }
 
 /// The name of the property that a rule spells so; nothing if it is none.
-pub(crate) fn unescape(escaped: &str) -> Option<String> {
+#[must_use]
+pub fn unescape(escaped: &str) -> Option<String> {
     let mut out = String::with_capacity(escaped.len());
     let mut rest = escaped;
     // An escape is two underscores, something without any, two underscores; as upstream's pattern finds it.
