@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::duration;
+
 /// A format that is checked; all others are stored and ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -121,7 +123,7 @@ impl Format {
             Self::RgbColor => is_rgb(text),
             Self::Byte => is_base64(text),
             Self::Date => is_date(text),
-            Self::Duration => is_duration(text),
+            Self::Duration => duration::parse_loose_duration(text).is_ok(),
             Self::DateTime => is_date_time(text),
             Self::ShortName => is_label(text),
             Self::LongName => text.len() <= 253 && text.split('.').all(is_label_of_any_length),
@@ -460,77 +462,6 @@ fn is_time(text: &str) -> bool {
         (end > 0).then(|| &rest[end..])
     };
     zone(tail) || after_fraction().is_some_and(zone)
-}
-
-/// Go's duration text, or numbers each followed by a unit as in Scala; so `PT1H` is one, too.
-fn is_duration(text: &str) -> bool {
-    is_go_duration(text) || is_loose_duration(text)
-}
-
-fn is_go_duration(text: &str) -> bool {
-    let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if rest == "0" {
-        return true;
-    }
-    if rest.is_empty() {
-        return false;
-    }
-    let mut total = 0.0_f64;
-    while !rest.is_empty() {
-        let number_end = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(rest.len());
-        let (number, tail) = rest.split_at(number_end);
-        let unit_end = tail
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(unit_end);
-        let scale = match unit {
-            "ns" => 1.0,
-            "us" | "µs" | "μs" => 1e3,
-            "ms" => 1e6,
-            "s" => 1e9,
-            "m" => 60e9,
-            "h" => 3600e9,
-            _ => return false,
-        };
-        let dots = number.matches('.').count();
-        if dots > 1 || number.len() == dots {
-            return false;
-        }
-        total += number.parse::<f64>().unwrap_or(f64::INFINITY) * scale;
-        rest = tail;
-    }
-    total < 9_223_372_036_854_775_808.0
-}
-
-fn is_loose_duration(text: &str) -> bool {
-    const EXACT: [&str; 15] = [
-        "ns", "nano", "us", "µs", "micro", "ms", "milli", "s", "sec", "m", "min", "h", "hr", "d", "w",
-    ];
-    const PREFIXES: [&str; 8] = ["nano", "micro", "milli", "sec", "min", "hour", "day", "week"];
-    let is_unit = |c: char| c.is_ascii_alphabetic() || c == 'µ';
-    let mut rest = text;
-    let mut found = false;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        rest = &rest[start..];
-        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let (number, tail) = rest.split_at(end);
-        let tail = tail.trim_start_matches([' ', '\t', '\n', '\r', '\u{c}']);
-        let end = tail.find(|c: char| !is_unit(c)).unwrap_or(tail.len());
-        let unit = tail[..end].to_lowercase();
-        rest = &tail[end..];
-        if unit.is_empty() {
-            continue;
-        }
-        if number.parse::<i64>().is_err() {
-            return false;
-        }
-        found |= EXACT.contains(&unit.as_str())
-            || unit == "wk"
-            || PREFIXES.iter().any(|prefix| unit.starts_with(prefix));
-    }
-    found
 }
 
 /// An absolute URI or an absolute path, as Go's `url.ParseRequestURI` reads it.

@@ -17,6 +17,7 @@ mod cel;
 pub mod compare;
 pub mod crd;
 mod depth;
+mod duration;
 mod error;
 mod format;
 mod gotext;

@@ -106,21 +106,30 @@ pub fn validate_update(new: &Value, old: &Value, schema: &Structural) -> Verdict
 }
 
 fn judge(object: &Value, old: Option<&Value>, schema: &Structural) -> Verdict {
-    if let Some(error) = depth::error(object, NO_FIELD) {
-        return Verdict {
-            errors: vec![error],
-            warnings: Vec::new(),
-        };
-    }
     let node = &schema.root;
-    let quick = Quick::judge(object, node);
-    let mut errors = Vec::new();
-    if quick.failed {
-        collect(object, old, node, "", &mut errors);
+    judge_by(object, old, schema, |failed, errors| {
+        if failed {
+            collect(object, old, node, "", errors);
+        }
+        validate_children_as_resources(object, node, errors);
+    })
+}
+
+/// What every door looks at; `values` finds what is wrong with values, told whether anything is.
+fn judge_by(
+    object: &Value,
+    old: Option<&Value>,
+    schema: &Structural,
+    values: impl FnOnce(bool, &mut Vec<FieldError>),
+) -> Verdict {
+    if let Some(error) = depth::error(object, NO_FIELD) {
+        return vec![error].into();
     }
-    validate_children_as_resources(object, node, &mut errors);
+    let quick = Quick::judge(object, &schema.root);
+    let mut errors = Vec::new();
+    values(quick.failed, &mut errors);
     if quick.may_repeat() {
-        check_lists(object, old, node, &mut errors);
+        check_lists(object, old, &schema.root, &mut errors);
     }
     check_rules(object, old, schema, errors)
 }
@@ -137,32 +146,16 @@ pub fn validate_status_update(new: &Value, old: &Value, schema: &Structural) -> 
 }
 
 fn judge_status(object: &Value, old: Option<&Value>, schema: &Structural) -> Verdict {
-    if let Some(error) = depth::error(object, NO_FIELD) {
-        return Verdict {
-            errors: vec![error],
-            warnings: Vec::new(),
-        };
-    }
-    let node = &schema.root;
-    let quick = Quick::judge(object, node);
-    let mut errors = Vec::new();
-    // A mistake elsewhere is none of this write's.
-    if quick.failed
-        && let (Some(status), Some(node)) = (object.get("status"), node.property("status"))
-        && Quick::judge(status, node).failed
-    {
-        collect(
-            status,
-            old.and_then(|old| old.get("status")),
-            node,
-            "status",
-            &mut errors,
-        );
-    }
-    if quick.may_repeat() {
-        check_lists(object, old, node, &mut errors);
-    }
-    check_rules(object, old, schema, errors)
+    judge_by(object, old, schema, |failed, errors| {
+        // A mistake elsewhere is none of this write's.
+        if failed
+            && let (Some(status), Some(node)) = (object.get("status"), schema.root.property("status"))
+            && Quick::judge(status, node).failed
+        {
+            let old = old.and_then(|old| old.get("status"));
+            collect(status, old, node, "status", errors);
+        }
+    })
 }
 
 /// Adds what the rules say to what was found without them.

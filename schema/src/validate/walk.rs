@@ -569,22 +569,41 @@ fn check_items<S: Sink>(
         }
     }
     if let Some(checks) = checks {
-        let size = i64::try_from(items.len()).unwrap_or(i64::MAX);
-        if let Some(min) = checks.min_items
-            && size < min
-        {
-            sink.fail(|| {
-                let detail = format!("{} in body should have at least {min} items", path.render());
-                FieldError::invalid(field_of(path), size, detail)
-            });
-        }
-        if let Some(max) = checks.max_items
-            && size > max
-        {
-            sink.fail(|| FieldError::too_many(field_of(path), items.len(), max));
-        }
+        check_count(
+            items.len(),
+            checks.min_items,
+            checks.max_items,
+            "items",
+            path,
+            sink,
+        );
     }
     matches
+}
+
+/// How many items or properties there are.
+fn check_count<S: Sink>(
+    count: usize,
+    min: Option<i64>,
+    max: Option<i64>,
+    what: &str,
+    path: &Path<'_>,
+    sink: &mut S,
+) {
+    let size = i64::try_from(count).unwrap_or(i64::MAX);
+    if let Some(min) = min
+        && size < min
+    {
+        sink.fail(|| {
+            let detail = format!("{} in body should have at least {min} {what}", path.render());
+            FieldError::invalid(field_of(path), size, detail)
+        });
+    }
+    if let Some(max) = max
+        && size > max
+    {
+        sink.fail(|| FieldError::too_many(field_of(path), count, max));
+    }
 }
 
 fn check_object<S: Sink>(
@@ -597,20 +616,8 @@ fn check_object<S: Sink>(
 ) -> usize {
     let mut matches = 0;
     if let Some(checks) = checks {
-        let size = i64::try_from(map.len()).unwrap_or(i64::MAX);
-        if let Some(min) = checks.min_properties
-            && size < min
-        {
-            sink.fail(|| {
-                let detail = format!("{} in body should have at least {min} properties", path.render());
-                FieldError::invalid(field_of(path), size, detail)
-            });
-        }
-        if let Some(max) = checks.max_properties
-            && size > max
-        {
-            sink.fail(|| FieldError::too_many(field_of(path), map.len(), max));
-        }
+        let (min, max) = (checks.min_properties, checks.max_properties);
+        check_count(map.len(), min, max, "properties", path, sink);
     }
     let mut required = 0;
     for (key, value) in map {

@@ -9,6 +9,7 @@ use super::super::library::time;
 use super::super::types::{Checked, Type};
 use super::Mistake;
 use super::format;
+use crate::duration;
 use crate::regexp;
 
 /// The mistakes, in cel-go's order of validators.
@@ -167,7 +168,7 @@ fn mismatch(id: u32, expected: &Type, found: &Type) -> Mistake {
 
 fn is_duration(literal: &Literal) -> bool {
     match literal {
-        Literal::String(text) => time::parse_duration(text).is_some(),
+        Literal::String(text) => duration::parse_duration(text).is_some(),
         // Numbers and null have the right type, yet cannot be converted.
         _ => false,
     }

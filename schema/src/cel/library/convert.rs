@@ -2,6 +2,7 @@
 
 use super::super::value::{Failure, Outcome, Value, float_g};
 use super::time;
+use crate::duration;
 
 /// A type that values convert to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +181,7 @@ fn from_text<'a>(text: &str, target: Target) -> Option<Outcome<'a>> {
         Target::Double => Value::Double(parse_float(text)?),
         Target::Bool => Value::Bool(parse_bool(text)?),
         Target::Bytes => Value::Bytes(text.as_bytes().into()),
-        Target::Duration => Value::Duration(time::parse_duration(text)?),
+        Target::Duration => Value::Duration(duration::parse_duration(text)?),
         Target::Timestamp => return Some(time::parse_timestamp(text)?.map(Value::Timestamp)),
         Target::String => Value::text(text),
     }))

@@ -5,6 +5,7 @@ use serde_json::{Map as JsonMap, Value as Json};
 
 use super::super::library::time;
 use super::{Failure, List, Map, Outcome, Text, Value};
+use crate::duration;
 use crate::gotext;
 use crate::structural::{Additional, Node, Type};
 
@@ -280,7 +281,7 @@ fn read_text<'a>(text: &'a str, node: &Node) -> Outcome<'a> {
         .and_then(|checks| checks.format.as_ref())
         .map(|(_, name)| &**name);
     match format {
-        Some("duration") => time::parse_loose_duration(text)
+        Some("duration") => duration::parse_loose_duration(text)
             .map(Value::Duration)
             .map_err(|error| Failure::new(format!("Invalid duration {text}: {error}"))),
         Some("date") => time::parse_date(text)
