@@ -15,6 +15,17 @@ struct Recorded {
     json_gz: &'static [u8],
 }
 
+impl Recorded {
+    /// The text, decompressed once.
+    fn text(&self) -> Bytes {
+        static TEXTS: PerDocument<Bytes> = PerDocument::new();
+        TEXTS
+            .get(self.path, |recorded| decompress(recorded.json_gz).into())
+            .expect("it is one of those that are recorded")
+            .clone()
+    }
+}
+
 static RECORDED: &[Recorded] = include!("../../data/openapi/index.rs");
 
 /// A document as it goes over the wire.
@@ -62,26 +73,51 @@ pub(super) fn hash(path: &str) -> Option<&'static str> {
         .map(|recorded| recorded.sha512)
 }
 
+/// One thing for each recorded document, made on first use.
+pub(crate) struct PerDocument<T>(OnceLock<Vec<OnceLock<T>>>);
+
+impl<T> PerDocument<T> {
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// That of the document at `path` (see [`path_of`]); nothing if none is recorded.
+    fn get(&self, path: &str, make: impl FnOnce(&'static Recorded) -> T) -> Option<&T> {
+        let at = RECORDED.iter().position(|recorded| recorded.path == path)?;
+        let all = self
+            .0
+            .get_or_init(|| RECORDED.iter().map(|_| OnceLock::new()).collect());
+        Some(all[at].get_or_init(|| make(&RECORDED[at])))
+    }
+
+    /// That of a group version, made of the document's text.
+    pub(crate) fn of_text(
+        &self,
+        group: &str,
+        version: &str,
+        make: impl FnOnce(&[u8]) -> serde_json::Result<T>,
+    ) -> Option<&T> {
+        self.get(&path_of(group, version), |recorded| {
+            make(&recorded.text()).expect("the data files are written by the record example")
+        })
+    }
+}
+
 /// The recorded v3 document at `path` (see [`path_of`]).
 pub fn document(path: &str) -> Option<Document> {
-    static TEXTS: OnceLock<Vec<OnceLock<Bytes>>> = OnceLock::new();
-    let texts = TEXTS.get_or_init(|| RECORDED.iter().map(|_| OnceLock::new()).collect());
-    let at = RECORDED.iter().position(|recorded| recorded.path == path)?;
+    let recorded = RECORDED.iter().find(|recorded| recorded.path == path)?;
     Some(Document {
-        json: texts[at]
-            .get_or_init(|| decompress(RECORDED[at].json_gz).into())
-            .clone(),
-        sha512: RECORDED[at].sha512.to_owned(),
+        json: recorded.text(),
+        sha512: recorded.sha512.to_owned(),
     })
 }
 
 /// Schemas of a built-in group version by their full names (`io.k8s.api.apps.v1.Deployment`); parsed once.
 pub fn schemas(group: &str, version: &str) -> Option<&'static Map<String, Value>> {
-    static SCHEMAS: OnceLock<Vec<OnceLock<Map<String, Value>>>> = OnceLock::new();
-    let all = SCHEMAS.get_or_init(|| RECORDED.iter().map(|_| OnceLock::new()).collect());
-    let path = path_of(group, version);
-    let at = RECORDED.iter().position(|recorded| recorded.path == path)?;
-    Some(all[at].get_or_init(|| object(parse(RECORDED[at].json_gz)["components"]["schemas"].take())))
+    static SCHEMAS: PerDocument<Map<String, Value>> = PerDocument::new();
+    SCHEMAS.get(&path_of(group, version), |recorded| {
+        object(parse(recorded.json_gz)["components"]["schemas"].take())
+    })
 }
 
 /// Full name and schema of a built-in kind.

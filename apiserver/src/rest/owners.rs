@@ -5,7 +5,7 @@
 //! **Invariant:** every write of a client leaves with the owners that upstream would note; a write that changes
 //! nothing but times is none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use http::{StatusCode, header};
@@ -13,12 +13,12 @@ use kubewright_schema::apply::{
     ApplyError, ConvertError, Converter, Duplicates, FieldManager, FieldSet, Models, ObjectType, Owners,
     PathElement, ReplicasPaths, SameVersion, Typed,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::pipeline::Door;
 use super::{Call, convert, meta, typed};
 use crate::engine::query::{WriteOptions, is_printable};
-use crate::openapi::data;
+use crate::openapi::data::PerDocument;
 use crate::registry::{Origin, ResourceInfo, Snapshot};
 use crate::status::{ApiError, Result};
 
@@ -81,24 +81,12 @@ impl Converter for Versions {
 
 /// The published types of a built-in group version; compiled on first use.
 fn models(info: &ResourceInfo) -> Option<&'static Models> {
-    type All = HashMap<String, OnceLock<Option<Models>>>;
-    static ALL: OnceLock<All> = OnceLock::new();
-    let all = ALL.get_or_init(|| {
-        let resources = crate::registry::builtin::resources().iter();
-        resources
-            .map(|info| (info.gvr.api_version(), OnceLock::new()))
-            .collect()
-    });
-    all.get(&info.gvr.api_version())?
-        .get_or_init(|| {
-            let document = data::document(&data::path_of(&info.gvr.group, &info.gvr.version))?;
-            let mut document: Value = serde_json::from_slice(&document.json).ok()?;
-            match document["components"]["schemas"].take() {
-                Value::Object(schemas) => Some(Models::compile(&schemas)),
-                _ => None,
-            }
-        })
-        .as_ref()
+    static ALL: PerDocument<Models> = PerDocument::new();
+    ALL.of_text(&info.gvr.group, &info.gvr.version, |text| {
+        let document: Value = serde_json::from_slice(text)?;
+        let schemas = document["components"]["schemas"].as_object();
+        Ok(Models::compile(schemas.unwrap_or(&Map::new())))
+    })
 }
 
 /// The type of scales; compiled once.

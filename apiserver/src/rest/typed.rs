@@ -6,7 +6,6 @@
 //! it, an unknown field is gone and named.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::engine::decode::FieldPath;
-use crate::openapi::data;
+use crate::openapi::data::PerDocument;
 use crate::registry::{GroupVersionResource, ResourceInfo};
 
 mod quantity;
@@ -168,26 +167,12 @@ struct Place<'a> {
 
 impl Types {
     fn of(gvr: &GroupVersionResource) -> Option<&'static Self> {
-        type All = HashMap<String, OnceLock<Option<Types>>>;
-        static ALL: OnceLock<All> = OnceLock::new();
-        let all = ALL.get_or_init(|| {
-            let resources = crate::registry::builtin::resources().iter();
-            resources
-                .map(|info| (info.gvr.api_version(), OnceLock::new()))
-                .collect()
-        });
-        all.get(&gvr.api_version())?
-            .get_or_init(|| {
-                let document = data::document(&data::path_of(&gvr.group, &gvr.version))?;
-                let document: Document = serde_json::from_slice(&document.json)
-                    .expect("the data files are written by the record example");
-                Some(Self::compile(
-                    &document.components.schemas,
-                    &gvr.group,
-                    &gvr.version,
-                ))
-            })
-            .as_ref()
+        static ALL: PerDocument<Types> = PerDocument::new();
+        ALL.of_text(&gvr.group, &gvr.version, |text| {
+            let document: Document = serde_json::from_slice(text)?;
+            let schemas = &document.components.schemas;
+            Ok(Self::compile(schemas, &gvr.group, &gvr.version))
+        })
     }
 
     fn compile(schemas: &BTreeMap<String, Schema>, group: &str, version: &str) -> Self {
