@@ -42,7 +42,9 @@ pub(crate) enum Purpose {
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) program: Program,
+    #[allow(dead_code)] // tests look at the tree
     pub(crate) checked: Checked,
+    #[allow(dead_code)] // and at its type
     pub(crate) output: Type,
     /// Whether it speaks of `oldSelf`.
     pub(crate) uses_old_self: bool,

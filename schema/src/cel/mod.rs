@@ -1,11 +1,9 @@
 //! Rules in CEL (`x-kubernetes-validations`): types, cost, evaluation, as in kube-apiserver.
 
-#[allow(dead_code)] // tests look at the tree and its type
 mod check;
 mod cost;
 pub(crate) mod decl;
 mod declarations;
-#[allow(dead_code)] // tests look at more of the outcome
 #[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
 mod eval;
 #[allow(clippy::mutable_key_type)] // keys of maps are told apart by what never changes
