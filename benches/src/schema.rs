@@ -118,7 +118,8 @@ fn rules() -> Result<()> {
     for rule in RULES {
         let raw = json!({"type": "object", "x-kubernetes-validations": [{"rule": rule}], "properties": {
             "minReplicas": {"type": "integer"}, "replicas": {"type": "integer"}, "maxReplicas": {"type": "integer"},
-            "hosts": {"type": "array", "items": {"type": "string"}}, "paused": {"type": "boolean"}}});
+            "hosts": {"type": "array", "maxItems": 10, "items": {"type": "string", "maxLength": 63}},
+            "paused": {"type": "boolean"}}});
         let mut bare = raw.clone();
         bare["x-kubernetes-validations"] = json!([]);
         let (ruled, bare) = (read(&raw)?, read(&bare)?);
