@@ -16,7 +16,8 @@ pub(crate) fn exceeds(value: &Value) -> bool {
     exceeds_by(value, DEPTH_LIMIT)
 }
 
-fn exceeds_by(value: &Value, limit: usize) -> bool {
+/// Whether a value nests deeper than a number of levels.
+pub(crate) fn exceeds_by(value: &Value, limit: usize) -> bool {
     match value {
         Value::Array(_) | Value::Object(_) if limit == 0 => true,
         Value::Array(items) => items.iter().any(|item| exceeds_by(item, limit - 1)),

@@ -26,6 +26,17 @@ impl Path<'_> {
         matches!(self, Self::Root)
     }
 
+    /// How many steps it has.
+    pub(crate) fn depth(&self) -> usize {
+        match self {
+            Self::Root => 0,
+            Self::Key(parent, _)
+            | Self::Index(parent, _)
+            | Self::Dotted(parent, _)
+            | Self::Bracket(parent, _) => 1 + parent.depth(),
+        }
+    }
+
     fn write(&self, out: &mut String) {
         match self {
             Self::Root => {}

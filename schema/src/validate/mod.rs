@@ -122,10 +122,13 @@ fn judge_by(
     schema: &Structural,
     values: impl FnOnce(bool, &mut Vec<FieldError>),
 ) -> Verdict {
-    if let Some(error) = depth::error(object, NO_FIELD) {
+    let quick = Quick::judge(object, &schema.root);
+    // A walk that came to its end has seen how deep all of it is.
+    if (quick.failed || quick.too_deep)
+        && let Some(error) = depth::error(object, NO_FIELD)
+    {
         return vec![error].into();
     }
-    let quick = Quick::judge(object, &schema.root);
     let mut errors = Vec::new();
     values(quick.failed, &mut errors);
     if quick.may_repeat() {

@@ -406,3 +406,28 @@ proptest! {
         prop_assert!(repeated.is_empty() || quick.may_repeat(), "{repeated:?}");
     }
 }
+
+/// How deep a value may be does not hang on whether the schema describes it.
+#[test]
+fn depth_is_seen_where_the_schema_says_nothing() {
+    let nested = |levels: usize| (0..levels).fold(Value::Bool(true), |inner, _| json!([inner]));
+    let kept = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let listed = json!({"type": "array", "items": {"x-kubernetes-preserve-unknown-fields": true}});
+    let schema = schema(&json!({"type": "object", "properties": {"kept": kept, "listed": listed}}));
+    let too_deep = |field: &str, levels: usize| {
+        let object = json!({"spec": {field: [nested(levels)]}});
+        let object = match field {
+            "kept" => json!({"spec": {"kept": {"a": nested(levels)}}}),
+            _ => object,
+        };
+        let errors = validate(&object, None, &schema);
+        errors
+            .iter()
+            .any(|error| error.detail.contains("must not nest deeper"))
+    };
+    for field in ["kept", "listed"] {
+        // The object, `spec` and the field itself are three levels.
+        assert!(!too_deep(field, crate::DEPTH_LIMIT - 3), "{field}");
+        assert!(too_deep(field, crate::DEPTH_LIMIT - 2), "{field}");
+    }
+}

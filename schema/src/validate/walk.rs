@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::lists::may_repeat;
 use super::number::{check_number, is_integer};
 use super::ratchet::{OldItems, unchanged};
+use crate::depth::{self, DEPTH_LIMIT};
 use crate::error::{FieldError, NO_FIELD, join};
 use crate::format::Format;
 use crate::gotext;
@@ -54,7 +55,9 @@ pub(super) trait Sink {
     fn mark(&self) -> usize;
     /// Forgets the mistakes since a mark.
     fn forgive(&mut self, mark: usize);
-    /// Meets the items of a list.
+    /// Meets a value of which the schema says nothing.
+    fn undescribed(&mut self, value: &Value, path: &Path<'_>);
+    /// Has met the items of a list.
     fn list(&mut self, items: &[Value], list_type: &ListType);
     /// Judges a junctor's member apart; returns whether it fits, its mistakes, and how much of it fits.
     fn branch(value: &Value, node: &Node, path: &Path<'_>) -> Judged;
@@ -72,6 +75,9 @@ pub(super) struct Quick {
     pub(super) failed: bool,
     /// Whether the walk, as far as it came, met a list that may hold an entry twice.
     pub(super) repeats: bool,
+    /// Whether the walk, as far as it came, met a value deeper than [`DEPTH_LIMIT`]. What a schema describes is never that
+    /// deep, since no schema is.
+    pub(super) too_deep: bool,
 }
 
 impl Quick {
@@ -104,12 +110,23 @@ impl Sink for Quick {
 
     fn forgive(&mut self, _: usize) {}
 
+    fn undescribed(&mut self, value: &Value, path: &Path<'_>) {
+        if matches!(value, Value::Object(_) | Value::Array(_)) {
+            self.too_deep =
+                self.too_deep || depth::exceeds_by(value, DEPTH_LIMIT.saturating_sub(path.depth()));
+        }
+    }
+
     fn list(&mut self, items: &[Value], list_type: &ListType) {
-        self.repeats = self.repeats || may_repeat(items, list_type);
+        self.repeats = self.repeats || self.too_deep || may_repeat(items, list_type);
     }
 
     fn branch(value: &Value, node: &Node, path: &Path<'_>) -> Judged {
-        let mut quick = Quick::default();
+        // The walk around it sees how deep the value is; members of junctors describe little of one.
+        let mut quick = Quick {
+            too_deep: true,
+            ..Quick::default()
+        };
         walk(value, None, node, path, &mut quick);
         Judged {
             errors: Vec::new(),
@@ -167,6 +184,8 @@ impl Sink for Full {
         }
         self.errors.truncate(mark);
     }
+
+    fn undescribed(&mut self, _: &Value, _: &Path<'_>) {}
 
     fn list(&mut self, _: &[Value], _: &ListType) {}
 
@@ -554,7 +573,6 @@ fn check_items<S: Sink>(
     sink: &mut S,
 ) -> usize {
     let mut matches = 0;
-    sink.list(items, &node.list_type);
     if let Some(item_node) = &node.items {
         let old = old
             .and_then(Value::as_array)
@@ -567,7 +585,12 @@ fn check_items<S: Sink>(
                 return matches;
             }
         }
+    } else {
+        for (index, item) in items.iter().enumerate() {
+            sink.undescribed(item, &Path::Index(path, index));
+        }
     }
+    sink.list(items, &node.list_type);
     if let Some(checks) = checks {
         check_count(
             items.len(),
@@ -642,7 +665,7 @@ fn check_object<S: Sink>(
                     let detail = format!("{}.{key} in body is a forbidden property", path.render());
                     FieldError::invalid(field_of(path), key.as_str(), detail)
                 }),
-                Additional::Any | Additional::Undeclared => {}
+                Additional::Any | Additional::Undeclared => sink.undescribed(value, &here),
             }
         }
         if sink.done() {

@@ -149,11 +149,16 @@ async fn send(client: &kube::Client, method: &str, uri: &str, body: Option<&Valu
     }
 }
 
-/// The parts of a message in brackets, whose order upstream leaves to its hash tables in some places.
+/// The parts of a message in brackets, or its lines, whose order upstream leaves to its hash tables in some places.
 fn sorted_message(message: &Value) -> Value {
     let Some(text) = message.as_str().map(scrub) else {
         return Value::Null;
     };
+    if let Some((head, lines)) = text.split_once(": errors:\n") {
+        let mut lines: Vec<&str> = lines.lines().collect();
+        lines.sort_unstable();
+        return json!({ "head": head, "lines": lines });
+    }
     let Some((head, list)) = text
         .strip_suffix(']')
         .and_then(|text| text.split_once(" is invalid: ["))
