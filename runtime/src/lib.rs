@@ -116,6 +116,8 @@ pub mod guide;
 #[cfg(feature = "client")]
 pub mod metrics;
 #[cfg(feature = "client")]
+pub mod migrate;
+#[cfg(feature = "client")]
 pub mod owner;
 #[cfg(feature = "client")]
 pub mod queue;
