@@ -1,7 +1,8 @@
 //! `metadata.managedFields` at versions that are about to leave a definition.
 //!
 //! A server converts what an owner has to the version of the next apply. Where the owner's version is gone it cannot, and
-//! drops the owner. Doing that before, for all objects, lets nobody wonder at a field that changes hands later.
+//! refuses the apply with an internal error (kube-apiserver 1.36.3). So owners are released before the version goes; doing it
+//! afterwards helps too.
 
 use std::collections::BTreeSet;
 
@@ -32,8 +33,8 @@ pub struct OwnersReport {
 
 impl StorageMigration {
     /// Takes the entries of `metadata.managedFields` that are written at these versions, such as `v1alpha1`, from all objects
-    /// (VER-46). Entries at other versions stay as they are. An object that would have none left gets an empty
-    /// one, so that the server does not make one up for all of its fields.
+    /// (VER-46). Entries at other versions stay as they are. An object that would have none left gets one for
+    /// `metadata.annotations` as a whole, so that the server does not make one up for all of its fields.
     ///
     /// A client that applied at such a version owns nothing afterwards: what its next apply leaves out is no longer taken away
     /// with it.
@@ -139,10 +140,11 @@ fn patch(object: &DynamicObject, storage: &str, gone: &BTreeSet<String>) -> Opti
         return None;
     }
     if left.is_empty() {
+        // A server drops an entry that owns nothing. Nobody minds who owns the annotations as a whole.
         left.push(ManagedFieldsEntry {
             api_version: Some(storage.to_owned()),
             fields_type: Some("FieldsV1".into()),
-            fields_v1: Some(FieldsV1(json!({}))),
+            fields_v1: Some(FieldsV1(json!({"f:metadata": {"f:annotations": {".": {}}}}))),
             manager: Some(MANAGER.into()),
             operation: Some("Update".into()),
             ..ManagedFieldsEntry::default()
@@ -209,7 +211,7 @@ mod tests {
             patched["metadata"]["managedFields"],
             json!([{
                 "manager": "kubewright-migrate", "operation": "Update", "apiVersion": "g.example.com/v1",
-                "fieldsType": "FieldsV1", "fieldsV1": {},
+                "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:annotations": {".": {}}}},
             }])
         );
     }

@@ -13,4 +13,5 @@ mod gadget;
 #[path = "../../../schema/tests/common/generate.rs"]
 mod generate;
 mod mapping;
+mod migrate;
 mod real;
