@@ -56,6 +56,11 @@ pub(crate) enum CallCost {
 }
 
 impl CallCost {
+    /// Whether work and costs grow with the product of two sizes, of the arguments alone.
+    pub(crate) fn is_product(self) -> bool {
+        matches!(self, Self::Sets(_) | Self::SelfCompare(_))
+    }
+
     /// The rule for a function; the overload is empty unless it is known beforehand.
     pub(crate) fn of(function: &str, overload: &str) -> Self {
         match overload {
@@ -202,12 +207,13 @@ fn no_lister<T>(value: Option<&Value<'_>>) -> Result<T, Failure> {
     clippy::cast_sign_loss
 )]
 fn list_call(factor: f64, size: u64) -> u64 {
-    // Go's conversion wraps where the product is negative.
+    const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
     let product = size as f64 * factor;
+    // Go's conversion wraps where the product is negative, and gives this number for all that is larger.
     let product = if product < 0.0 {
         (product as i64).cast_unsigned()
     } else {
-        product as u64
+        product.min(TWO_TO_63) as u64
     };
     product.wrapping_add(1 + LIST)
 }
