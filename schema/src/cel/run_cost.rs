@@ -92,7 +92,22 @@ impl CallCost {
             "starts_with_string" | "ends_with_string" | "string_to_bytes" | "bytes_to_string"
             | "strings_quote" | "string_format" => Self::First,
             "in_list" => Self::Elements,
-            "less_string"
+            "equals" => Self::Equal,
+            "not_equals" => Self::Shorter,
+            overload if orders_text(overload) => Self::Shorter,
+            "add_string" | "add_bytes" => Self::Both,
+            "matches_string" => Self::Pattern,
+            "contains_string" => Self::Product,
+            _ => Self::One,
+        }
+    }
+}
+
+/// Whether an overload is one of those by which texts and bytes are put in order.
+pub(super) fn orders_text(overload: &str) -> bool {
+    matches!(
+        overload,
+        "less_string"
             | "greater_string"
             | "less_equals_string"
             | "greater_equals_string"
@@ -100,14 +115,7 @@ impl CallCost {
             | "greater_bytes"
             | "less_equals_bytes"
             | "greater_equals_bytes"
-            | "not_equals" => Self::Shorter,
-            "equals" => Self::Equal,
-            "add_string" | "add_bytes" => Self::Both,
-            "matches_string" => Self::Pattern,
-            "contains_string" => Self::Product,
-            _ => Self::One,
-        }
-    }
+    )
 }
 
 /// Size of a value for the costs: 1 where it has none.
