@@ -57,7 +57,7 @@ fn clause(text: &str) -> Result<(char, Option<usize>, &str), String> {
             );
         };
         let digits = &after[..end];
-        let number = digits.parse::<u32>().map_err(|_| {
+        let number = digits.parse::<i64>().map_err(|_| {
             let why = if digits.is_empty() { "invalid syntax" } else { "value out of range" };
             format!(
                 "error while parsing precision: error while converting precision to integer: strconv.Atoi: parsing \
