@@ -378,42 +378,47 @@ impl Walk {
                 .cloned()
                 .collect()
         };
+        let has_default =
+            |node: &Node, name: &str| node.property(name).is_some_and(|field| field.default.is_some());
         for name in only(new, &before) {
             // An old default filled it in, and a new one does.
-            let has_default = |node: &Node| node.property(&name).is_some_and(|field| field.default.is_some());
-            let there = has_default(old) || has_default(new);
+            let there = has_default(old, &name) || has_default(new, &name);
             let reason = if there {
                 "it is required now, and its default fills it in"
             } else {
                 "it is required now: objects and writers without it are refused"
             };
-            let verdicts = [Verdict::breaking_if(!there), Safe];
-            let path = join(path, &name);
-            self.push(
-                ChangeKind::Required,
-                &path,
-                verdicts,
+            self.requirement(
+                &join(path, &name),
+                [Verdict::breaking_if(!there), Safe],
                 reason,
-                [false, true].map(flag),
+                true,
             );
         }
         for name in only(old, &now) {
-            let there = new.property(&name).is_some_and(|field| field.default.is_some());
+            let there = has_default(new, &name);
             let reason = if there {
                 "it is required no more, and its default fills it in"
             } else {
                 "it is required no more: readers may miss it"
             };
-            let verdicts = [Safe, Verdict::breaking_if(!there)];
-            let path = join(path, &name);
-            self.push(
-                ChangeKind::Required,
-                &path,
-                verdicts,
+            self.requirement(
+                &join(path, &name),
+                [Safe, Verdict::breaking_if(!there)],
                 reason,
-                [true, false].map(flag),
+                false,
             );
         }
+    }
+
+    fn requirement(&mut self, path: &str, verdicts: [Verdict; 2], reason: &str, now: bool) {
+        self.push(
+            ChangeKind::Required,
+            path,
+            verdicts,
+            reason,
+            [!now, now].map(flag),
+        );
     }
 
     /// Defaults of a declared field; `required` says whether it is, before and now.

@@ -170,7 +170,7 @@ pub(crate) fn check_schema(schema: &Value, path: &str) -> Vec<FieldError> {
     // Empty values mean nothing once decoded; a failure has been told before.
     let _ = shape::decode_schema(&mut schema);
     schema::check(
-        &schema,
+        &schema::Schema::new(&schema),
         path,
         false,
         schema::Strictness::FULL,
@@ -183,7 +183,7 @@ pub(crate) fn check_schema(schema: &Value, path: &str) -> Vec<FieldError> {
 pub(crate) fn check_defaults(schema: &Value, path: &str) -> Vec<FieldError> {
     let mut schema = schema.clone();
     let _ = shape::decode_schema(&mut schema);
-    defaults::check(&Node::read(&schema, Reading::Defaults), None, path, true)
+    defaults::check(Node::read(&schema, Reading::Defaults), None, path, true)
 }
 
 #[cfg(test)]
