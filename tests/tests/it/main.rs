@@ -7,7 +7,9 @@
     reason = "a test ends where a step fails, and says what it ran"
 )]
 
+mod ask;
 mod client;
+mod conversion;
 mod differential;
 mod gadget;
 #[path = "../../../schema/tests/common/generate.rs"]
