@@ -141,7 +141,7 @@ impl<C: Converter> Updater<'_, C> {
         managers: Managers,
         manager: &str,
     ) -> Result<Managers, UpdateError> {
-        let managers = self.reconcile(managers)?;
+        let managers = self.reconcile(live, managers)?;
         let (mut managers, changes) = self.settle(live, new, version, managers, manager, OnConflict::Take)?;
         let owned = managers
             .remove(manager)
@@ -176,7 +176,7 @@ impl<C: Converter> Updater<'_, C> {
         manager: &str,
         on_conflict: OnConflict,
     ) -> Result<(Option<Typed<'static>>, Managers), UpdateError> {
-        let mut managers = self.reconcile(managers)?;
+        let mut managers = self.reconcile(live, managers)?;
         let merged = live.merge(config).map_err(failed("failed to merge config"))?;
         let applied = config.field_set().map_err(failed("failed to get field set"))?;
         let applied = VersionedSet {
@@ -280,9 +280,9 @@ impl<C: Converter> Updater<'_, C> {
                 value: Cow::Borrowed(&object.value),
             });
         }
+        let value = self.converter.convert(object.value(), version)?;
         let kind = self.converter.object_type(version);
         let kind = kind.ok_or_else(|| ConvertError::MissingVersion(version.to_owned()))?;
-        let value = self.converter.convert(object.value(), version)?;
         Typed::of(&kind, value, Duplicates::Refused).map_err(|why| ConvertError::Failed(why.to_string()))
     }
 
@@ -385,20 +385,31 @@ impl<C: Converter> Updater<'_, C> {
         Ok(merged.without(&gone.intersection(&named(&last.set, &merged.kind))))
     }
 
-    fn reconcile(&self, mut managers: Managers) -> Result<Managers, UpdateError> {
-        for owned in managers.values_mut() {
-            // Who owns at a version that is gone is dropped later.
-            let Some(kind) = self.converter.object_type(&owned.api_version) else {
+    /// Managers whose versions are there, with what the types of today make of their sets.
+    fn reconcile(&self, live: &Typed<'_>, managers: Managers) -> Result<Managers, UpdateError> {
+        let mut kept = Managers::new();
+        // By version, the type of the live object at it; none where the version is gone.
+        let mut kinds: BTreeMap<String, Option<ObjectType>> = BTreeMap::new();
+        for (manager, mut owned) in managers {
+            if !kinds.contains_key(&owned.api_version) {
+                let kind = match self.at(live, &owned.api_version) {
+                    Ok(live) => Some(live.kind),
+                    Err(ConvertError::MissingVersion(_)) => None,
+                    Err(why) => return Err(UpdateError::Failed(why.to_string())),
+                };
+                kinds.insert(owned.api_version.clone(), kind);
+            }
+            let Some(kind) = &kinds[&owned.api_version] else {
                 continue;
             };
             let set =
-                reconcile(&owned.set, &kind).map_err(failed("errors reconciling field set with schema"))?;
+                reconcile(&owned.set, kind).map_err(failed("errors reconciling field set with schema"))?;
             if let Some(set) = set {
                 owned.set = set;
             }
+            kept.insert(manager, owned);
         }
-        managers.retain(|_, owned| self.converter.object_type(&owned.api_version).is_some());
-        Ok(managers)
+        Ok(kept)
     }
 }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::core::Status;
 use kubewright::kube;
 use kubewright::migrate::{Checkpoint, MigrationError, Migrator, StorageMigration};
+use kubewright_apiserver::{DevServer, Matcher};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
@@ -374,4 +376,155 @@ async fn ver_46_an_owner_at_an_unknown_version_blocks_applies(client: &kube::Cli
     assert_eq!((report.seen, report.changed), (7, 7));
     let object = apply().await.unwrap();
     assert_eq!(object.data["spec"], json!({"size": 0, "colour": "red"}));
+}
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_of_the_embedded_server_are_migrated() {
+    let server = DevServer::start().await.unwrap();
+    suite(&server.client()).await;
+    ver_44_refused_objects_are_named(&server).await;
+    ver_44_the_servers_migrator_is_used(&server.client()).await;
+    server.stop().await;
+}
+
+async fn ver_44_refused_objects_are_named(server: &DevServer) {
+    let cluster = Cluster::with_objects(&server.client(), "cogs").await;
+    let puts = || Matcher::any().verb("update").resource("cogs");
+    server.fail_next(
+        puts().name("a1"),
+        Status::failure("no more cogs", "Invalid").with_code(422),
+    );
+    server.fail_next(
+        puts().name("a2"),
+        Status::failure("changed", "Conflict").with_code(409),
+    );
+    server.fail_next(
+        puts().name("a3"),
+        Status::failure("gone", "NotFound").with_code(404),
+    );
+    let mut checkpoints = 0;
+    let error = cluster
+        .migration()
+        .run_with(|_| checkpoints += 1)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cogs.migrate.kubewright.dev: the server refuses to write default/a1: no more cogs"
+    );
+    assert_eq!(checkpoints, 0, "nobody goes on behind an object that was refused");
+    assert_eq!(cluster.stored().await, ["v1alpha1", "v1"]);
+
+    server.fail_next(
+        Matcher::any().verb("list").resource("cogs"),
+        Status::failure("the webhook is away", "InternalError").with_code(500),
+    );
+    let error = cluster.migration().run().await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("before anything is written"), "{text}");
+
+    let report = cluster.migration().run().await.unwrap();
+    assert_eq!(report.written, 7);
+    assert_eq!(cluster.stored().await, ["v1"]);
+}
+
+/// No server here runs the controller of `storagemigration.k8s.io`, so the test plays it.
+async fn ver_44_the_servers_migrator_is_used(client: &kube::Client) {
+    let cluster = Cluster::with_objects(client, "bolts").await;
+    let error = cluster
+        .migration()
+        .migrator(Migrator::Server)
+        .run()
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("does not serve storagemigration.k8s.io"),
+        "{error}"
+    );
+    let group = "storagemigration.k8s.io";
+    let kind = json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": format!("storageversionmigrations.{group}"),
+            "annotations": {"api-approved.kubernetes.io": "unapproved, a test"},
+        },
+        "spec": {
+            "group": group, "scope": "Cluster",
+            "names": {"plural": "storageversionmigrations", "kind": "StorageVersionMigration"},
+            "versions": [{
+                "name": "v1beta1", "served": true, "storage": true, "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+            }],
+        },
+    });
+    let kind: CustomResourceDefinition = serde_json::from_value(kind).unwrap();
+    cluster
+        .definitions()
+        .create(&PostParams::default(), &kind)
+        .await
+        .unwrap();
+    let resource = ApiResource {
+        group: group.into(),
+        version: "v1beta1".into(),
+        api_version: format!("{group}/v1beta1"),
+        kind: "StorageVersionMigration".into(),
+        plural: "storageversionmigrations".into(),
+    };
+    let migrations: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let play = async |kind: &str, message: &str| {
+        let waiting = async {
+            loop {
+                let list = migrations.list(&ListParams::default()).await;
+                let open = list.ok().and_then(|list| {
+                    list.items
+                        .into_iter()
+                        .find(|migration| migration.data.get("status").is_none())
+                });
+                if let Some(open) = open {
+                    break open;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let open = tokio::time::timeout(Duration::from_secs(30), waiting)
+            .await
+            .unwrap();
+        let status =
+            json!({"status": {"conditions": [{"type": kind, "status": "True", "message": message}]}});
+        migrations
+            .patch_status(
+                open.metadata.name.as_deref().unwrap(),
+                &PatchParams::default(),
+                &Patch::Merge(&status),
+            )
+            .await
+            .unwrap();
+        open
+    };
+    let migration = cluster.migration().migrator(Migrator::Auto);
+    let (failed, _) = tokio::join!(migration.run(), play("Failed", "no room"));
+    let text = failed.unwrap_err().to_string();
+    assert!(text.contains("the server's migrator gave up: no room"), "{text}");
+    assert_eq!(cluster.stored().await, ["v1alpha1", "v1"]);
+
+    let (report, made) = tokio::join!(migration.run(), play("Succeeded", ""));
+    assert_eq!(
+        made.data["spec"],
+        json!({"resource": {"group": GROUP, "resource": "bolts"}})
+    );
+    assert_eq!(report.unwrap().by, Some(Migrator::Server));
+    assert_eq!(cluster.stored().await, ["v1"]);
+
+    let cluster = Cluster::with_objects(client, "nuts").await;
+    let error = cluster
+        .migration()
+        .migrator(Migrator::Server)
+        .server_timeout(Duration::from_millis(1))
+        .run()
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("neither Succeeded nor Failed"), "{text}");
 }
