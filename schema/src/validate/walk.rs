@@ -235,6 +235,8 @@ pub(super) fn walk<S: Sink>(
             (Value::Number(number), Type::Integer | Type::IntOrString | Type::Number) if number.is_i64() => {
                 return 0;
             }
+            (Value::Object(map), Type::Object) => return check_object(map, None, node, None, path, sink),
+            (Value::Array(items), Type::Array) => return check_items(items, None, node, None, path, sink),
             _ => {}
         }
     }
@@ -643,16 +645,19 @@ fn check_object<S: Sink>(
         check_count(map.len(), min, max, "properties", path, sink);
     }
     let mut required = 0;
+    let mut properties = node.properties.in_order();
     for (key, value) in map {
         // The type of an object is set by the server in both versions, so a change of it cannot be seen.
         let correlated = |key: &str| match old {
-            Some(Value::Object(old)) if !(path.is_root() && matches!(key, "kind" | "apiVersion")) => {
+            Some(Value::Object(old))
+                if !S::QUICK && !(path.is_root() && matches!(key, "kind" | "apiVersion")) =>
+            {
                 old.get(key)
             }
             _ => None,
         };
         let here = Path::Key(path, key);
-        if let Some(property) = node.property(key) {
+        if let Some(property) = properties.get(key) {
             required += u32::from(property.required);
             matches += walk(value, correlated(key), property, &here, sink);
         } else {
