@@ -129,7 +129,8 @@ impl Walk {
         for (name, a) in &old.properties {
             let path = join(place.path, name);
             if let Some(b) = new.property(name) {
-                let required = [old, new].map(|node| checks(node).required.iter().any(|required| **required == **name));
+                let required =
+                    [old, new].map(|node| checks(node).required.iter().any(|required| **required == **name));
                 self.default(a, b, &path, required);
                 self.node(a, b, &self.place_of(name, &path, old, new, place));
             } else if resources[1] && is_implied(name) {

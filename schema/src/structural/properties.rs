@@ -66,10 +66,13 @@ impl fmt::Display for Name {
 impl Name {
     #[inline]
     fn is(&self, mark: Mark, text: &str) -> bool {
-        // Of up to 16 bytes the mark is all there is.
-        self.mark == mark
-            && self.text.len() == text.len()
-            && (text.len() <= 16 || same_middle(&self.text, text))
+        self.is_short(mark, text) && (text.len() <= 16 || same_middle(&self.text, text))
+    }
+
+    /// Of up to 16 bytes the mark and the length are all there is.
+    #[inline]
+    fn is_short(&self, mark: Mark, text: &str) -> bool {
+        self.mark == mark && self.text.len() == text.len()
     }
 }
 
@@ -111,7 +114,10 @@ fn same_middle(a: &str, b: &str) -> bool {
     fn words(text: &str) -> Option<(&[u8; 8], &[u8; 8])> {
         let bytes = text.as_bytes();
         let second = bytes.len().checked_sub(16)?;
-        Some((bytes.get(8..)?.first_chunk()?, bytes.get(second..)?.first_chunk()?))
+        Some((
+            bytes.get(8..)?.first_chunk()?,
+            bytes.get(second..)?.first_chunk()?,
+        ))
     }
     if a.len() <= 32 {
         words(a) == words(b)
@@ -145,8 +151,7 @@ impl Properties {
     /// The schema of a property.
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<&Node> {
-        let table = self.0.as_deref()?;
-        table.find(name).map(|position| &table.entries[position].1)
+        self.0.as_deref()?.get(Mark::of(name), name)
     }
 
     /// For names that come in order, mostly.
@@ -161,7 +166,9 @@ impl Properties {
     /// For names that are only known after the properties.
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Node> {
         let table = self.0.as_deref_mut()?;
-        table.find(name).map(|position| &mut table.entries[position].1)
+        table
+            .find(Mark::of(name), name)
+            .map(|position| &mut table.entries[position].1)
     }
 
     /// Those with a default.
@@ -187,10 +194,26 @@ impl<'a> InOrder<'a> {
     pub(crate) fn get(&mut self, name: &str) -> Option<&'a Node> {
         let table = self.table?;
         let mark = Mark::of(name);
-        let position = if table.entries.len() >= MANY && table.is_at(self.next, mark, name) {
+        if table.entries.len() >= MANY {
+            return self.get_of_many(mark, name);
+        }
+        // Mostly a name stands in its first slot or nowhere.
+        let slot = table.slots.get(first_slot(mark, table.factor, table.shift));
+        let entry = slot.and_then(|slot| table.entries.get((*slot as usize).wrapping_sub(1)));
+        match entry {
+            Some((at, node)) if name.len() <= 16 && at.is_short(mark, name) => Some(node),
+            None if slot == Some(&0) => None,
+            _ => table.get(mark, name),
+        }
+    }
+
+    #[inline(never)]
+    fn get_of_many(&mut self, mark: Mark, name: &str) -> Option<&'a Node> {
+        let table = self.table?;
+        let position = if table.is_at(self.next, mark, name) {
             self.next
         } else {
-            table.find_mark(mark, name)?
+            table.find(mark, name)?
         };
         self.next = position + 1;
         Some(&table.entries[position].1)
@@ -198,9 +221,9 @@ impl<'a> InOrder<'a> {
 }
 
 impl Table {
-    #[inline]
-    fn find(&self, name: &str) -> Option<usize> {
-        self.find_mark(Mark::of(name), name)
+    #[inline(never)]
+    fn get(&self, mark: Mark, name: &str) -> Option<&Node> {
+        self.find(mark, name).map(|position| &self.entries[position].1)
     }
 
     #[inline]
@@ -211,7 +234,7 @@ impl Table {
     }
 
     #[inline]
-    fn find_mark(&self, mark: Mark, name: &str) -> Option<usize> {
+    fn find(&self, mark: Mark, name: &str) -> Option<usize> {
         if self.slots.is_empty() {
             return self.bisect(name);
         }
@@ -266,7 +289,11 @@ fn slots(entries: &[(Name, Node)]) -> (Box<[Slot]>, u64, u32) {
     ];
     let size = (entries.len() + entries.len() / 3 + 1).next_power_of_two();
     let shift = 64 - size.trailing_zeros();
-    let (few, factors) = if entries.len() < MANY { (1, 4) } else { (MAX_PROBES, 1) };
+    let (few, factors) = if entries.len() < MANY {
+        (1, 4)
+    } else {
+        (MAX_PROBES, 1)
+    };
     FACTORS[..factors]
         .iter()
         .find_map(|factor| Some((place(entries, size, *factor, shift, few)?, *factor, shift)))
@@ -278,7 +305,13 @@ fn slots(entries: &[(Name, Node)]) -> (Box<[Slot]>, u64, u32) {
 }
 
 /// Gives each name a slot, at most a number of steps from its first one.
-fn place(entries: &[(Name, Node)], size: usize, factor: u64, shift: u32, steps: usize) -> Option<Box<[Slot]>> {
+fn place(
+    entries: &[(Name, Node)],
+    size: usize,
+    factor: u64,
+    shift: u32,
+    steps: usize,
+) -> Option<Box<[Slot]>> {
     let mut slots = vec![0; size];
     for (place, (name, _)) in (1..).zip(entries) {
         let start = first_slot(name.mark, factor, shift);
