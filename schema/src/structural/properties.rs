@@ -14,6 +14,9 @@ const MAX_PROBES: usize = 32;
 /// what there is leave the processor's nearest memory otherwise. Few properties lie close together anyway.
 const MANY: usize = 64;
 
+/// As few are looked at one by one: they need no slots, which would have to come from memory first.
+const FEW: usize = 3;
+
 /// Properties, sorted by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Properties(Option<Box<Table>>);
@@ -21,7 +24,7 @@ pub(crate) struct Properties(Option<Box<Table>>);
 #[derive(Clone, Debug)]
 struct Table {
     entries: Box<[(Name, Node)]>,
-    /// Open addressing by hash. Empty if the names hash badly.
+    /// Open addressing by hash. Empty if the names are few or hash badly.
     slots: Box<[Slot]>,
     /// Multiplies a mark into its hash, of which the first bits tell the slot.
     factor: u64,
@@ -197,6 +200,10 @@ impl<'a> InOrder<'a> {
         if table.entries.len() >= MANY {
             return self.get_of_many(mark, name);
         }
+        if table.entries.len() <= FEW {
+            let mut known = table.entries.iter();
+            return known.find(|(at, _)| at.is(mark, name)).map(|(_, node)| node);
+        }
         // Mostly a name stands in its first slot or nowhere.
         let slot = table.slots.get(first_slot(mark, table.factor, table.shift));
         let entry = slot.and_then(|slot| table.entries.get((*slot as usize).wrapping_sub(1)));
@@ -236,7 +243,11 @@ impl Table {
     #[inline]
     fn find(&self, mark: Mark, name: &str) -> Option<usize> {
         if self.slots.is_empty() {
-            return self.bisect(name);
+            return if self.entries.len() <= FEW {
+                self.entries.iter().position(|(at, _)| at.is(mark, name))
+            } else {
+                self.bisect(name)
+            };
         }
         let mut index = first_slot(mark, self.factor, self.shift);
         loop {
@@ -287,6 +298,9 @@ fn slots(entries: &[(Name, Node)]) -> (Box<[Slot]>, u64, u32) {
         0xc4ce_b9fe_1a85_ec53,
         0xd6e8_feb8_6659_fd93,
     ];
+    if entries.len() <= FEW {
+        return Default::default();
+    }
     let size = (entries.len() + entries.len() / 3 + 1).next_power_of_two();
     let shift = 64 - size.trailing_zeros();
     let (few, factors) = if entries.len() < MANY {
@@ -382,6 +396,59 @@ mod tests {
         }
         assert!(properties(std::iter::empty()).get("").is_none());
         assert!(properties(std::iter::once(String::new())).get("").is_some());
+    }
+
+    /// Names of all lengths that have both ends in common, asked for in order and in none.
+    #[test]
+    fn names_are_told_apart_by_all_their_bytes() {
+        for count in [1, 3, 40, 300] {
+            let names = || {
+                (0..count).flat_map(|n| {
+                    let fill = "x".repeat(n % 40);
+                    [
+                        format!("{fill}{n}"),
+                        format!("{n}{fill}"),
+                        format!("name-{fill}{n:04}{fill}-name"),
+                    ]
+                })
+            };
+            let names: std::collections::BTreeSet<String> = names().chain([String::new()]).collect();
+            let found = properties(names.iter().cloned());
+            let ordered: Vec<&str> = names.iter().map(String::as_str).collect();
+            let turned: Vec<&str> = ordered.iter().rev().copied().collect();
+            for order in [ordered, turned] {
+                let mut search = found.in_order();
+                for name in order {
+                    let wanted = found
+                        .iter()
+                        .find(|(known, _)| **known == *name)
+                        .map(|(_, node)| node);
+                    assert!(
+                        search
+                            .get(name)
+                            .zip(wanted)
+                            .is_some_and(|(a, b)| std::ptr::eq(a, b)),
+                        "{name}"
+                    );
+                    assert!(
+                        found
+                            .get(name)
+                            .zip(wanted)
+                            .is_some_and(|(a, b)| std::ptr::eq(a, b)),
+                        "{name}"
+                    );
+                    for unknown in [
+                        format!("{name}?"),
+                        name.replace('x', "y"),
+                        name.replace("e-x", "e-y"),
+                    ] {
+                        let known = names.contains(&unknown);
+                        assert_eq!(search.get(&unknown).is_some(), known, "{unknown}");
+                        assert_eq!(found.get(&unknown).is_some(), known, "{unknown}");
+                    }
+                }
+            }
+        }
     }
 
     /// Names that would all begin in one place get no table.

@@ -692,7 +692,7 @@ fn check_object<S: Sink>(
         // The type of an object is set by the server in both versions, so a change of it cannot be seen.
         let correlated = |key: &str| match old {
             Some(Value::Object(old))
-                if !S::QUICK && !(path.is_root() && matches!(key, "kind" | "apiVersion")) =>
+                if !(S::QUICK || path.is_root() && matches!(key, "kind" | "apiVersion")) =>
             {
                 old.get(key)
             }
