@@ -77,7 +77,7 @@ impl Matcher {
 
     /// `None` if [`check`] refuses the pattern.
     fn new(source: &str) -> Option<Self> {
-        let (translated, cost) = translate(source).ok()?;
+        let (translated, cost) = costed(source).ok()?;
         if cost <= Self::MAX_TABLED
             && let Some(table) = Self::table(&translated)
         {
@@ -138,12 +138,17 @@ pub(crate) fn check(pattern: &str) -> Result<(), String> {
 /// # Errors
 /// As for [`check`].
 pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
-    let (translated, _) = translate(pattern).map_err(|text| format!("error parsing regexp: {text}"))?;
+    let translated = translate(pattern).map_err(|text| format!("error parsing regexp: {text}"))?;
     build(&translated).ok_or_else(|| format!("error parsing regexp: expression too large: `{pattern}`"))
 }
 
+/// The pattern as the `regex` crate writes it.
+pub(crate) fn translate(pattern: &str) -> Result<String, String> {
+    costed(pattern).map(|(translated, _)| translated)
+}
+
 /// The pattern as the `regex` crate writes it, and how many states it has there, roughly.
-fn translate(pattern: &str) -> Result<(String, u64), String> {
+fn costed(pattern: &str) -> Result<(String, u64), String> {
     let mut parser = Parser::new(pattern);
     parser.run()?;
     parser.fold();
@@ -749,7 +754,7 @@ mod tests {
             "(a|bc)".repeat(10_000),
         ] {
             assert_eq!(check(&pattern), Ok(()));
-            let (translated, _) = translate(&pattern).unwrap();
+            let translated = translate(&pattern).unwrap();
             let built = RegexBuilder::new(&translated).size_limit(1 << 28).build();
             assert!(
                 built.is_ok(),
@@ -790,7 +795,7 @@ mod tests {
         #[test]
         fn what_is_accepted_compiles(pattern in r"[\[\]^\-\\dwpP{}()?*+|:,a-c0-2&~.$éQE]{0,12}") {
             if check(&pattern).is_ok() {
-                let (translated, _) = translate(&pattern).unwrap();
+                let translated = translate(&pattern).unwrap();
                 prop_assert!(Regex::new(&translated).is_ok(), "{pattern} as {translated}");
             }
         }

@@ -101,6 +101,20 @@ impl From<ValueErrors> for UpdateError {
     }
 }
 
+/// What a write changes at one version.
+struct Changes {
+    all: Comparison,
+    /// What is set anew or otherwise; one set for all managers.
+    set: FieldSet,
+}
+
+impl Changes {
+    fn of(all: Comparison) -> Self {
+        let set = all.modified.union(&all.added);
+        Self { all, set }
+    }
+}
+
 fn failed<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> UpdateError {
     move |why| UpdateError::Failed(format!("{what}: {why}"))
 }
@@ -207,7 +221,8 @@ impl<C: Converter> Updater<'_, C> {
         workflow: &str,
         on_conflict: OnConflict,
     ) -> Result<(Managers, Comparison), UpdateError> {
-        let mut changes = BTreeMap::from([(version.to_owned(), self.compare(old, new, version)?)]);
+        let mut changes =
+            BTreeMap::from([(version.to_owned(), Changes::of(self.compare(old, new, version)?))]);
         let mut kept = Managers::new();
         let mut conflicts = Managers::new();
         for (manager, mut owned) in managers {
@@ -227,16 +242,19 @@ impl<C: Converter> Updater<'_, C> {
                 match both {
                     Ok((old, new)) => {
                         let compared = self.compare(&old, &new, at)?;
-                        changes.insert(at.clone(), compared);
+                        changes.insert(at.clone(), Changes::of(compared));
                     }
                     Err((ConvertError::MissingVersion(_), _)) => continue,
                     Err((why, what)) => return Err(failed(what)(why)),
                 }
             }
             let changes = &changes[&owned.api_version];
-            let taken = owned.set.intersection(&changes.modified.union(&changes.added));
-            owned.set = owned.set.difference(&taken).difference(&changes.removed);
+            let taken = owned.set.intersection(&changes.set);
+            if !changes.all.removed.is_empty() {
+                owned.set = owned.set.difference(&changes.all.removed);
+            }
             if !taken.is_empty() {
+                owned.set = owned.set.difference(&taken);
                 let taken = VersionedSet {
                     set: taken,
                     api_version: owned.api_version.clone(),
@@ -250,7 +268,8 @@ impl<C: Converter> Updater<'_, C> {
             return Err(Conflicts::of(&conflicts).into());
         }
         kept.retain(|_, owned| !owned.set.is_empty());
-        Ok((kept, changes.remove(version).unwrap_or_default()))
+        let changes = changes.remove(version);
+        Ok((kept, changes.map(|changes| changes.all).unwrap_or_default()))
     }
 
     /// An object at a version; borrowed where it is at that version.
@@ -306,8 +325,10 @@ impl<C: Converter> Updater<'_, C> {
     ) -> Result<Typed<'static>, String> {
         let mut owned: BTreeMap<&str, FieldSet> = BTreeMap::new();
         for manager in managers.values() {
-            let set = owned.entry(&manager.api_version).or_default();
-            *set = set.union(&manager.set);
+            owned
+                .entry(&manager.api_version)
+                .or_default()
+                .add_all(&manager.set);
         }
         // The pruned version first: what it lacks may be what a conversion needs.
         let first = owned.remove_entry(pruned_version);

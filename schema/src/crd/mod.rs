@@ -176,7 +176,7 @@ pub(crate) fn check_schema(schema: &Value, path: &str) -> Vec<FieldError> {
 
 fn check_decoded(schema: &Value, path: &str) -> Vec<FieldError> {
     schema::check(
-        schema,
+        &schema::Schema::new(schema),
         path,
         false,
         schema::Strictness::FULL,
@@ -189,7 +189,7 @@ fn check_decoded(schema: &Value, path: &str) -> Vec<FieldError> {
 pub(crate) fn check_defaults(schema: &Value, path: &str) -> Vec<FieldError> {
     let mut schema = schema.clone();
     let _ = shape::decode_schema(&mut schema);
-    defaults::check(&Node::read(&schema, Reading::Defaults), None, path, true)
+    defaults::check(Node::read(&schema, Reading::Defaults), None, path, true)
 }
 
 #[cfg(test)]

@@ -291,7 +291,7 @@ mod tests {
 
     /// Whether both engines find a pattern; `None` if the program does not take it.
     fn both(source: &str, text: &str) -> Option<(bool, bool)> {
-        let (translated, _) = translate(source).ok()?;
+        let translated = translate(source).ok()?;
         let program = Program::new(&translated)?;
         let regex = build(&translated)?;
         Some((program.is_match(text), regex.is_match(text.as_bytes())))
@@ -304,7 +304,7 @@ mod tests {
         for line in include_str!("../../tests/data/regexp.jsonl").lines() {
             let case: Value = serde_json::from_str(line).unwrap();
             let source = case["p"].as_str().unwrap();
-            let Ok((translated, _)) = translate(source) else {
+            let Ok(translated) = translate(source) else {
                 continue;
             };
             let program = Program::new(&translated).expect("what is accepted is about whole characters");
