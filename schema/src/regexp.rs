@@ -76,7 +76,8 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
         .map_err(|_| format!("error parsing regexp: expression too large: `{pattern}`"))
 }
 
-fn translate(pattern: &str) -> Result<String, String> {
+/// The pattern as the `regex` crate writes it.
+pub(crate) fn translate(pattern: &str) -> Result<String, String> {
     let mut parser = Parser::new(pattern);
     parser.run()?;
     Ok(parser.out)
