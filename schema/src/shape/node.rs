@@ -75,6 +75,14 @@ impl Node {
         self.set(&path, [rule]);
     }
 
+    /// Tells of a field that the type's own default sets, so that its `None` would be read as something else.
+    pub fn none_as_default(&mut self, field: &str) {
+        let property = self.map.get_mut("properties").and_then(|all| all.get_mut(field));
+        if let Some(Value::Object(property)) = property {
+            mark(property, "noneAsDefault", Value::Bool(true));
+        }
+    }
+
     /// Calls schemars' `transform`.
     pub fn transform(&mut self, mut transform: impl schemars::transform::Transform) {
         let mut schema = Schema::from(std::mem::take(&mut self.map));

@@ -27,6 +27,8 @@ pub(super) struct Around<'a> {
     pub(super) optional: bool,
     pub(super) strict_ints: bool,
     pub(super) compat: Compat,
+    /// The type itself says where it ends, should it contain itself.
+    pub(super) cut: bool,
     /// Markers in doc comments were reported by `CustomResource`.
     pub(super) told: bool,
 }
@@ -40,6 +42,8 @@ pub(super) struct Fields {
     pub(super) names: Vec<(String, String)>,
     /// Some fields are not known here.
     pub(super) open: bool,
+    /// Fields whose `None` is read as what the type's own default has, in Rust and in JSON.
+    pub(super) nones: Vec<(syn::Ident, String)>,
 }
 
 /// Reads named fields.
@@ -56,6 +60,7 @@ pub(super) fn named<'a>(
         let Some(ident) = &field.ident else { continue };
         let rust = schema::plain(ident);
         let part = form::part(&field.attrs);
+        unread(&part.extras, errors);
         let marks = schema::of_part(&field.attrs, Place::Field, errors);
         let skipped = part.skip || part.skip_deserializing.is_some() && part.skip_serializing.is_some();
         if let Some(mark) = marks.iter().find(|mark| mark.key == "skip")
@@ -83,6 +88,9 @@ pub(super) fn named<'a>(
             seen.push((name.clone(), ident.span()));
         }
         let made = one(field, &name, &part, &marks, around, errors);
+        if around.defaulted.is_some() && none_of_the_type(field, &part, &marks, &made.field, around) {
+            found.nones.push((ident.clone(), name.clone()));
+        }
         references.extend(made.references);
         found.checks.extend(made.checks);
         if flat {
@@ -118,6 +126,7 @@ struct Made {
 /// The one value of a newtype, or of a variant.
 pub(super) fn value(field: &syn::Field, around: &Around<'_>, errors: &mut Errors) -> (Field, Vec<Check>) {
     let part = form::part(&field.attrs);
+    unread(&part.extras, errors);
     let marks = schema::of_part(&field.attrs, Place::Field, errors);
     let name = field.ident.as_ref().map_or_else(|| "0".to_owned(), schema::plain);
     let made = one(field, &name, &part, &marks, around, errors);
@@ -187,6 +196,16 @@ fn one(
     if known {
         refuse(&ty, marks, &place, around, &mut checks, errors);
     }
+    let cut = around.cut || is_cut(marks);
+    // One that is this type was told of.
+    let inner = types::leaf(&ty).filter(|(leaf, _)| known && !cut && !types::holds(leaf, around.ident));
+    if let Some((leaf, true)) = inner {
+        checks.push(Check::Recursion {
+            place: place.clone(),
+            ty: leaf.clone(),
+            span: leaf.span(),
+        });
+    }
     if words.nullable && part.skip_serializing_if.is_none() {
         null_of_an_enum(marks, &node, &words, &mut checks, errors);
     }
@@ -226,6 +245,7 @@ fn one(
              `#[serde(default)]`, or write it always",
         );
     }
+    none_of_a_default(part, marks, field, &words, around, errors);
     if flag(marks, "schema_default") {
         schema_default(marks, part, field, around, &mut words, errors);
     }
@@ -243,6 +263,7 @@ fn one(
     Made {
         field: Field {
             name: name.to_owned(),
+            inner: inner.map(|(leaf, _)| leaf.clone()),
             child,
             always: required && options > 0,
             optional,
@@ -260,6 +281,71 @@ fn one(
     }
 }
 
+/// Whether a rule of the linter is passed over here.
+fn allows(marks: &[Mark], rule: &str) -> bool {
+    let names =
+        |mark: &Mark| matches!(&mark.value, Given::Texts(ids) if ids.iter().any(|id| id.value() == rule));
+    marks.iter().any(|mark| mark.key == "allow" && names(mark))
+}
+
+/// SCH-30, 100: a server keeps no null, so that a `None` is read as what serde fills in.
+fn none_of_a_default(
+    part: &Part,
+    marks: &[Mark],
+    field: &syn::Field,
+    words: &Words,
+    around: &Around<'_>,
+    errors: &mut Errors,
+) {
+    let Some(form::Default::Function(function)) = &part.default else {
+        return;
+    };
+    let null_is_kept = words.nullable || around.compat == Compat::KubeDerive;
+    let (wrong, instead) = match (null_is_kept, part.skip_serializing_if) {
+        (true, None) => return,
+        (true, Some(_)) => ("left out", "write it always, without `skip_serializing_if`"),
+        (false, _) => ("not stored", "add `#[kube(nullable)]`, and write it always"),
+    };
+    // What the server fills in is told; what another form is written as is not known.
+    if types::peel(&field.ty).1 == 0 || words.defaulted || flag(marks, "schema_default") {
+        return;
+    }
+    if part.converted.is_some() || part.flatten.is_some() || part.skip_serializing.is_some() {
+        return;
+    }
+    if !allows(marks, NONE_AS_DEFAULT) {
+        errors.at(
+            function.span(),
+            format!(
+                "a `None` is {wrong}, and read again as what this function gives; {instead}, or say that no `None` is \
+                 ever written with #[kube(allow(\"{NONE_AS_DEFAULT}\"))]"
+            ),
+        );
+    }
+}
+
+/// Whether a `None` is read as what the type's own default has in this field; only running that tells what it has.
+fn none_of_the_type(
+    field: &syn::Field,
+    part: &Part,
+    marks: &[Mark],
+    made: &Field,
+    around: &Around<'_>,
+) -> bool {
+    let null_is_kept = made.nullable || around.compat == Compat::KubeDerive;
+    matches!(types::known(&field.ty), types::Known::Option(_))
+        && !(null_is_kept && part.skip_serializing_if.is_none())
+        && !made.defaulted
+        && part.default.is_none()
+        && part.converted.is_none()
+        && part.flatten.is_none()
+        && part.skip_serializing.is_none()
+        && !allows(marks, NONE_AS_DEFAULT)
+}
+
+/// The rule of the linter about `None`s that are read as a default.
+const NONE_AS_DEFAULT: &str = "none-as-default";
+
 /// SCH-31: a server takes no null where values are listed, not even a listed one, and here a `None` is written as null.
 fn null_of_an_enum(
     marks: &[Mark],
@@ -268,10 +354,7 @@ fn null_of_an_enum(
     checks: &mut Vec<Check>,
     errors: &mut Errors,
 ) {
-    const RULE: &str = "nullable-enum";
-    let allows =
-        |mark: &Mark| matches!(&mark.value, Given::Texts(ids) if ids.iter().any(|id| id.value() == RULE));
-    if marks.iter().any(|mark| mark.key == "allow" && allows(mark)) {
+    if allows(marks, "nullable-enum") {
         return;
     }
     let span = marks.iter().find(|mark| mark.key == "nullable");
@@ -305,6 +388,16 @@ fn name(part: &Part, rust: &str, around: &Around<'_>, errors: &mut Errors) -> St
         );
     }
     read
+}
+
+/// Whether what is held here ends, should it contain the type around it.
+pub(super) fn is_cut(marks: &[Mark]) -> bool {
+    marks.iter().any(|mark| match (mark.key, &mark.value) {
+        ("preserve_unknown_fields", Given::Flag(on)) => *on,
+        ("max_depth", _) => true,
+        ("items" | "values", Given::Marks(inside)) => is_cut(inside),
+        _ => false,
+    })
 }
 
 pub(super) fn flag(marks: &[Mark], key: &str) -> bool {
@@ -461,11 +554,12 @@ pub(super) fn extras(extras: &Extras, kind: types::Kind, words: &mut Words, erro
     if let Some(transform) = &extras.transform {
         words.later.push(Later::Transform(transform.clone()));
     }
-    for (key, span) in &extras.unreadable {
-        errors.at(
-            *span,
-            format!("`schemars({key})` is not known here; write it in #[kube(...)]"),
-        );
+}
+
+/// Reports what schemars' attribute says and this derive does not follow.
+pub(super) fn unread(extras: &Extras, errors: &mut Errors) {
+    for (message, span) in &extras.refused {
+        errors.at(*span, message.clone());
     }
 }
 
@@ -584,6 +678,7 @@ pub(super) fn around<'a>(
         optional: flag(type_marks, "optional_by_default"),
         strict_ints: flag(type_marks, "strict_ints"),
         compat: compat(type_marks),
+        cut: is_cut(type_marks),
         told,
     }
 }

@@ -65,6 +65,10 @@ pub(crate) enum Limit {
     List,
     Object,
     Map,
+    /// An integer or a string.
+    Either,
+    /// What has fields, or holds what has some.
+    Fields,
 }
 
 impl Limit {
@@ -73,10 +77,10 @@ impl Limit {
             Kind::Unknown | Kind::Any => true,
             Kind::Text => self == Self::Text,
             Kind::Integer | Kind::Number => self == Self::Number,
-            Kind::IntOrString => matches!(self, Self::Number | Self::Text),
+            Kind::IntOrString => matches!(self, Self::Number | Self::Text | Self::Either),
             Kind::Bool => false,
-            Kind::List => self == Self::List,
-            Kind::Map => matches!(self, Self::Object | Self::Map),
+            Kind::List => matches!(self, Self::List | Self::Fields),
+            Kind::Map => matches!(self, Self::Object | Self::Map | Self::Fields),
         }
     }
 
@@ -87,6 +91,8 @@ impl Limit {
             Self::List => "lists",
             Self::Object => "objects and maps",
             Self::Map => "maps",
+            Self::Either => "what is an integer or a string, as `IntOrString` is",
+            Self::Fields => "objects, and lists and maps of them",
         }
     }
 
@@ -98,6 +104,8 @@ impl Limit {
             Self::List => "List",
             Self::Object => "Object",
             Self::Map => "Map",
+            Self::Either => "Either",
+            Self::Fields => "Fields",
         }
     }
 }
@@ -259,11 +267,11 @@ impl Words {
                 self.nullable = true;
             }
             ("default", value) => self.default_of(mark, value, node, errors),
-            ("int_or_string", Given::Flag(true)) => {
+            ("int_or_string", Given::Flag(true)) if self.fits(mark, Limit::Either, node, errors) => {
                 self.set("x-kubernetes-int-or-string", true);
                 self.set("anyOf", json!([{"type": "integer"}, {"type": "string"}]));
             }
-            ("preserve_unknown_fields", Given::Flag(true)) => {
+            ("preserve_unknown_fields", Given::Flag(true)) if self.keeps(mark, node, errors) => {
                 self.set("x-kubernetes-preserve-unknown-fields", true);
                 self.note("preserve", true);
             }
@@ -377,6 +385,20 @@ impl Words {
         true
     }
 
+    /// Whether what is held here, however deep in lists, can have unknown fields.
+    fn keeps(&mut self, mark: &Mark, node: &Node<'_>, errors: &mut Errors) -> bool {
+        let inside = node.ty.and_then(types::item);
+        if let (Kind::List, Some(item)) = (node.kind, inside) {
+            let inner = Node {
+                ty: Some(item),
+                kind: types::kind(item),
+                ..node.clone()
+            };
+            return self.keeps(mark, &inner, errors);
+        }
+        self.fits(mark, Limit::Fields, node, errors)
+    }
+
     fn pattern(&mut self, mark: &Mark, value: &Given, node: &Node<'_>, errors: &mut Errors) {
         if !self.fits(mark, Limit::Text, node, errors) {
             return;
@@ -465,6 +487,14 @@ impl Words {
             }
             if !is_of(value, node.kind) {
                 errors.at(*span, format!("`{value}` is not {}", node.kind.name()));
+            }
+            if let (Kind::Unknown, Some(ty)) = (node.kind, node.ty) {
+                self.checks.push(Check::Literal {
+                    place: node.place.clone(),
+                    value: value.clone(),
+                    ty: types::peel(ty).0.clone(),
+                    span: *span,
+                });
             }
         }
         let values: Vec<Json> = values.iter().map(|(_, value)| value.clone()).collect();
@@ -650,10 +680,10 @@ impl Words {
                         format!("the default `{value}` is not {}", node.kind.name()),
                     );
                 }
-                if let (Json::String(text), Kind::Unknown, Some(ty)) = (value, node.kind, node.ty) {
-                    self.checks.push(Check::DefaultName {
+                if let (Kind::Unknown, Some(ty)) = (node.kind, node.ty) {
+                    self.checks.push(Check::Literal {
                         place: node.place.clone(),
-                        default: text.clone(),
+                        value: value.clone(),
                         ty: types::peel(ty).0.clone(),
                         span: *span,
                     });

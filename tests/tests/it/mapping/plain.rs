@@ -308,6 +308,10 @@ fn hundred() -> i64 {
     100
 }
 
+fn maybe_hundred() -> Option<i64> {
+    Some(100)
+}
+
 /// Every number of 64 bits, since it is text.
 fn any_number(from: &mut Source) -> u64 {
     from.one_of(&[0, u64::MAX, 1 << 63])
@@ -396,6 +400,9 @@ mapped! {
         hash_map: HashMap<String, Point>,
         map_of_maps: BTreeMap<String, BTreeMap<String, Vec<bool>>>,
         by_letter: BTreeMap<Letter, i32> => texts,
+        by_text_and_letter: BTreeMap<String, BTreeMap<Letter, i32>>,
+        #[kube(values(maximum = 2147483647, nullable))]
+        null_by_letter: BTreeMap<Letter, Option<i32>>,
         by_key: BTreeMap<Key, Point>,
         by_cow: BTreeMap<Cow<'static, str>, i32>,
         /// SCH-90.
@@ -414,6 +421,10 @@ mapped! {
         defaulted: i32,
         #[serde(default = "hundred")]
         hundred: i64,
+        /// A `None` is kept as null, so that it is not read as the default.
+        #[serde(default = "maybe_hundred")]
+        #[kube(nullable)]
+        maybe_hundred: Option<i64>,
         #[serde(default = "hundred")]
         #[kube(schema_default)]
         told_hundred: i64,
