@@ -255,6 +255,9 @@ fn statement(later: &Later, paths: &Paths) -> TokenStream {
     };
     match later {
         Later::Set(path, value) => quote!(__n.set(&[#(#path),*], &(#value));),
+        Later::Exclude(path, limit, flag, value) => {
+            quote!(__n.exclude(&[#(#path),*], #limit, #flag, &(#value));)
+        }
         Later::Text(path, value) => quote!(__n.set(&[#(#path),*], __k::ToString::to_string(&(#value)));),
         Later::Rule(path, rule) => quote!({ #names __n.rule(&[#(#path),*], __k::rule(#rule)); }),
         Later::Merge(strategy) => quote!({ #names __k::merge_strategy(__n, #strategy); }),

@@ -269,7 +269,7 @@ impl<'a> Inliner<'a> {
                     Base::Reference(reference) => self.reference(reference, place, settings),
                     Base::Schema(schema) => self.node(schema, place, settings),
                 };
-                overlay(&mut node.map, own, &mut self.problems);
+                overlay(&mut node.map, own, &mut |message| self.problems.push(message));
                 if place.position != Position::Variant {
                     tidy::tidy_one(&mut node.map, node.exact, &mut self.problems);
                 }

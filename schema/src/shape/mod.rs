@@ -180,6 +180,37 @@ enum Role {
     FlatOptional,
 }
 
+/// What the derive writes beside a form.
+macro_rules! texts {
+    () => {
+        /// The doc comment.
+        #[must_use]
+        pub const fn doc(mut self, text: &'static str) -> Self {
+            self.doc = text;
+            self
+        }
+
+        /// Keywords, a JSON object.
+        #[must_use]
+        pub const fn keywords(mut self, json: &'static str) -> Self {
+            self.keywords = json;
+            self
+        }
+    };
+}
+
+/// The same for what stands by itself in a schema.
+macro_rules! later {
+    () => {
+        /// What is known at run time alone.
+        #[must_use]
+        pub const fn later(mut self, later: Later) -> Self {
+            self.later = Some(later);
+            self
+        }
+    };
+}
+
 impl Shape {
     /// A struct with named fields.
     #[must_use]
@@ -222,26 +253,8 @@ impl Shape {
         }
     }
 
-    /// The doc comment.
-    #[must_use]
-    pub const fn doc(mut self, text: &'static str) -> Self {
-        self.doc = text;
-        self
-    }
-
-    /// Keywords of the type, a JSON object.
-    #[must_use]
-    pub const fn keywords(mut self, json: &'static str) -> Self {
-        self.keywords = json;
-        self
-    }
-
-    /// What is known at run time alone.
-    #[must_use]
-    pub const fn later(mut self, later: Later) -> Self {
-        self.later = Some(later);
-        self
-    }
+    texts!();
+    later!();
 
     /// kube-derive's schema: null for each `Option`, the formats of Rust's integers.
     #[must_use]
@@ -340,19 +353,7 @@ impl Variant {
         }
     }
 
-    /// The doc comment.
-    #[must_use]
-    pub const fn doc(mut self, text: &'static str) -> Self {
-        self.doc = text;
-        self
-    }
-
-    /// Keywords of the variant's content, a JSON object.
-    #[must_use]
-    pub const fn keywords(mut self, json: &'static str) -> Self {
-        self.keywords = json;
-        self
-    }
+    texts!();
 }
 
 impl Field {
@@ -421,26 +422,8 @@ impl Field {
         self
     }
 
-    /// The doc comment.
-    #[must_use]
-    pub const fn doc(mut self, text: &'static str) -> Self {
-        self.doc = text;
-        self
-    }
-
-    /// Keywords, a JSON object.
-    #[must_use]
-    pub const fn keywords(mut self, json: &'static str) -> Self {
-        self.keywords = json;
-        self
-    }
-
-    /// What is known at run time alone.
-    #[must_use]
-    pub const fn later(mut self, later: Later) -> Self {
-        self.later = Some(later);
-        self
-    }
+    texts!();
+    later!();
 }
 
 /// `T`'s definition, where a schema is only a reference to it.

@@ -288,6 +288,7 @@ fn structure(
                 // serde writes the struct's name under it.
                 let name = serde.rename.as_ref().and_then(|rename| rename.written.clone());
                 let name = name.unwrap_or_else(|| schema::plain(&input.ident));
+                found.names.push((tag.value(), tag.value()));
                 found.fields.insert(0, tag_field(&tag.value(), &name));
             }
             Found::object(found)
@@ -412,6 +413,11 @@ fn of_type(
                 "`open_enum` is for enums whose variants are written as strings",
             );
         }
+    }
+    let embedded = ["embedded", "embedded_resource"];
+    let embedded = embedded.iter().any(|key| fields::flag(marks, key));
+    if matches!(found.form, Form::Object(_)) && !found.open && !embedded {
+        super::names::check(marks, &found.names, errors);
     }
     let laid = marks::lay(marks, &node, errors);
     let before = words.map.remove("x-kubernetes-validations");

@@ -1,14 +1,20 @@
 //! A type's schema, ready to print.
 //!
-//! `forms` decides what the type is in JSON, `fields` reads what holds for each field, `marks` turns attributes into
-//! keywords, `relations` those that name other fields into rules; `refused` tells what no schema can say. What needs two types becomes a [`Check`], which constants make in the user's crate.
+//! `forms` decides what the type is in JSON, `fields` reads what holds for each field (`nulls`: of its `None`), `marks` and
+//! `lists` turn attributes into keywords, `relations` those that name other fields into rules, `parts` those of one item or one
+//! field; `names` looks at the fields that rules name, `refused` tells what no schema can say. What needs two types becomes a
+//! [`Check`], which constants make in the user's crate.
 //!
 //! **Invariant:** for every struct and enum there is a model, however many errors were found.
 
 mod doc;
 mod fields;
 mod forms;
+mod lists;
 mod marks;
+mod names;
+mod nulls;
+mod parts;
 mod re2;
 mod refused;
 mod relations;
@@ -60,6 +66,8 @@ pub(crate) struct Extra {
 pub(crate) enum Later {
     /// A keyword, at a path below the node, is the value of an expression.
     Set(Vec<String>, TokenStream),
+    /// A limit, at a path below the node, and the flag that excludes it.
+    Exclude(Vec<String>, &'static str, &'static str, TokenStream),
     /// The same for what has a text, as a regular expression has.
     Text(Vec<String>, TokenStream),
     /// A rule at a path.

@@ -79,6 +79,7 @@ const RULES: &[(u16, &[Shown])] = &[
         84,
         &[
             Held("Compound", "three"),
+            Held("Compound", "fences"),
             NotCompiled("mapping_tuples", "a structural schema cannot describe a tuple"),
         ],
     ),

@@ -116,6 +116,12 @@ mapped! {
         z: Option<i32>,
     }
 
+    struct Fence {
+        name: String,
+        posts: [Point; 2],
+        gate: Option<Point>,
+    }
+
     /// SCH-97.
     struct Common {
         owner: String,
@@ -369,6 +375,11 @@ mapped! {
         wrapped_list: Vec<Word>,
         /// SCH-84.
         three: [i32; 3],
+        /// Rules for parts of parts, as a server compiles them; no name is drawn that these are about.
+        #[kube(item(name = "no such name",
+            subfield(gate, required, subfield(x, minimum = 1)),
+            subfield(posts, item(x = 7, forbidden), item(x = 8, subfield(y, forbidden), subfield(x, not_equal = 9)))))]
+        fences: [Fence; 2],
         /// SCH-85.
         maybe: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
