@@ -69,7 +69,7 @@ impl fmt::Display for Lint {
 /// `nullable-enum`, `typed-int-or-string`, `kind-name`, `lossy-conversion`, `scale-path`, `status-without-schema`,
 /// `column-path`, `too-large`. Of warnings: `unanchored-pattern`, `empty-object`, `emptied-map`, `unguarded-optional`, `size`. Those of types
 /// alone, which only building a schema finds: `float`, `wide-integer`, `byte-list`, `closed-object`, `unchecked-keys`,
-/// `lost-on-write`, `pruned-alias`, `os-path`.
+/// `lost-on-write`, `pruned-alias`, `os-path`, `none-as-default`.
 ///
 /// ```
 /// use kubewright_schema::lint;
