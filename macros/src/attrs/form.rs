@@ -82,8 +82,17 @@ pub(crate) enum Default {
 
 /// Reads the attributes of a type.
 pub(crate) fn container(attrs: &[Attribute]) -> Container {
+    container_of(attrs, &BOTH)
+}
+
+/// The same by serde's word alone: what is written, whatever the schema says.
+pub(crate) fn written_container(attrs: &[Attribute]) -> Container {
+    container_of(attrs, &BOTH[1..])
+}
+
+fn container_of(attrs: &[Attribute], tools: &[&'static str]) -> Container {
     let mut found = Container::default();
-    for (tool, meta) in metas(attrs) {
+    for (tool, meta) in metas(attrs, tools) {
         let Some(key) = meta.path().get_ident().map(ToString::to_string) else {
             continue;
         };
@@ -108,8 +117,17 @@ pub(crate) fn container(attrs: &[Attribute]) -> Container {
 
 /// Reads the attributes of a field or a variant.
 pub(crate) fn part(attrs: &[Attribute]) -> Part {
+    part_of(attrs, &BOTH)
+}
+
+/// The same by serde's word alone.
+pub(crate) fn written_part(attrs: &[Attribute]) -> Part {
+    part_of(attrs, &BOTH[1..])
+}
+
+fn part_of(attrs: &[Attribute], tools: &[&'static str]) -> Part {
     let mut found = Part::default();
-    for (tool, meta) in metas(attrs) {
+    for (tool, meta) in metas(attrs, tools) {
         let Some(key) = meta.path().get_ident().map(ToString::to_string) else {
             continue;
         };
@@ -135,11 +153,13 @@ pub(crate) fn part(attrs: &[Attribute]) -> Part {
     found
 }
 
-/// schemars' entries, then serde's.
-fn metas(attrs: &[Attribute]) -> Vec<(&'static str, Meta)> {
-    ["schemars", "serde"]
-        .into_iter()
-        .flat_map(|tool| metas_of(attrs, tool).into_iter().map(move |meta| (tool, meta)))
+/// The order in which they are asked.
+const BOTH: [&str; 2] = ["schemars", "serde"];
+
+fn metas(attrs: &[Attribute], tools: &[&'static str]) -> Vec<(&'static str, Meta)> {
+    tools
+        .iter()
+        .flat_map(|tool| metas_of(attrs, tool).into_iter().map(move |meta| (*tool, meta)))
         .collect()
 }
 

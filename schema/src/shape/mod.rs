@@ -21,7 +21,9 @@ use std::borrow::Cow;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
-pub use check::{Limit, default_name, flat, key_kind, kind_takes, limit, list_map, nullable, root, set_kind};
+pub use check::{
+    Limit, default_name, flat, key_kind, kind_takes, limit, list_map, nullable, refuse, root, same, set_kind,
+};
 pub use kind::{Bytes, Foreign, Kind, Of, Shaped};
 pub use node::Node;
 
