@@ -2,9 +2,24 @@
 //!
 //! **Invariant:** conversion is a function of its input alone: no clock, no random, no network.
 
+mod cell;
+mod chain;
+mod diff;
+mod enums;
+mod error;
+mod guard;
 pub(crate) mod link;
+mod node;
+mod observe;
+mod path;
+mod plan;
+mod preserve;
+mod review;
+mod schemas;
 pub(crate) mod shim;
 pub(crate) mod table;
+mod typed;
+mod walk;
 pub(crate) mod wire;
 
 #[cfg(test)]
@@ -14,7 +29,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::sync::Arc;
 
+pub use chain::Converter;
+pub use error::ConvertError;
 pub use link::{Loss, Overflow, VersionLink, Versioned};
+pub use observe::{Dropped, Observer};
+pub use review::{Converters, Review, ReviewAnswer, ReviewPart};
 use table::Shape;
 
 /// A type that converts from the type of the version before: `#[derive(Convert)]` with `#[convert(from = ...)]`.
@@ -114,6 +133,7 @@ pub mod emitted {
         Ask, Call, Check, Create, Fault, Make, Said, create, json, map, reads, reads_at, try_map, view,
     };
     pub use super::table::{Field, Group, Manual, Member, Moved, Shape, Table, Variant, With};
+    pub use super::typed::{down, part_down, part_up, up};
     pub use super::wire::{OnWire, Wire, WireField, WireVariant};
-    pub use super::{Convert, ConvertEdge};
+    pub use super::{Convert, ConvertEdge, ConvertError};
 }

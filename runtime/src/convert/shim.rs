@@ -41,7 +41,12 @@ pub enum Said {
 
 /// Why a function gave no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault(pub String);
+pub enum Fault {
+    /// The value is none of the function's parameter type; the function was not called.
+    Unreadable(String),
+    /// The function's own error, or that its result cannot be written.
+    Failed(String),
+}
 
 /// `fn(A) -> B`; several fields, as one tuple.
 pub fn map<A: DeserializeOwned, B: Serialize>(f: impl FnOnce(A) -> B, ask: Ask<'_>) -> Result<Said, Fault> {
@@ -58,7 +63,7 @@ pub fn try_map<A: DeserializeOwned, B: Serialize, E: Display>(
 ) -> Result<Said, Fault> {
     match ask {
         Ask::TakesNull => Ok(takes_null::<A>()),
-        Ask::Value(text) => write(&f(read(text)?).map_err(|error| Fault(error.to_string()))?),
+        Ask::Value(text) => write(&f(read(text)?).map_err(|error| Fault::Failed(error.to_string()))?),
     }
 }
 
@@ -163,13 +168,14 @@ fn takes_null<A: DeserializeOwned>() -> Said {
 
 // serde's own message may show the value.
 fn read<A: DeserializeOwned>(text: &str) -> Result<A, Fault> {
-    serde_json::from_str(text).map_err(|_| Fault(format!("is not a value of type {}", type_name::<A>())))
+    serde_json::from_str(text)
+        .map_err(|_| Fault::Unreadable(format!("is not a value of type {}", type_name::<A>())))
 }
 
 fn write<B: Serialize>(value: &B) -> Result<Said, Fault> {
     match serde_json::to_string(value) {
         Ok(text) => Ok(Said::Json(text)),
-        Err(_) => Err(Fault(format!(
+        Err(_) => Err(Fault::Failed(format!(
             "a value of type {} cannot be written as JSON",
             type_name::<B>()
         ))),

@@ -59,7 +59,15 @@
 //! `Loss::BOTH`; both are in `tests/kinds.rs`, a hand-written expansion of each snippet. `creates` has one entry for each
 //! container on the way, outermost first.
 //!
-//! For a root, `Versioned`: `VersionLink::of::<Self>()`, `.previous::<Self, old::Site>()`, `.overflow(Overflow::Fail)`.
+//! For a root, `Versioned`: `VersionLink::of::<Self>()`, `.previous::<Self, old::Site>()`, `.overflow(Overflow::Fail)`; and
+//! with `previous`, typed conversions (`part_up`, `part_down` likewise for a spec):
+//! ```ignore
+//! impl TryFrom<old::Site> for Site {
+//!     type Error = __c::ConvertError;
+//!     fn try_from(__o: old::Site) -> Result<Self, Self::Error> { __c::up(&__o) }
+//! }
+//! impl TryFrom<Site> for old::Site { /* likewise */ __c::down(&__n) }
+//! ```
 //!
 //! **Invariant:** nothing here is read while an object converts; `plan.rs` resolves it once, for both ways.
 

@@ -1,7 +1,5 @@
 //! A kind of two versions with each action, expanded by hand: what the derive must emit, each time at the end of a
 //! type. `OnWire` impls of specs come from `CustomResource`.
-#![allow(unreachable_pub, reason = "as types of a user stand in a module of theirs")]
-#![allow(clippy::needless_pass_by_value, reason = "conversion functions take values")]
 
 use std::collections::BTreeMap;
 
