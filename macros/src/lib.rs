@@ -365,6 +365,90 @@ pub fn derive_kube_schema(input: proc_macro::TokenStream) -> proc_macro::TokenSt
     run(input.into(), kube_schema).into()
 }
 
+/// Says how a type converts from the type of the version before.
+#[proc_macro_derive(Convert, attributes(convert, kube, x_kube))]
+pub fn derive_convert(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    run(input.into(), convert).into()
+}
+
+/// Makes `set_defaults` of a type: what Go's `SetDefaults` functions do.
+///
+/// A field's default is that of its schema, `#[kube(default = ...)]`, so that an object which no server has seen gets the
+/// same value from [`Defaults::set_defaults`](https://docs.rs/kubewright) as from a server. What no schema can say is a
+/// function.
+///
+/// ```
+/// use kubewright::{CustomResource, Defaults, KubeSchema};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(CustomResource, KubeSchema, Defaults, Serialize, Deserialize, Clone, Debug)]
+/// #[kube(group = "example.com", version = "v1", kind = "Site", namespaced)]
+/// #[defaults(with = default_host)]
+/// pub struct SiteSpec {
+///     #[kube(default = 3)]
+///     pub replicas: Option<i32>,
+///     #[kube(default_with = today)]
+///     pub since: Option<String>,
+///     pub host: Option<String>,
+///     #[kube(list_map_keys("number"))]
+///     pub ports: Vec<Port>,
+/// }
+///
+/// #[derive(KubeSchema, Defaults, Serialize, Deserialize, Clone, Debug)]
+/// pub struct Port {
+///     pub number: u16,
+///     #[kube(default = "TCP")]
+///     pub protocol: Option<String>,
+/// }
+///
+/// fn today() -> String {
+///     "2026-01-01".to_owned()
+/// }
+///
+/// fn default_host(spec: &mut SiteSpec) {
+///     let replicas = spec.replicas.unwrap_or_default();
+///     spec.host.get_or_insert_with(|| format!("{replicas}.example.com"));
+/// }
+///
+/// let mut spec = SiteSpec {
+///     replicas: None,
+///     since: None,
+///     host: None,
+///     ports: vec![Port { number: 80, protocol: None }],
+/// };
+/// spec.set_defaults();
+/// assert_eq!(spec.replicas, Some(3));
+/// assert_eq!(spec.since.as_deref(), Some("2026-01-01"));
+/// assert_eq!(spec.host.as_deref(), Some("3.example.com"));
+/// assert_eq!(spec.ports[0].protocol.as_deref(), Some("TCP"));
+/// ```
+///
+/// | key | where | meaning |
+/// |---|---|---|
+/// | `#[kube(default = 3)]`, JSON, or an expression | field, type | in the schema, and for `None`; needs [`KubeSchema`](macro@KubeSchema) |
+/// | `#[kube(schema_default)]` | field | the same, with the function of `#[serde(default = "f")]` |
+/// | `#[kube(default_with = path)]` | field | `fn() -> T` for `None`; not in the schema. Beside `default` it says what is filled in here |
+/// | `#[defaults(with = path)]` | type | `fn(&mut T)`, after the fields' own defaults |
+/// | `#[defaults(with = path, covers)]` | type | the same, and nothing further is done inside |
+/// | `#[defaults(crates(kubewright = "path"))]` | type | paths for emitted code; those of `#[kube(crates(...))]` hold too |
+///
+/// # What is filled
+///
+/// Nothing but `None`: a zero, an empty list and false are values. So a default on a field that is no `Option` is for the
+/// schema alone, and `default_with` there does not compile. Of `Option<Option<T>>`, where `Some(None)` is a null that
+/// somebody wrote, only the outer is filled. An `Option` is recognised by its name.
+///
+/// First the type's own fields, then its function, then what stands inside: values in `Option`, `Box`, lists and maps whose
+/// types implement `Defaults`, those that the function has made among them. Types that do not are passed over. A parent
+/// is not created for the sake of a default inside; the server does not do so either. A type's own default, `#[kube(default
+/// = ...)]` on it, holds for every field of that type in an `Option`.
+///
+/// Conversion and reading never call it; controllers and mutating webhooks do.
+#[proc_macro_derive(Defaults, attributes(defaults, kube, x_kube))]
+pub fn derive_defaults(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    run(input.into(), defaults).into()
+}
+
 fn run(input: TokenStream, expand: fn(&DeriveInput, &mut Errors) -> TokenStream) -> TokenStream {
     let input: DeriveInput = match syn::parse2(input) {
         Ok(input) => input,
@@ -401,6 +485,22 @@ fn kube_schema(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
     let attrs = attrs::schema::of_type(&input.attrs, errors);
     match model::schema::build(input, attrs, errors) {
         Some(model) => emit::schema(&model),
+        None => TokenStream::new(),
+    }
+}
+
+fn convert(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
+    let attrs = attrs::convert::read(input, errors);
+    match model::convert::build(input, &attrs, errors) {
+        Some(model) => emit::convert(&model),
+        None => TokenStream::new(),
+    }
+}
+
+fn defaults(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
+    let attrs = attrs::defaults::read(input, errors);
+    match model::defaults::build(input, attrs, errors) {
+        Some(model) => emit::defaults(&model),
         None => TokenStream::new(),
     }
 }

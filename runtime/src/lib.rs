@@ -89,8 +89,11 @@
 pub mod apply;
 #[cfg(feature = "build")]
 pub mod build;
+pub mod convert;
 pub mod crd;
+pub mod defaults;
 pub mod kind;
+pub mod versions;
 
 #[cfg(feature = "lock")]
 pub mod lock;
@@ -135,10 +138,11 @@ pub use client::{AsClient, Client};
 #[cfg(feature = "client")]
 pub use controller::{Controller, Reconciler};
 pub use crd::KindInfo;
+pub use defaults::Defaults;
 pub use kube::core::crd::v1::CustomResourceExt;
 #[cfg(feature = "client")]
 pub use kubewright_macros::Clientset;
-pub use kubewright_macros::{Apply, CustomResource, KubeSchema};
+pub use kubewright_macros::{Apply, Convert, CustomResource, Defaults, KubeSchema};
 
 pub use k8s_openapi;
 pub use kube;

@@ -13,6 +13,10 @@ mod cache;
 mod client;
 #[path = "it/controller.rs"]
 mod controller;
+#[path = "it/convert.rs"]
+mod convert;
+#[path = "it/defaults.rs"]
+mod defaults;
 #[path = "it/derive.rs"]
 mod derive;
 #[path = "it/differential.rs"]

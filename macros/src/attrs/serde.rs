@@ -65,6 +65,25 @@ pub(crate) fn name(field: &Field, rename_all: Option<&str>) -> Option<String> {
     Some(field_name(&field.ident.as_ref()?.unraw().to_string(), rename_all))
 }
 
+/// The further names under which a field or variant is read.
+pub(crate) fn aliases(attrs: &[Attribute]) -> Vec<String> {
+    let aliases = metas(attrs)
+        .into_iter()
+        .filter(|meta| meta.path().is_ident("alias"));
+    aliases
+        .filter_map(|meta| match meta {
+            Meta::NameValue(pair) => match pair.value {
+                Expr::Lit(lit) => match lit.lit {
+                    Lit::Str(text) => Some(text.value()),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect()
+}
+
 /// serde's rules for fields.
 pub(crate) fn field_name(name: &str, rename_all: Option<&str>) -> String {
     match rename_all {

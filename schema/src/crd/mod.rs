@@ -41,6 +41,15 @@ impl From<DecodeError> for String {
     }
 }
 
+/// What is wrong with a conversion stanza alone: the value of `spec.conversion` (SCH-65).
+#[must_use]
+pub fn validate_conversion(conversion: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let crd = json!({"spec": {"conversion": conversion}});
+    conversion::check_conversion(&view::View::new(&crd), true, &mut errors);
+    errors
+}
+
 /// Decodes a CRD as the server's types do, in place: removes unknown fields and empty values that are not stored.
 /// Returns the paths of the unknown fields, sorted, for the warnings `unknown field "…"` and for strict decoding.
 ///

@@ -10,7 +10,7 @@ const LONGEST: usize = 600;
 
 /// Stops the compilation with the joined pieces.
 #[track_caller]
-pub(super) const fn refuse(pieces: &[&str]) -> ! {
+pub const fn refuse(pieces: &[&str]) -> ! {
     let mut text = [b' '; LONGEST];
     let mut at = 0;
     let mut piece = 0;
@@ -27,11 +27,13 @@ pub(super) const fn refuse(pieces: &[&str]) -> ! {
     match std::str::from_utf8(text.split_at(at).0) {
         Ok(text) => panic!("{}", text),
         // Cut within a letter.
-        Err(_) => panic!("the derive of KubeSchema found a mistake"),
+        Err(_) => panic!("a derive found a mistake"),
     }
 }
 
-pub(super) const fn same(a: &str, b: &str) -> bool {
+/// Equality of texts in constants.
+#[must_use]
+pub const fn same(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len() != b.len() {
         return false;

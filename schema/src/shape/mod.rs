@@ -22,7 +22,9 @@ use std::borrow::Cow;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
-pub use check::{Limit, flat, key_kind, kind_takes, limit, list_map, literal, nullable, root, set_kind};
+pub use check::{
+    Limit, flat, key_kind, kind_takes, limit, list_map, literal, nullable, refuse, root, same, set_kind,
+};
 pub use kind::{Bytes, Foreign, Kind, Of, Shaped};
 pub use node::Node;
 pub(crate) use object::is_of_integers;

@@ -22,7 +22,7 @@ mod rules;
 mod sense;
 #[cfg(test)]
 mod tests;
-mod types;
+pub(in crate::model) mod types;
 mod variants;
 
 use proc_macro2::{Span, TokenStream};
