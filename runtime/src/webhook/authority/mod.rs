@@ -7,6 +7,8 @@ mod machine;
 mod mint;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -493,7 +495,7 @@ fn is_not_found(error: &kube::Error) -> bool {
 }
 
 /// An error with its sources.
-fn describe(error: &dyn std::error::Error) -> String {
+pub(super) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -1,7 +1,15 @@
 //! What is planned, and what a webhook must answer.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kubewright_apiserver::DevServer;
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::json;
+
+use super::super::conversion::{Answer, Review};
+use super::super::{Tls, WebhookServer};
 use super::*;
 
 /// A definition by its versions: name, served, storage.
@@ -105,8 +113,130 @@ fn ver_35_what_is_applied_has_no_bundle_but_the_first_time() {
             .unwrap(),
         "hooks"
     );
-    assert_eq!(
-        patch["metadata"],
-        serde_json::json!({"name": "sites.web.example.com"})
+    assert_eq!(patch["metadata"], json!({"name": "sites.web.example.com"}));
+}
+
+/// Gives each object the version that is asked for, or fails.
+struct Stamps(bool);
+
+impl Review for Stamps {
+    fn review(&self, body: &[u8], _: NonZeroUsize) -> Answer {
+        let mut review: Value = serde_json::from_slice(body).unwrap();
+        let mut request = review["request"].take();
+        let desired = request["desiredAPIVersion"].take();
+        for object in request["objects"].as_array_mut().unwrap() {
+            object["apiVersion"] = desired.clone();
+        }
+        review["response"] = if self.0 {
+            json!({"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": request["objects"]})
+        } else {
+            json!({"uid": request["uid"], "result": {"status": "Failure", "message": "converting Site: not today"}})
+        };
+        Answer {
+            status: 200,
+            body: serde_json::to_vec(&review).unwrap(),
+        }
+    }
+}
+
+/// A webhook that is reached, and the authority that it is trusted by.
+async fn webhook(converts: bool) -> (SocketAddr, Bundle) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["hooks.system.svc".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap().pem();
+    let server = WebhookServer::new(Tls::pem(&certificate, key.serialize_pem()))
+        .listen(([127, 0, 0, 1], 0))
+        .reviews(Arc::new(Stamps(converts)));
+    let server = server.bind().await.unwrap();
+    let address = server.address();
+    tokio::spawn(server.run_until(std::future::pending()));
+    (address, Bundle::parse(&certificate).unwrap())
+}
+
+/// What a release brings: its versions, each of which keeps everything.
+fn release(versions: &[(&str, bool, bool)]) -> apiext::CustomResourceDefinition {
+    let mut definition = definition(versions);
+    definition.spec.scope = "Namespaced".to_owned();
+    definition.spec.names.kind = "Site".to_owned();
+    definition.spec.names.plural = "sites".to_owned();
+    for version in &mut definition.spec.versions {
+        version.schema = Some(apiext::CustomResourceValidation {
+            open_api_v3_schema: Some(apiext::JSONSchemaProps {
+                type_: Some("object".to_owned()),
+                x_kubernetes_preserve_unknown_fields: Some(true),
+                ..apiext::JSONSchemaProps::default()
+            }),
+        });
+    }
+    if versions.len() > 1 {
+        definition.spec.conversion = Some(super::super::Endpoint::service("system", "hooks").conversion());
+    }
+    definition
+}
+
+async fn live(client: &kube::Client) -> Option<apiext::CustomResourceDefinition> {
+    let api: Api<apiext::CustomResourceDefinition> = Api::all(client.clone());
+    api.get_opt("sites.web.example.com").await.unwrap()
+}
+
+#[tokio::test]
+async fn ver_40_the_webhook_is_switched_on_once_it_converts() {
+    let server = DevServer::start().await.unwrap();
+    let client = server.client();
+    let old = release(&[("v1alpha1", true, true)]);
+    let installed = Installation::new(client.clone(), old).run().await.unwrap();
+    assert!(installed.created && installed.pending.is_none());
+    let before = live(&client).await;
+
+    let new = release(&[("v1", true, true), ("v1alpha1", true, false)]);
+    let (address, bundle) = webhook(false).await;
+    let installation = Installation::new(client.clone(), new.clone()).probe_at(address);
+    let error = installation.clone().run().await.unwrap_err();
+    let text = super::super::authority::describe(&error);
+    assert!(
+        text.contains("no authority is known to check its certificate by"),
+        "{text}"
     );
+    let error = installation.trust(bundle).run().await.unwrap_err();
+    let text = super::super::authority::describe(&error);
+    let expected = "conversion of sites.web.example.com stays as it is, since the webhook failed its test: asked to \
+                    convert to web.example.com/v1, it answered: converting Site: not today";
+    assert_eq!(text, expected);
+    let (other, bundle) = webhook(true).await;
+    let stranger = Installation::new(client.clone(), new.clone())
+        .probe_at(address)
+        .trust(bundle.clone());
+    let text = super::super::authority::describe(&stranger.run().await.unwrap_err());
+    assert!(text.contains("ask for hooks.system.svc/convert: "), "{text}");
+    assert_eq!(live(&client).await, before, "nothing was written");
+
+    let installation = Installation::new(client.clone(), new)
+        .probe_at(other)
+        .trust(bundle.clone());
+    let installed = installation.clone().run().await.unwrap();
+    assert!(!installed.created);
+    assert_eq!(installed.pending.as_deref(), Some("v1"));
+    let after = live(&client).await.unwrap();
+    assert_eq!(stored(&after), Some("v1alpha1"));
+    let found = config(&after).unwrap().ca_bundle.clone().unwrap();
+    assert_eq!(found.0, bundle.to_string().into_bytes());
+    let owners = after.metadata.managed_fields.clone().unwrap();
+    let owns_bundle = |owner: &&k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry| {
+        serde_json::to_string(&owner.fields_v1)
+            .unwrap()
+            .contains("f:caBundle")
+    };
+    let owners: Vec<_> = owners
+        .iter()
+        .filter(owns_bundle)
+        .map(|owner| owner.manager.clone().unwrap())
+        .collect();
+    assert_eq!(owners, ["kubewright-ca-bundle"]);
+
+    // Once more changes nothing; with the next release the storage version moves.
+    installation.clone().run().await.unwrap();
+    assert_eq!(config(&live(&client).await.unwrap()), config(&after));
+    let installed = installation.storage(Storage::Move).run().await.unwrap();
+    assert_eq!(installed.pending, None);
+    assert_eq!(stored(&live(&client).await.unwrap()), Some("v1"));
 }
