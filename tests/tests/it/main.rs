@@ -14,3 +14,4 @@ mod gadget;
 mod generate;
 mod mapping;
 mod real;
+mod webhook;

@@ -211,6 +211,11 @@ impl ManagedAuthority {
     /// clone) runs. Returns at once; it takes some five minutes.
     pub fn rotate(&self) {
         self.wish.rotate.store(ANY, Ordering::Relaxed);
+        self.refresh();
+    }
+
+    /// Looks at all targets now, and not within twenty seconds: after one was installed.
+    pub fn refresh(&self) {
         self.wish.heard.notify_one();
     }
 
