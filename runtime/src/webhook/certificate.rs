@@ -2,20 +2,23 @@
 //!
 //! **Invariant:** a pair that is broken, mismatched or expired never takes the place of one that is served.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::time::Instant;
 
-use super::authority::ManagedAuthority;
+use super::authority::{ManagedAuthority, describe};
 use super::metrics::WebhookMetrics;
-use super::pem::{Pair, PairError};
+use super::pem::{Bundle, BundleError, Pair, PairError};
+use super::publish::{PublishError, Target};
 
 /// How often files and Secrets are read anew: six times within the minute that VER-33 gives.
 const POLL: Duration = Duration::from_secs(10);
@@ -75,8 +78,17 @@ pub struct Tls {
 enum Source {
     Fixed { certificate: String, key: String },
     Files { certificate: PathBuf, key: PathBuf },
-    Secret { api: Box<Api<Secret>>, name: String },
+    Secret(Box<SecretSource>),
     Managed(Box<ManagedAuthority>),
+}
+
+/// A Secret that somebody else keeps current.
+#[derive(Clone)]
+struct SecretSource {
+    client: kube::Client,
+    namespace: String,
+    name: String,
+    targets: Vec<Target>,
 }
 
 impl fmt::Debug for Source {
@@ -84,7 +96,7 @@ impl fmt::Debug for Source {
         match self {
             Self::Fixed { .. } => f.write_str("Fixed"),
             Self::Files { certificate, .. } => f.debug_tuple("Files").field(certificate).finish(),
-            Self::Secret { name, .. } => f.debug_tuple("Secret").field(name).finish(),
+            Self::Secret(secret) => f.debug_tuple("Secret").field(&secret.name).finish(),
             Self::Managed(authority) => authority.fmt(f),
         }
     }
@@ -121,11 +133,26 @@ impl Tls {
     /// It needs the right to `get` that Secret.
     pub fn secret(client: kube::Client, namespace: &str, name: impl Into<String>) -> Self {
         Self {
-            source: Source::Secret {
-                api: Box::new(Api::namespaced(client, namespace)),
+            source: Source::Secret(Box::new(SecretSource {
+                client,
+                namespace: namespace.to_owned(),
                 name: name.into(),
-            },
+                targets: Vec::new(),
+            })),
         }
+    }
+
+    /// Keeps the `caBundle`s of an object as the entry `ca.crt` of the [Secret](Self::secret) says, unless somebody else
+    /// does, told by an annotation of cert-manager. An object that does not exist yet is waited for.
+    ///
+    /// It needs the rights to `get` and `patch` that object. Files have no `ca.crt` that could be trusted to be
+    /// written, so to them this is nothing; an [authority](Self::managed) has its own
+    /// [`publish`](ManagedAuthority::publish).
+    pub fn publish(mut self, target: Target) -> Self {
+        if let Source::Secret(secret) = &mut self.source {
+            secret.targets.push(target);
+        }
+        self
     }
 
     /// An authority of the server's own, without cert-manager.
@@ -169,6 +196,12 @@ pub enum CertificateError {
     /// What was read cannot be served.
     #[error("the certificate and its key cannot be served")]
     Pair(#[from] PairError),
+    /// `ca.crt` is no bundle.
+    #[error("read ca.crt")]
+    Bundle(#[from] BundleError),
+    /// A bundle could not be written.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// The server's own authority has none yet.
     #[error("the server's own authority has made no certificate yet")]
     Authority(#[source] Option<Box<super::AuthorityError>>),
@@ -250,6 +283,9 @@ impl Tls {
     pub(super) async fn follow(self, served: Arc<Served>, clock: Clock, first: FirstPair) {
         match self.source {
             Source::Managed(authority) => authority.run(served, clock, first).await,
+            Source::Secret(ref secret) if !secret.targets.is_empty() => {
+                tokio::join!(follow(&self.source, &served, first), secret.keep_published());
+            }
             source => follow(&source, &served, first).await,
         }
     }
@@ -300,6 +336,12 @@ async fn follow(source: &Source, served: &Served, mut first: FirstPair) {
         match source.read().await {
             Ok(texts) if last.as_ref() == Some(&texts) => {}
             Ok(texts) => {
+                // One file may have been read before a change and the other after it.
+                let again = Pair::from_pem(&texts.0, &texts.1).is_err();
+                let texts = match source.read().await {
+                    Ok(now) if again => now,
+                    _ => texts,
+                };
                 let outcome = served.replace(&texts.0, &texts.1);
                 if let Err(error) = &outcome {
                     let error: &dyn std::error::Error = error;
@@ -332,32 +374,81 @@ async fn follow(source: &Source, served: &Served, mut first: FirstPair) {
 impl Source {
     /// Whether what is missing may come by itself.
     fn is_patient(&self) -> bool {
-        matches!(self, Self::Files { .. } | Self::Secret { .. })
+        matches!(self, Self::Files { .. } | Self::Secret(_))
     }
 
     async fn read(&self) -> Result<Texts, CertificateError> {
         match self {
             Self::Fixed { certificate, key } => Ok((certificate.clone().into(), key.clone().into())),
             Self::Files { certificate, key } => Ok((file(certificate).await?, file(key).await?)),
-            Self::Secret { api, name } => {
-                let secret = api.get(name).await.map_err(|source| CertificateError::Secret {
-                    name: name.clone(),
-                    source: Box::new(source),
-                })?;
-                let mut data = secret.data.unwrap_or_default();
-                let mut entry = |key| {
-                    data.remove(key)
-                        .map(|value| value.0)
-                        .ok_or_else(|| CertificateError::Entry {
-                            name: name.clone(),
-                            key,
-                        })
-                };
-                Ok((entry("tls.crt")?, entry("tls.key")?))
+            Self::Secret(secret) => {
+                let mut data = secret.data().await?;
+                Ok((
+                    secret.entry(&mut data, "tls.crt")?,
+                    secret.entry(&mut data, "tls.key")?,
+                ))
             }
             // Runs by itself.
             Self::Managed(_) => Err(CertificateError::Authority(None)),
         }
+    }
+}
+
+impl SecretSource {
+    async fn data(&self) -> Result<BTreeMap<String, ByteString>, CertificateError> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let secret = api
+            .get(&self.name)
+            .await
+            .map_err(|source| CertificateError::Secret {
+                name: self.name.clone(),
+                source: Box::new(source),
+            })?;
+        Ok(secret.data.unwrap_or_default())
+    }
+
+    fn entry(
+        &self,
+        data: &mut BTreeMap<String, ByteString>,
+        key: &'static str,
+    ) -> Result<Vec<u8>, CertificateError> {
+        let entry = data.remove(key).map(|value| value.0);
+        entry.ok_or_else(|| CertificateError::Entry {
+            name: self.name.clone(),
+            key,
+        })
+    }
+
+    /// Writes what `ca.crt` says wherever it is not so.
+    async fn keep_published(&self) {
+        let mut last_failure = String::new();
+        loop {
+            match self.publish().await {
+                Ok(()) => last_failure.clear(),
+                Err(error) => {
+                    let text = describe(&error);
+                    if text != last_failure {
+                        tracing::error!(error = %text, "the bundle of authorities is not published; it is tried again");
+                        last_failure = text;
+                    }
+                }
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn publish(&self) -> Result<(), CertificateError> {
+        let mut data = self.data().await?;
+        let text = self.entry(&mut data, "ca.crt")?;
+        let bundle = Bundle::parse(&String::from_utf8_lossy(&text))?;
+        for target in &self.targets {
+            if let Some(seen) = target.look(&self.client).await?
+                && !seen.shows(&bundle)
+            {
+                target.publish(&self.client, &seen, &bundle).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -77,8 +77,12 @@ struct Replica {
 }
 
 async fn serve(authority: &ManagedAuthority) -> Replica {
+    serve_with(Tls::managed(authority.clone())).await
+}
+
+async fn serve_with(tls: Tls) -> Replica {
     let hook = validate_with(|_: &Admission<Secret>| Ok(Allowed::new()));
-    let server = WebhookServer::new(Tls::managed(authority.clone()))
+    let server = WebhookServer::new(tls)
         .listen(([127, 0, 0, 1], 0))
         .linger(Duration::ZERO)
         .hook(Hook::validator(hook));
@@ -309,4 +313,57 @@ fn ver_34_a_minted_leaf_verifies_and_no_authority_key_is_kept() {
         "begin and end of one block"
     );
     assert!(!format!("{leaf:?}").contains("BEGIN"));
+}
+
+/// As cert-manager keeps a Secret, without its injector.
+#[tokio::test(start_paused = true)]
+async fn ver_33_a_secret_of_somebody_else_is_served_and_published() {
+    let (_server, client) = cluster().await;
+    let api: Api<Secret> = Api::namespaced(client.clone(), "default");
+    let secret = |generation: i64| {
+        let leaf = mint::mint(
+            generation,
+            vec!["hooks.default.svc".to_owned()],
+            now(),
+            Duration::from_secs(86_400),
+        );
+        let leaf = leaf.unwrap();
+        let data = json!({
+            "tls.crt": ByteString(leaf.certificate.into_bytes()),
+            "tls.key": ByteString(leaf.key.into_bytes()),
+            "ca.crt": ByteString(leaf.authority.into_bytes()),
+        });
+        let secret = json!({"metadata": {"name": "theirs"}, "type": "kubernetes.io/tls", "data": data});
+        serde_json::from_value::<Secret>(secret).unwrap()
+    };
+    let tls = Tls::secret(client.clone(), "default", "theirs").publish(Target::Definition(NAME.to_owned()));
+    let starting = tokio::spawn(serve_with(tls));
+    // It is waited for.
+    seconds(30).await;
+    api.create(&PostParams::default(), &secret(1)).await.unwrap();
+    let replica = starting.await.unwrap();
+    seconds(60).await;
+    call(&client, &replica).await.unwrap();
+    let before = published(&client).await;
+
+    api.replace("theirs", &PostParams::default(), &secret(2))
+        .await
+        .unwrap();
+    seconds(60).await;
+    call(&client, &replica).await.unwrap();
+    let after = published(&client).await;
+    assert_ne!(after, before);
+
+    // White space is no bundle: what was published stays.
+    let mut broken = secret(3);
+    broken
+        .data
+        .as_mut()
+        .unwrap()
+        .insert("ca.crt".to_owned(), ByteString(b" \n".to_vec()));
+    api.replace("theirs", &PostParams::default(), &broken)
+        .await
+        .unwrap();
+    seconds(60).await;
+    assert_eq!(published(&client).await, after);
 }
