@@ -6,8 +6,11 @@
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
+
+use crate::convert::Converters;
 
 /// What is answered to a review: an HTTP status, and JSON where it is 200, a sentence elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,37 +57,64 @@ impl Workshop {
     }
 }
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the engine of conversions is called by it")
-)]
-/// Carries out `work` on parts of `0..length`, each of `least` or more, and gives the results in the order of the parts.
+/// Below this a review is converted by one thread: it takes about as long as to start others.
+const SHORT: usize = 256 * 1024;
+/// Objects that are converted at a time, so that threads end together though objects differ.
+const CHUNK: usize = 64;
+
+impl Review for Converters {
+    fn review(&self, body: &[u8], threads: NonZeroUsize) -> Answer {
+        let answer = match self.read(body) {
+            Ok(review) if body.len() < SHORT => review.finish([review.convert(0..review.len())]),
+            Ok(review) => {
+                let parts = in_chunks(review.len(), CHUNK, threads, |range| review.convert(range));
+                review.finish(parts)
+            }
+            Err(answer) => answer,
+        };
+        Answer {
+            status: answer.status,
+            body: answer.body,
+        }
+    }
+}
+
+/// Carries out `work` on parts of `0..length` of `chunk` each, and gives the results in the order of the parts.
 ///
 /// Scoped threads and not tasks: what is converted borrows from the body of the request.
-pub(super) fn in_chunks<T: Send>(
+fn in_chunks<T: Send>(
     length: usize,
-    least: usize,
+    chunk: usize,
     threads: NonZeroUsize,
     work: impl Fn(Range<usize>) -> T + Sync,
 ) -> Vec<T> {
-    let parts = (length / least.max(1)).clamp(1, threads.get());
-    let bound = |part: usize| length * part / parts;
-    let ranges = |part: usize| bound(part)..bound(part + 1);
-    std::thread::scope(|scope| {
-        let work = &work;
-        let others: Vec<_> = (1..parts)
-            .map(|part| scope.spawn(move || work(ranges(part))))
-            .collect();
-        let mut results = vec![work(ranges(0))];
+    let parts = length.div_ceil(chunk);
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut results = Vec::new();
+        loop {
+            let part = next.fetch_add(1, Ordering::Relaxed);
+            if part >= parts {
+                return results;
+            }
+            let range = part * chunk..length.min((part + 1) * chunk);
+            results.push((part, work(range)));
+        }
+    };
+    let mut results = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.get().min(parts)).map(|_| scope.spawn(take)).collect();
+        let mut results = take();
         for other in others {
             match other.join() {
-                Ok(result) => results.push(result),
+                Ok(more) => results.extend(more),
                 // Told where the whole review is guarded.
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
         results
-    })
+    });
+    results.sort_by_key(|(part, _)| *part);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 #[cfg(test)]
@@ -100,7 +130,7 @@ mod tests {
         for length in [0, 1, 9, 10, 11, 57, 1000] {
             for number in [1, 2, 3, 8] {
                 let chunks = in_chunks(length, 10, threads(number), Iterator::collect::<Vec<_>>);
-                assert!(chunks.len() <= number && chunks.len() <= (length / 10).max(1));
+                assert_eq!(chunks.len(), length.div_ceil(10));
                 assert_eq!(chunks.concat(), (0..length).collect::<Vec<_>>());
             }
         }

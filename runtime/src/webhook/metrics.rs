@@ -13,6 +13,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::convert::{Dropped, Observer};
+
 /// The figures of a [`WebhookServer`](super::WebhookServer). Cloning gives the same figures.
 ///
 /// ```
@@ -37,12 +39,19 @@ struct Families {
     certificate_reads: Counter,
     certificate_read_errors: Counter,
     certificate_not_after: Gauge,
+    conversion_panics: Counter,
+    conversion_dropped: Family<DroppedLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     webhook: String,
     code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DroppedLabels {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -66,6 +75,8 @@ impl Default for Families {
             certificate_reads: Counter::default(),
             certificate_read_errors: Counter::default(),
             certificate_not_after: Gauge::default(),
+            conversion_panics: Counter::default(),
+            conversion_dropped: Family::default(),
         }
     }
 }
@@ -116,6 +127,16 @@ impl WebhookMetrics {
             "When the certificate that is served expires, in seconds since 1970; 0 before the first",
             families.certificate_not_after.clone(),
         );
+        registry.register(
+            "kubewright_conversion_panics",
+            "Panics of functions that convert; each fails its object",
+            families.conversion_panics.clone(),
+        );
+        registry.register(
+            "kubewright_conversion_preserved_dropped",
+            "Values that a conversion had saved and that were not restored, by reason",
+            families.conversion_dropped.clone(),
+        );
         metrics
     }
 
@@ -153,6 +174,18 @@ impl WebhookMetrics {
 
     pub(super) fn certificate_served(&self, not_after: i64) {
         self.inner.certificate_not_after.set(not_after);
+    }
+}
+
+impl Observer for WebhookMetrics {
+    fn dropped(&self, reason: Dropped, units: u64) {
+        let reason = reason.as_str();
+        let labels = DroppedLabels { reason };
+        self.inner.conversion_dropped.get_or_create(&labels).inc_by(units);
+    }
+
+    fn panicked(&self) {
+        self.inner.conversion_panics.inc();
     }
 }
 

@@ -83,6 +83,8 @@ pub use metrics::WebhookMetrics;
 pub use pem::{Bundle, BundleError, PairError};
 pub use publish::{Endpoint, EndpointError, PublishError, Target};
 
+use crate::convert::Converters;
+
 use self::budget::Budget;
 use self::certificate::{Clock, FirstPair, Served};
 use self::http::{Route, Shared};
@@ -95,13 +97,21 @@ pub struct WebhookServer {
     address: SocketAddr,
     tls: Tls,
     hooks: Vec<Hook>,
-    conversion: Option<(String, conversion::Workshop)>,
+    conversion: Option<Conversion>,
     body_limit: usize,
     in_flight_limit: usize,
     linger: Duration,
     grace: Duration,
     metrics: WebhookMetrics,
     registry: Option<Arc<Registry>>,
+}
+
+/// Who answers conversion reviews.
+#[derive(Clone)]
+enum Conversion {
+    Converters(Converters),
+    #[cfg(test)]
+    Other(Arc<dyn conversion::Review>),
 }
 
 impl fmt::Debug for WebhookServer {
@@ -190,13 +200,24 @@ impl WebhookServer {
         self
     }
 
-    /// Serves conversion reviews at `/convert`.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the engine of conversions plugs in here")
-    )]
+    /// Serves conversion reviews of these kinds at `/convert`; the [metrics](Self::metrics) observe their converters.
+    ///
+    /// ```
+    /// use kubewright::convert::Converters;
+    /// use kubewright::webhook::{Tls, WebhookServer};
+    ///
+    /// // Converters::new().with(Converter::of::<v1::Site>())
+    /// let converters = Converters::new();
+    /// let server = WebhookServer::new(Tls::directory("/certs")).conversion(converters);
+    /// ```
+    pub fn conversion(mut self, converters: Converters) -> Self {
+        self.conversion = Some(Conversion::Converters(converters));
+        self
+    }
+
+    #[cfg(test)]
     fn reviews(mut self, review: Arc<dyn conversion::Review>) -> Self {
-        self.conversion = Some(("/convert".to_owned(), conversion::Workshop::new(review)));
+        self.conversion = Some(Conversion::Other(review));
         self
     }
 
@@ -342,11 +363,22 @@ impl WebhookServer {
 
     fn routes(&self) -> Result<BTreeMap<String, Route>, ServerError> {
         let mut routes = BTreeMap::new();
-        let conversion = self.conversion.iter();
-        let conversion = conversion.map(|(path, workshop)| (path.clone(), Route::Convert(workshop.clone())));
+        let conversion = self.conversion.clone().map(|conversion| {
+            let review: Arc<dyn conversion::Review> = match conversion {
+                Conversion::Converters(converters) => {
+                    Arc::new(converters.observer(Arc::new(self.metrics.clone())))
+                }
+                #[cfg(test)]
+                Conversion::Other(review) => review,
+            };
+            (
+                CONVERT.to_owned(),
+                Route::Convert(conversion::Workshop::new(review)),
+            )
+        });
         let hooks = self.hooks.iter();
         let hooks = hooks.map(|hook| (hook.path().to_owned(), Route::Admit(hook.admit())));
-        for (path, route) in conversion.chain(hooks) {
+        for (path, route) in conversion.into_iter().chain(hooks) {
             let taken = ["/healthz", "/livez", "/readyz", "/metrics"].contains(&path.as_str());
             if taken || routes.insert(path.clone(), route).is_some() {
                 return Err(ServerError::Path { path });
@@ -359,6 +391,8 @@ impl WebhookServer {
     }
 }
 
+/// Where conversion reviews are served.
+const CONVERT: &str = "/convert";
 /// How long a request waits for a part of the memory that bodies may take (VER-32).
 const WAIT: Duration = Duration::from_secs(10);
 

@@ -165,6 +165,44 @@ async fn ver_29_paths_methods_and_limits() {
 }
 
 #[tokio::test]
+async fn ver_24_reviews_are_answered_by_the_converters() {
+    let (certificate, key) = pair(NOW + DAY);
+    let server = WebhookServer::new(Tls::pem(certificate, key)).listen(([127, 0, 0, 1], 0));
+    let server = bound(server.conversion(Converters::new())).await;
+    let review = |objects: serde_json::Value| {
+        serde_json::json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview",
+            "request": {"uid": "u", "desiredAPIVersion": "web.example.com/v1", "objects": objects},
+        })
+        .to_string()
+    };
+    let heard = ask(&server, "POST", "/convert", review(serde_json::json!([]))).await;
+    let answer: serde_json::Value = serde_json::from_str(&heard.body).unwrap();
+    assert_eq!(heard.status, 200);
+    let expected = serde_json::json!({"uid": "u", "convertedObjects": [], "result": {"status": "Success"}});
+    assert_eq!(answer["response"], expected);
+
+    // Short and long, by one thread and by several.
+    let object =
+        serde_json::json!({"apiVersion": "web.example.com/v1", "kind": "Page", "x": "y".repeat(1000)});
+    for count in [1, 1000] {
+        let body = review(vec![object.clone(); count].into());
+        let heard = ask(&server, "POST", "/convert", body).await;
+        let answer: serde_json::Value = serde_json::from_str(&heard.body).unwrap();
+        assert_eq!(answer["response"]["result"]["status"], "Failure");
+        let message = answer["response"]["result"]["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("no conversion is registered for web.example.com/v1 Page"),
+            "{message}"
+        );
+    }
+    let heard = ask(&server, "POST", "/convert", "{").await;
+    let text = "body is not a ConversionReview in JSON";
+    assert_eq!((heard.status, heard.body.as_str()), (400, text));
+    assert_eq!(heard.headers["content-type"], "text/plain; charset=utf-8");
+}
+
+#[tokio::test]
 async fn ver_31_a_panic_is_answered_and_counted() {
     let mut registry = Registry::default();
     let metrics = WebhookMetrics::register(&mut registry);
