@@ -37,3 +37,6 @@ mod rook;
 mod tfjob;
 #[path = "it/twins.rs"]
 mod twins;
+#[cfg(feature = "webhook")]
+#[path = "it/webhook.rs"]
+mod webhook;
