@@ -1,0 +1,3 @@
+//! A kind that lived long: `Site` in three versions. See README.md beside this crate.
+
+pub mod api;
