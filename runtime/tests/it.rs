@@ -37,3 +37,5 @@ mod rook;
 mod tfjob;
 #[path = "it/twins.rs"]
 mod twins;
+#[path = "it/versions.rs"]
+mod versions;

@@ -43,6 +43,8 @@ pub(crate) struct Part {
     pub(crate) untagged: Option<Span>,
     /// `with` and its like, and where.
     pub(crate) converted: Option<(String, Span)>,
+    /// The text of that function's path.
+    pub(crate) converter: Option<LitStr>,
     pub(crate) extras: Extras,
 }
 
@@ -144,6 +146,7 @@ fn part_of(attrs: &[Attribute], tools: &[&'static str]) -> Part {
             "other" => set(&mut found.other, Some(meta.span())),
             "untagged" => set(&mut found.untagged, Some(meta.span())),
             "with" | "serialize_with" | "deserialize_with" if tool == "serde" => {
+                set(&mut found.converter, text(&meta));
                 set(&mut found.converted, Some((key, meta.span())));
             }
             _ if tool == "schemars" => found.extras.take(&key, &meta),
