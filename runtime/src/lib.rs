@@ -72,6 +72,7 @@
 //! | `build` | yes | `build`: definitions as files, for build scripts and tests |
 //! | `rustls-tls` | yes | TLS by rustls with ring for kube's client |
 //! | `latest` | yes | the newest Kubernetes version that k8s-openapi knows |
+//! | `lock` | no | `lock`: a record of what was released, and what a new definition would break |
 //! | `cel` | no | `#[kube(cel)]`: validation in the client by a kind's CEL rules |
 //!
 //! For another Kubernetes version turn the default features off, and one of k8s-openapi's `v1_*` on. A build script
@@ -93,6 +94,9 @@ pub mod crd;
 pub mod defaults;
 pub mod kind;
 pub mod versions;
+
+#[cfg(feature = "lock")]
+pub mod lock;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -118,6 +122,8 @@ mod guard;
 pub mod guide;
 #[cfg(feature = "client")]
 pub mod metrics;
+#[cfg(feature = "client")]
+pub mod migrate;
 #[cfg(feature = "client")]
 pub mod owner;
 #[cfg(feature = "client")]

@@ -77,7 +77,7 @@ pub(crate) fn of_field(attrs: &[Attribute], errors: &mut Errors) -> FieldDefault
                 once(&mut found.with, &item.key, path, errors);
             }
             "schema_default" => {
-                if let Some(form::Default::Function(function)) = form::written_part(attrs).default {
+                if let Some(form::Default::Function(function)) = form::part(attrs).default {
                     found.serde = Some(function);
                 }
             }

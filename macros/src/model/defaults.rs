@@ -137,7 +137,7 @@ fn fill(field: &syn::Field, errors: &mut Errors) -> Option<Fill> {
         return Some(Fill::Serde(function));
     }
     let default = default?;
-    if let Some((key, span)) = form::written_part(&field.attrs).converted {
+    if let Some((key, span)) = form::part(&field.attrs).converted {
         errors.at(
             span,
             format!(

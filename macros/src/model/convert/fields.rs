@@ -60,7 +60,7 @@ fn structure_field(
             }
         };
     }
-    if wire::is_skipped(&form::written_part(&field.attrs)) {
+    if wire::is_skipped(&form::part(&field.attrs)) {
         action = match action {
             Action::Copied(old) => Action::Skipped(Some(old)),
             Action::Added(Source::Nothing) => Action::Skipped(None),
@@ -452,7 +452,7 @@ pub(super) fn in_variant(field: &syn::Field, wire: Option<&WireField>, errors: &
         Action::Moved => errors.at(added_at(field), "`moved` cannot lead into a variant"),
         _ => {}
     }
-    if wire::is_skipped(&form::written_part(&field.attrs)) {
+    if wire::is_skipped(&form::part(&field.attrs)) {
         action = Action::Skipped(match action {
             Action::Copied(old) => Some(old),
             _ => None,

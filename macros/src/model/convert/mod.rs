@@ -217,7 +217,7 @@ pub(crate) fn build(input: &DeriveInput, attrs: &ConvertAttrs, errors: &mut Erro
         .or_else(|| convert::kube_crates(&input.attrs));
     let manual = attrs.manual.is_some();
     refuse_without_from(input, attrs, errors);
-    let serde = form::written_container(&input.attrs);
+    let serde = form::container(&input.attrs);
     let wire = if manual {
         unjudged(input)
     } else {
@@ -252,7 +252,7 @@ pub(crate) fn build(input: &DeriveInput, attrs: &ConvertAttrs, errors: &mut Erro
 /// The written form of a type that nobody converts by a table yet.
 pub(crate) fn unjudged(input: &DeriveInput) -> Option<Wire> {
     let mut unjudged = Errors::default();
-    let wire = wire::of(input, &form::written_container(&input.attrs), &mut unjudged);
+    let wire = wire::of(input, &form::container(&input.attrs), &mut unjudged);
     unjudged.finish();
     wire
 }

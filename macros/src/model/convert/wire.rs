@@ -149,7 +149,7 @@ pub(super) fn unseen(key: &str) -> String {
 }
 
 fn named_field(field: &syn::Field, rename_all: Option<&Name>, defaulted: bool) -> WireField {
-    let part = form::written_part(&field.attrs);
+    let part = form::part(&field.attrs);
     let name = field.ident.clone().expect("a named field has a name");
     let (written, aliases) = names(&name, &field.attrs, &part, rename_all, serde::field_name);
     let option = types::peel(&field.ty).1 > 0 && part.converted.is_none();
@@ -210,7 +210,7 @@ fn names(
 }
 
 fn variant_of(variant: &syn::Variant, serde: &Container, errors: &mut Errors) -> Option<WireVariant> {
-    let part = form::written_part(&variant.attrs);
+    let part = form::part(&variant.attrs);
     let opaque = [
         part.untagged.map(|span| ("untagged".to_owned(), span)),
         part.other.map(|span| ("other".to_owned(), span)),
@@ -269,5 +269,5 @@ pub(super) fn through(ty: &Type) -> Option<&'static str> {
 
 /// Where a serde attribute hides how the value is written.
 pub(super) fn hidden(field: &syn::Field) -> Option<(String, Span)> {
-    form::written_part(&field.attrs).converted
+    form::part(&field.attrs).converted
 }
