@@ -299,6 +299,7 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `required` | must be there although it is an `Option` (with `nullable`) or has a default |
 /// | `default = 3`, `default = {"a": [1]}`, `default = make()` | the server fills it in; a literal, JSON, or an expression |
 /// | `schema_default` | the same, with the value of `#[serde(default)]` or `#[serde(default = "f")]` |
+/// | `default_with = f` | not in the schema: what [`Defaults`](macro@Defaults) fills in |
 /// | `immutable` | rules "field is immutable" and, on an optional field, "field f is immutable once set" |
 /// | `update("no-set", "no-unset", "no-modify")` | may not be set, unset, changed by an update |
 /// | `monotonic` | may not decrease |
@@ -340,6 +341,7 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `description = "none"`, `"short"`, `100`; `max_desc_len = 100` | shortens descriptions, from here downwards |
 /// | `printcolumn = "Name"`, `printcolumn(name = "", description = "", format = "", priority = 1)` | a column of `kubectl get` with this field's path and type |
 /// | `selectable` | a field for field selectors |
+/// | `sensitive` | the value is a secret, of which [`Convert`](macro@Convert) warns where it would be seen in an annotation |
 /// | `allow("float")`, `allow_float`, `empty_ok` | passes over findings of [`kubewright::crd::check`](https://docs.rs/kubewright) here and below |
 /// | `crates(kubewright = "", schemars = "", kube_core = "")` | paths for emitted code |
 ///

@@ -36,6 +36,14 @@ pub(super) fn emit(of: &Ident, edge: &Edge) -> TokenStream {
     }
 }
 
+/// Fields in a pattern. It stands where the user wrote something, and not in generated code: only then rustc names what
+/// is missing.
+fn braces(fields: TokenStream, span: Span) -> Group {
+    let mut group = Group::new(Delimiter::Brace, fields);
+    group.set_span(span);
+    group
+}
+
 /// A name for a field's value that no field has, at the place that is to be blamed.
 fn of_old(name: &Ident) -> Ident {
     format_ident!("__o_{}", name, span = name.span())
@@ -58,9 +66,7 @@ fn structure(from: &Path, found: &Struct) -> TokenStream {
         let name = &old.name;
         quote!(#name: _)
     });
-    let mut fields = Group::new(Delimiter::Brace, quote!(#(#taken,)* #(#grouped,)* #(#gone,)*));
-    // Where the path stands, and not in generated code: only then rustc names what is missing.
-    fields.set_span(from.span());
+    let fields = braces(quote!(#(#taken,)* #(#grouped,)* #(#gone,)*), from.span());
     let pattern = quote!(let #from #fields = __old;);
     let ties = found.fields.iter().map(|field| {
         let name = &field.name;
@@ -238,8 +244,9 @@ fn pair(of: &Ident, from: &Path, variant: &Variant) -> Option<TokenStream> {
                 let binding = of_new(&field.name);
                 tie_or_make(field, &quote!(#binding))
             });
+            let old_fields = braces(quote!(#(#bindings,)*), old.span());
             quote_spanned! {at(old.span())=>
-                (#from::#old { #(#bindings,)* }, #of::#name { #(#names,)* .. }) => { #(#ties)* }
+                (#from::#old #old_fields, #of::#name { #(#names,)* .. }) => { #(#ties)* }
             }
         }
     })

@@ -152,6 +152,23 @@ pub const fn complete<Old: OnWire, New: OnWire>(table: &Table) {
         }
         at += 1;
     }
+    if let Wire::Enum(_, variants) = &table.old.wire {
+        let mut at = 0;
+        while at < variants.len() {
+            if !has_older(table.variants, variants[at].rust) {
+                refuse(&[
+                    "variant `",
+                    variants[at].rust,
+                    "` of the older type is not spoken of: say `old_only(",
+                    variants[at].rust,
+                    "(up = ...))` on the type or `rename = \"",
+                    variants[at].rust,
+                    "\"` on a variant",
+                ]);
+            }
+            at += 1;
+        }
+    }
 }
 
 const fn coded(fields: &'static [(&'static str, &'static str)], name: &str) -> &'static str {
@@ -180,6 +197,19 @@ const fn coded_alike(old: &str, new: &str, name: &str) {
             " in the older type",
         ]);
     }
+}
+
+const fn has_older(variants: &[Variant], name: &str) -> bool {
+    let mut at = 0;
+    while at < variants.len() {
+        if let Some(old) = variants[at].old
+            && same(old, name)
+        {
+            return true;
+        }
+        at += 1;
+    }
+    false
 }
 
 /// Whether an older field has something to become.

@@ -224,6 +224,7 @@ pub(crate) fn build(input: &DeriveInput, attrs: &ConvertAttrs, errors: &mut Erro
         wire::of(input, &serde, errors)
     };
     let body = body(input, attrs, &wire, errors);
+    let body = body.map(|body| without_itself(input, body, errors));
     Some(Convert {
         of_kind: attrs.bare && convert::is_kind(&input.attrs),
         spec: convert::is_kind(&input.attrs),
@@ -257,9 +258,9 @@ pub(crate) fn unjudged(input: &DeriveInput) -> Option<Wire> {
     wire
 }
 
-/// The keys of all nested lists whose items' type the tokens tell.
-fn keys(body: &Body) -> Vec<ListKey> {
-    let fields: Vec<&Field> = match body {
+/// All fields that have an action.
+fn fields_in(body: &Body) -> Vec<&Field> {
+    match body {
         Body::Manual | Body::Broken => Vec::new(),
         Body::Struct(found) => found.fields.iter().collect(),
         Body::Inner(only) => vec![only],
@@ -272,7 +273,31 @@ fn keys(body: &Body) -> Vec<ListKey> {
                 VariantBody::Fields(fields) => fields.iter().collect(),
             })
             .collect(),
-    };
+    }
+}
+
+/// A table that contains itself would have no end.
+fn without_itself(input: &DeriveInput, body: Body, errors: &mut Errors) -> Body {
+    let mut found = false;
+    for field in fields_in(&body) {
+        if let Action::Nested(..) = field.action
+            && types::holds(&field.ty, &input.ident)
+        {
+            found = true;
+            errors.at(
+                field.ty.span(),
+                format!(
+                    "`{0}` contains itself here, and a conversion table cannot; convert `{0}` by `manual`",
+                    input.ident
+                ),
+            );
+        }
+    }
+    if found { Body::Broken } else { body }
+}
+
+/// The keys of all nested lists whose items' type the tokens tell.
+fn keys(body: &Body) -> Vec<ListKey> {
     let of_field = |field: &Field| match &field.action {
         Action::Nested(_, keys) => {
             let item = types::item(&field.ty).cloned();
@@ -288,7 +313,7 @@ fn keys(body: &Body) -> Vec<ListKey> {
         }
         _ => Vec::new(),
     };
-    fields.into_iter().flat_map(of_field).collect()
+    fields_in(body).into_iter().flat_map(of_field).collect()
 }
 
 /// The conversion; absent for the oldest version.
