@@ -40,3 +40,5 @@ mod twins;
 #[cfg(feature = "webhook")]
 #[path = "it/webhook.rs"]
 mod webhook;
+#[path = "it/versions.rs"]
+mod versions;
