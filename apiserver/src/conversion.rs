@@ -103,13 +103,16 @@ where
 }
 
 /// `group/version, Kind=Kind`, as Go prints it.
-fn full_kind(object: &Value) -> String {
-    let text = |field: &str| object[field].as_str().unwrap_or_default();
-    let (api_version, kind) = (text("apiVersion"), text("kind"));
+pub(crate) fn full_kind(api_version: &str, kind: &str) -> String {
     match api_version.contains('/') {
         true => format!("{api_version}, Kind={kind}"),
         false => format!("/{api_version}, Kind={kind}"),
     }
+}
+
+fn kind_of(object: &Value) -> String {
+    let text = |field: &str| object[field].as_str().unwrap_or_default();
+    full_kind(text("apiVersion"), text("kind"))
 }
 
 /// Upstream knows no reason for a failed conversion.
@@ -141,7 +144,7 @@ pub(crate) async fn convert(
             due.push(index);
         }
     }
-    let Some(first) = due.first().map(|first| full_kind(&objects[*first])) else {
+    let Some(first) = due.first().map(|first| kind_of(&objects[*first])) else {
         return Ok(objects);
     };
     let sent: Vec<Value> = due.iter().map(|index| objects[*index].clone()).collect();
@@ -175,7 +178,7 @@ pub(crate) async fn convert(
                     false => format!("returned invalid metadata in object at index {position}: {why}"),
                 })
             });
-        checked.map_err(|why| failure(format!("conversion webhook for {} {why}", full_kind(original))))?;
+        checked.map_err(|why| failure(format!("conversion webhook for {} {why}", kind_of(original))))?;
         *original = converted;
     }
     Ok(objects)

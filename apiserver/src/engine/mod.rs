@@ -73,7 +73,7 @@ pub trait Interceptor: Send + Sync + 'static {
 /// Who asks, put into a request's extensions by the door that it came through.
 ///
 /// Nothing is refused by it yet: authorization takes its place in the chain between the interceptor and routing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// User name.
     pub user: String,
@@ -413,7 +413,8 @@ impl Engine {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<tower::BoxError>,
     {
-        let mut call = rest::route(self, path, &parts.method, query, parts.headers.clone())?;
+        let user = parts.extensions.get::<Identity>().cloned().unwrap_or_default();
+        let mut call = rest::route(self, path, &parts.method, query, parts.headers.clone(), user)?;
         let body = read(body).await?;
         // A refused object is warned of as well.
         let mut response = match call.run(&body).await {

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use crate::conversion::{ConverterError, ObjectConverter};
+use crate::conversion::{ConverterError, ObjectConverter, full_kind};
 
 /// Upstream sets no limit, and gives up with the request; a watch has none.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -61,7 +61,8 @@ fn read(mut answer: Value, version: &str, uid: &str) -> Result<Vec<Value>, Conve
         && (api_version.as_str(), kind.as_str()) != ("apiextensions.k8s.io/v1", "ConversionReview")
     {
         return Err(ConverterError::new(format!(
-            "expected webhook response of {GROUP}/v1, Kind=ConversionReview, got {api_version}, Kind={kind}"
+            "expected webhook response of {GROUP}/v1, Kind=ConversionReview, got {}",
+            full_kind(&api_version, &kind)
         )));
     }
     let response = &mut answer["response"];
