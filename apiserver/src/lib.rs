@@ -54,6 +54,13 @@
 //!
 //! None of them needs a change in the code under test. Dropping the server ends its tasks, watches and port.
 //!
+//! # Webhooks
+//!
+//! Conversion and admission webhooks are called as configured, over TLS. Nothing resolves names of services here, so a service is
+//! mapped to an address ([`dev::Builder::service`]), or a function answers in its place, without TLS
+//! ([`dev::Builder::service_handler`], [`dev::Builder::url_handler`]). A conversion can be a closure
+//! ([`dev::Builder::converter`]). What webhooks left for the audit log stands in [`LoggedRequest::annotations`].
+//!
 //! # The parts
 //!
 //! [`engine`] takes a request to its answer as a `tower::Service`, which is all that [`DevServer::engine`] is. It looks
