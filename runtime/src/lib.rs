@@ -88,6 +88,7 @@
 pub mod apply;
 #[cfg(feature = "build")]
 pub mod build;
+pub mod convert;
 pub mod crd;
 pub mod kind;
 

@@ -10,6 +10,7 @@ use serde::ser::SerializeStruct;
 pub use crate::apply::{Apply, ObjectApply};
 #[cfg(feature = "client")]
 pub use crate::client::{AsClient, ClientError, FromClient, connect};
+pub use crate::convert::emitted as convert;
 pub use crate::crd::{Column, KindInfo};
 pub use crate::kind::{Cluster, CustomKind, Namespaced, ScaleSubresource, StatusSubresource};
 pub use core::clone::Clone;

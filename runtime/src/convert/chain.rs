@@ -1,0 +1,549 @@
+//! A kind's versions, and the ways between them.
+//!
+//! An object goes from its version to the storage version, or from there to another; between two others it goes
+//! through the storage version, in two legs. A leg may have several edges, of which nothing is seen outside.
+//!
+//! **Invariant:** of metadata nothing but the one annotation changes (VER-26).
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::cell::{Cell, Form};
+use super::diff::{lost, open_members};
+use super::error::ConvertError;
+use super::guard::{Home, restore};
+use super::link::{Overflow, VersionLink, Versioned};
+use super::node::{Member, Members, Node, get, valid};
+use super::observe::{Dropped, Observer, Tally};
+use super::path::display;
+use super::plan::{Plan, Way};
+use super::preserve::{ANNOTATIONS_LIMIT, OVERFLOW, Preserved, overflowed, read_units, write_units};
+use super::schemas::Schemas;
+use super::walk::{Failed, along};
+
+/// Converts objects of one kind between its versions. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Converter {
+    inner: Arc<Inner>,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    group: &'static str,
+    kind: &'static str,
+    /// The annotation's name.
+    key: String,
+    /// Newest first.
+    versions: Vec<Version>,
+    storage: usize,
+    overflow: Overflow,
+}
+
+#[derive(Debug)]
+struct Version {
+    link: &'static VersionLink,
+    schemas: Schemas,
+    /// From this version to the storage version and back, where they are two.
+    legs: Option<(Leg, Leg)>,
+}
+
+/// The way from one version to another.
+#[derive(Debug)]
+struct Leg {
+    from: usize,
+    to: usize,
+    there: Vec<Plan>,
+    back: Vec<Plan>,
+    from_cell: Cell,
+    to_cell: Cell,
+    loss: bool,
+}
+
+impl Converter {
+    /// The versions of a kind, by its newest one.
+    ///
+    /// # Panics
+    /// Where a conversion table names what its types do not have, which derived code does not.
+    pub fn of<K: Versioned>() -> Self {
+        Self::of_link(K::LINK)
+    }
+
+    pub(crate) fn of_link(newest: &'static VersionLink) -> Self {
+        let links: Vec<_> = std::iter::successors(Some(newest), |link| link.previous).collect();
+        let storage = links.iter().position(|link| link.info.storage).unwrap_or(0);
+        let mut versions = Vec::with_capacity(links.len());
+        for (index, link) in links.iter().copied().enumerate() {
+            let legs = (index != storage).then(|| (leg(&links, index, storage), leg(&links, storage, index)));
+            versions.push(Version {
+                link,
+                schemas: Schemas::default(),
+                legs,
+            });
+        }
+        let info = newest.info;
+        let inner = Inner {
+            group: info.group,
+            kind: info.kind,
+            key: format!("conversion.{}/preserved", info.group),
+            versions,
+            storage,
+            overflow: newest.overflow,
+        };
+        Self {
+            inner: Arc::new(inner),
+            observer: None,
+        }
+    }
+
+    /// Counts what happens beside the results.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    pub(crate) fn observe(&mut self, observer: &Arc<dyn Observer>) {
+        self.observer.get_or_insert_with(|| Arc::clone(observer));
+    }
+
+    /// API group.
+    pub fn group(&self) -> &'static str {
+        self.inner.group
+    }
+
+    /// Kind.
+    pub fn kind(&self) -> &'static str {
+        self.inner.kind
+    }
+
+    /// Versions, newest first.
+    pub fn versions(&self) -> impl Iterator<Item = &'static str> {
+        self.inner
+            .versions
+            .iter()
+            .map(|version| version.link.info.version)
+    }
+
+    /// The version in which objects are stored.
+    pub fn storage(&self) -> &'static str {
+        self.inner.versions[self.inner.storage].link.info.version
+    }
+
+    /// Appends `object` at `to_version`, as `v1` or `example.com/v1`, to `out`. An object of that version is appended as
+    /// it stands.
+    ///
+    /// # Errors
+    /// [`ConvertError`]; `out` is then as it was.
+    pub fn convert(&self, object: &str, to_version: &str, out: &mut String) -> Result<(), ConvertError> {
+        self.convert_valid(valid(object).ok_or(ConvertError::NotJson)?, to_version, out)
+    }
+
+    /// As [`convert`](Self::convert), between values.
+    ///
+    /// # Errors
+    /// [`ConvertError`].
+    pub fn convert_value(&self, object: &Value, to_version: &str) -> Result<Value, ConvertError> {
+        let mut out = String::new();
+        self.convert_valid(&object.to_string(), to_version, &mut out)?;
+        serde_json::from_str(&out).map_err(|_| ConvertError::NotJson)
+    }
+
+    /// As [`convert`](Self::convert), of a text that is known to be one JSON value without space around it.
+    pub(crate) fn convert_valid(&self, object: &str, to: &str, out: &mut String) -> Result<(), ConvertError> {
+        let head = Head::of(object)?;
+        let (from, to) = self.direction(&head, to)?;
+        if from == to {
+            out.push_str(object);
+            return Ok(());
+        }
+        let mut tally = Tally::default();
+        let before = out.len();
+        let result = self.inner.run(object, from, to, out, &mut tally);
+        result.map_err(|failed| {
+            out.truncate(before);
+            if failed.panicked
+                && let Some(observer) = &self.observer
+            {
+                observer.panicked();
+            }
+            let api_version = |at: usize| self.inner.versions[at].link.info.api_version.to_owned();
+            ConvertError::Object {
+                kind: self.inner.kind.to_owned(),
+                object: object_name(object),
+                from: api_version(from),
+                to: api_version(to),
+                reason: failed.reason,
+                panicked: failed.panicked,
+            }
+        })?;
+        if !tally.is_empty() {
+            tally.tell(self.observer.as_ref(), self.inner.kind, &object_name(object));
+        }
+        Ok(())
+    }
+
+    /// From which version to which.
+    pub(crate) fn direction(&self, head: &Head<'_>, to: &str) -> Result<(usize, usize), ConvertError> {
+        let (group, from) = head
+            .api_version
+            .rsplit_once('/')
+            .unwrap_or(("", &head.api_version));
+        if group != self.inner.group || head.kind != self.inner.kind {
+            return Err(ConvertError::UnknownKind {
+                api_version: head.api_version.to_string(),
+                kind: head.kind.to_string(),
+                known: self.inner.kind.to_owned(),
+            });
+        }
+        let wanted = match to.rsplit_once('/') {
+            Some((group, version)) if group == self.inner.group => Some(version),
+            Some(_) => None,
+            None => Some(to),
+        };
+        let to = wanted
+            .and_then(|version| self.index(version))
+            .ok_or_else(|| self.unknown(to))?;
+        let from = self.index(from).ok_or_else(|| self.unknown(&head.api_version))?;
+        Ok((from, to))
+    }
+
+    fn index(&self, version: &str) -> Option<usize> {
+        self.versions().position(|known| known == version)
+    }
+
+    fn unknown(&self, version: &str) -> ConvertError {
+        ConvertError::UnknownVersion {
+            version: version.to_owned(),
+            kind: self.inner.kind.to_owned(),
+            known: self.versions().collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+/// What says which kind and version an object is of.
+pub(crate) struct Head<'a> {
+    pub(crate) api_version: Cow<'a, str>,
+    pub(crate) kind: Cow<'a, str>,
+}
+
+impl<'a> Head<'a> {
+    pub(crate) fn of(object: &'a str) -> Result<Self, ConvertError> {
+        if !object.starts_with('{') {
+            return Err(ConvertError::NotAnObject);
+        }
+        let (mut api_version, mut kind) = (None, None);
+        for (name, value) in Members::of(object) {
+            match &*name {
+                "apiVersion" => api_version = super::node::unquote(value),
+                "kind" => kind = super::node::unquote(value),
+                _ => {}
+            }
+            // They mostly come first.
+            if api_version.is_some() && kind.is_some() {
+                break;
+            }
+        }
+        Ok(Self {
+            api_version: api_version.ok_or(ConvertError::Missing("apiVersion"))?,
+            kind: kind.ok_or(ConvertError::Missing("kind"))?,
+        })
+    }
+}
+
+/// Namespace and name, for messages.
+fn object_name(object: &str) -> String {
+    let metadata = Members::of(object)
+        .find(|(name, _)| name == "metadata")
+        .map(|(_, value)| value);
+    let (mut namespace, mut name, mut generated) = (None, None, None);
+    for (key, value) in Members::of(metadata.unwrap_or_default()) {
+        let value = super::node::unquote(value).filter(|value| !value.is_empty());
+        match &*key {
+            "namespace" => namespace = value,
+            "name" => name = value,
+            "generateName" => generated = value,
+            _ => {}
+        }
+    }
+    let name = name.or(generated).unwrap_or(Cow::Borrowed("without a name"));
+    namespace.map_or_else(|| name.to_string(), |namespace| format!("{namespace}/{name}"))
+}
+
+/// The leg between two versions; `links` newest first.
+fn leg(links: &[&'static VersionLink], from: usize, to: usize) -> Leg {
+    let plan = |newer: usize, way| {
+        let link = links[newer];
+        Plan::Struct(Plan::root(&link.spec, &link.status, link.info.flat, way))
+    };
+    let newer = from.min(to)..from.max(to);
+    let (edges, way): (Vec<_>, _) = if from < to {
+        (newer.collect(), Way::Down)
+    } else {
+        (newer.rev().collect(), Way::Up)
+    };
+    let loss = edges.iter().any(|at| match way {
+        Way::Up => links[*at].loss.up,
+        Way::Down => links[*at].loss.down,
+    });
+    let there: Vec<_> = edges.iter().map(|at| plan(*at, way)).collect();
+    let back: Vec<_> = edges.iter().rev().map(|at| plan(*at, way.back())).collect();
+    Leg {
+        from,
+        to,
+        from_cell: Cell::root(&there),
+        to_cell: Cell::root(&back),
+        there,
+        back,
+        loss,
+    }
+}
+
+/// Why an object does not convert.
+struct Unconvertible {
+    reason: String,
+    panicked: bool,
+}
+
+impl From<String> for Unconvertible {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            panicked: false,
+        }
+    }
+}
+
+impl From<Failed> for Unconvertible {
+    fn from(failed: Failed) -> Self {
+        Self {
+            reason: format!("{}: {}", display(&failed.path), failed.message),
+            panicked: failed.panicked,
+        }
+    }
+}
+
+impl Inner {
+    fn version(&self, at: usize) -> &'static str {
+        self.versions[at].link.info.version
+    }
+
+    fn run(
+        &self,
+        object: &str,
+        from: usize,
+        to: usize,
+        out: &mut String,
+        tally: &mut Tally,
+    ) -> Result<(), Unconvertible> {
+        let first = self.versions[from].legs.as_ref().map(|(there, _)| there);
+        let second = self.versions[to].legs.as_ref().map(|(_, back)| back);
+        let legs: Vec<&Leg> = first.into_iter().chain(second).collect();
+        let mut members: Vec<_> = Members::of(object)
+            .map(|(name, text)| Member::new(name, Node::Text(text)))
+            .collect();
+        if let Some(Form::Struct(fields)) = legs.first().map(|leg| &leg.from_cell.form) {
+            open_members(&mut members, fields);
+        }
+        let saved = get(&members, "metadata").and_then(|metadata| self.saved(metadata));
+        let had = saved.is_some();
+        let mut preserved = match saved.map(|text| Preserved::read(text.as_deref().unwrap_or_default())) {
+            Some(Ok(preserved)) => preserved,
+            Some(Err(reason)) => {
+                tally.add(reason, 1);
+                Preserved::default()
+            }
+            None => Preserved::default(),
+        };
+        let mut node = Node::object(members);
+        for leg in &legs {
+            node = self.go(leg, &node, &mut preserved, tally)?;
+        }
+        let Some(members) = node.members_mut() else {
+            return Ok(());
+        };
+        if had || !preserved.is_empty() {
+            let reads = to != self.storage;
+            self.keep(members, preserved, to, reads)?;
+        }
+        self.write(members, to, out);
+        Ok(())
+    }
+
+    /// One leg: there, what was saved, and what is to be saved.
+    fn go<'a>(
+        &'a self,
+        leg: &'a Leg,
+        object: &Node<'a>,
+        preserved: &mut Preserved,
+        tally: &mut Tally,
+    ) -> Result<Node<'a>, Unconvertible> {
+        let (from, to) = (self.version(leg.from), self.version(leg.to));
+        let part = preserved.take(to);
+        if leg.to == self.storage && part.as_ref().is_some_and(|part| overflowed(part)) {
+            return Err(format!(
+                "spec holds data that {from} cannot represent and that is too large to preserve; edit it as {to}"
+            )
+            .into());
+        }
+        let (mut result, failed) = along(&leg.there, object);
+        if let Some(failed) = failed.into_iter().next() {
+            return Err(failed.into());
+        }
+        let mut shown = None;
+        if let Some(part) = part {
+            let (units, malformed) = read_units(&part);
+            tally.add(Dropped::Malformed, malformed);
+            let home = &self.versions[leg.to];
+            let home = Home {
+                cell: &leg.to_cell,
+                link: home.link,
+                schemas: &home.schemas,
+            };
+            let restored = restore(result, object, units, &home, &leg.from_cell, &leg.back, tally);
+            (result, shown) = (restored.object, restored.shown);
+        }
+        preserved.take(from);
+        if leg.loss {
+            let shown = shown.unwrap_or_else(|| along(&leg.back, &result).0);
+            let mut units = lost(object, &shown, &leg.from_cell);
+            // Typed values write null for what is absent; the server takes it away where a schema does not want it.
+            let home = &self.versions[leg.from];
+            units.retain(|unit| match &unit.set {
+                Some(value) if value.is_null() => home.schemas.admits(home.link, &unit.path, "null"),
+                _ => true,
+            });
+            if !units.is_empty() {
+                preserved.put(from, &write_units(&units));
+            }
+        }
+        Ok(result)
+    }
+
+    /// The annotation, where the object has it; without text where it is no string.
+    fn saved(&self, metadata: &Node<'_>) -> Option<Option<String>> {
+        let text = metadata.text();
+        // Names are written without escapes by everyone who does not hide something.
+        if !text.contains(&self.key) && !text.contains('\\') {
+            return None;
+        }
+        let annotations = Members::of(&text)
+            .filter(|(name, _)| name == "annotations")
+            .last()?
+            .1;
+        let saved = Members::of(annotations)
+            .filter(|(name, _)| *name == self.key)
+            .last()?
+            .1;
+        Some(super::node::unquote(saved).map(Cow::into_owned))
+    }
+
+    /// Writes the annotation, as far as it fits.
+    fn keep(
+        &self,
+        members: &mut Vec<Member<'_>>,
+        mut preserved: Preserved,
+        to: usize,
+        reads: bool,
+    ) -> Result<(), Unconvertible> {
+        let others = get(members, "metadata").map_or(0, |metadata| self.other_bytes(metadata));
+        let mut value = preserved.write();
+        let fits = |value: &str| others + self.key.len() + value.len() <= ANNOTATIONS_LIMIT;
+        if !preserved.is_empty() && !fits(&value) {
+            if reads && self.overflow == Overflow::RefuseWrite {
+                let storage = self.version(self.storage);
+                preserved.put(storage, OVERFLOW);
+                value = preserved.write();
+                if !fits(&value) {
+                    preserved.keep_only(storage);
+                    value = preserved.write();
+                }
+            }
+            if !fits(&value) {
+                let unable = self.version(to);
+                return Err(format!(
+                    "spec holds data that {unable} cannot represent and that is too large to preserve"
+                )
+                .into());
+            }
+        }
+        self.annotate(members, (!preserved.is_empty()).then_some(value));
+        Ok(())
+    }
+
+    /// Bytes of the other annotations' names and values.
+    fn other_bytes(&self, metadata: &Node<'_>) -> usize {
+        let text = metadata.text();
+        let Some((_, annotations)) = Members::of(&text)
+            .filter(|(name, _)| name == "annotations")
+            .last()
+        else {
+            return 0;
+        };
+        Members::of(annotations)
+            .filter(|(name, _)| *name != self.key)
+            .map(|(name, value)| name.len() + super::node::unquote(value).map_or(0, |value| value.len()))
+            .sum()
+    }
+
+    fn annotate(&self, members: &mut Vec<Member<'_>>, value: Option<String>) {
+        let Some(metadata) = object_at(members, "metadata", value.is_some()) else {
+            return;
+        };
+        let Some(annotations) = object_at(metadata, "annotations", value.is_some()) else {
+            return;
+        };
+        match value {
+            Some(value) => {
+                let value = Node::string(&value);
+                match annotations.iter_mut().rfind(|member| member.name == self.key) {
+                    Some(member) => member.node = value,
+                    None => annotations.push(Member::new(self.key.clone(), value)),
+                }
+            }
+            None => {
+                annotations.retain(|member| member.name != self.key);
+                if annotations.is_empty() {
+                    metadata.retain(|member| member.name != "annotations");
+                }
+            }
+        }
+    }
+
+    fn write(&self, members: &mut Vec<Member<'_>>, to: usize, out: &mut String) {
+        for member in members.iter_mut().filter(|member| member.name == "apiVersion") {
+            member.node = Node::string(self.versions[to].link.info.api_version);
+        }
+        // The server refuses an object without metadata (VER-26).
+        if !get(members, "metadata").is_some_and(Node::is_object) {
+            object_at(members, "metadata", true);
+        }
+        super::node::write_members(members, out);
+    }
+}
+
+/// The members of an object below a name, to change; made where they are missing and `make` says so.
+fn object_at<'m, 'a>(
+    members: &'m mut Vec<Member<'a>>,
+    name: &'static str,
+    make: bool,
+) -> Option<&'m mut Vec<Member<'a>>> {
+    let at = match members.iter().rposition(|member| member.name == name) {
+        Some(at) => at,
+        None if make => {
+            members.push(Member::new(name, Node::NULL));
+            members.len() - 1
+        }
+        None => return None,
+    };
+    let node = &mut members[at].node;
+    if !node.is_object() {
+        if !make {
+            return None;
+        }
+        *node = Node::object(Vec::new());
+    }
+    node.members_mut()
+}

@@ -1,0 +1,11 @@
+#![allow(unreachable_pub, reason = "types of a user stand in modules of theirs")]
+#![allow(clippy::needless_pass_by_value, reason = "conversion functions take values")]
+
+mod kinds;
+mod laws;
+mod review;
+mod rules;
+mod speed;
+mod table;
+mod three;
+mod typed;
