@@ -110,7 +110,7 @@ async fn both_versions_are_served(server: &DevServer) {
 
 #[tokio::test]
 async fn api_80_a_closure_converts() {
-    let server = start(DevServer::builder().converter("example.com", "Paint", each(convert))).await;
+    let server = start(DevServer::builder().converter(each("example.com", "Paint", convert))).await;
     both_versions_are_served(&server).await;
 }
 
@@ -126,7 +126,7 @@ async fn api_80_a_converter_may_come_later() {
     );
     server
         .hooks()
-        .set_converter("example.com", "Paint", each(convert));
+        .set_converter(each("example.com", "Paint", convert));
     both_versions_are_served(&server).await;
 }
 
@@ -161,8 +161,8 @@ async fn api_80_a_handler_of_the_service_converts() {
 
 #[tokio::test]
 async fn api_80_a_panic_is_the_request_s_failure() {
-    let panicking = each(|_, _| panic!("no paint"));
-    let server = start(DevServer::builder().converter("example.com", "Paint", panicking)).await;
+    let panicking = each("example.com", "Paint", |_, _| panic!("no paint"));
+    let server = start(DevServer::builder().converter(panicking)).await;
     let (code, refused) = ask(&server, "POST", V1BETA1, &paint("a", "red")).await;
     assert_eq!(
         (code, &refused["message"]),
@@ -178,7 +178,7 @@ async fn api_80_a_panic_is_the_request_s_failure() {
 /// A watch that cannot show an event ends with an error, and tells what came before it.
 #[tokio::test]
 async fn api_80_a_watch_ends_where_a_conversion_fails() {
-    let server = start(DevServer::builder().converter("example.com", "Paint", each(convert))).await;
+    let server = start(DevServer::builder().converter(each("example.com", "Paint", convert))).await;
     let mut good = paint("a", "red");
     good["apiVersion"] = "example.com/v1".into();
     good["spec"] = json!({"color": "red"});
