@@ -78,7 +78,9 @@ use syn::DeriveInput;
 ///
 /// | key | meaning | default |
 /// |---|---|---|
-/// | `storage = false` | objects are stored in another version | `true` |
+/// | `storage`, `storage = false` | objects are stored in this version, or in another | stored, unless another version of the chain says `storage` |
+/// | + `previous = old::Foo` | the type of the version before; the spec converts from its spec, by [`Convert`](macro@Convert) | this is the oldest |
+/// | + `conversion(overflow = "fail")` | what a version cannot show and is too large to be kept in an annotation: the object can be read and not written (`"refuse_write"`), or neither | `"refuse_write"` |
 /// | `served = false` | the server does not serve this version | `true` |
 /// | `deprecated`, `deprecated = "use v2"` | marks the version, with the server's warning or this one | not deprecated |
 ///
@@ -201,7 +203,8 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// Makes the schema of a type: what controller-gen would write for the same type in Go.
 ///
 /// It implements schemars' `JsonSchema`, so that the type stands wherever schemars' own derive may stand, and fields may
-/// have any type with a `JsonSchema`. Remove `JsonSchema` from the derives. Unlike schemars' derive it adds nothing that
+/// have any type with a `JsonSchema`. Remove `JsonSchema` from the derives: a derive does not see which others stand beside
+/// it, and rustc says of the two that they conflict (E0119). Unlike schemars' derive it adds nothing that
 /// only Rust knows: no null for `Option`, no formats or bounds that a server does not know, no references.
 ///
 /// ```
@@ -255,7 +258,8 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// A field is required unless it is an `Option` or has a default of serde's. Descriptions are doc comments, without
 /// lines that begin with `TODO` and what follows a line `---`. serde's attributes are followed: names, `default`, `skip`,
 /// `flatten`, `transparent`, `from`, `into`, and the four forms of enums; so are schemars' `range`, `length`, `regex`,
-/// `inner`, `with`, `schema_with`, `extend`, `transform` and `rename`. `#[x_kube(...)]` is the same as `#[kube(...)]`, as
+/// `inner`, `with`, `schema_with`, `extend`, `transform` and, on a type, `rename`. serde's own keys are believed where serde
+/// reads them, and are an error in schemars' attribute alone. `#[x_kube(...)]` is the same as `#[kube(...)]`, as
 /// projects on kube-derive's `KubeSchema` have it.
 ///
 /// On a spec, `CustomResource` reads the same attribute: `validation` there is a rule at the root of the object, and
@@ -278,12 +282,12 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `min_items = 1`, `max_items = 16` | `minItems`, `maxItems` | lists |
 /// | `unique`, `unique("name")` | a rule: no two items are the same, or have the same keys | lists |
 /// | `min_properties = 1`, `max_properties = 8` | `minProperties`, `maxProperties` | maps, structs |
-/// | `enum_values("a", "b")` | `enum` | strings, numbers |
+/// | `enum_values("a", "b")` | `enum`; beside a Rust enum some of its names | strings, numbers |
 /// | `not_equal = "x"` | a rule | any |
 /// | `items(...)`, `values(...)` | what holds for each item or map value; they nest | lists; maps |
 /// | `keys(...)` | rules, since the server has no keyword for keys | maps |
-/// | `item(name = "x", ...)` | rules for the item of a list that has this key | lists |
-/// | `subfield(name, ...)` | rules for a field of this field's value, where its type cannot be changed | structs |
+/// | `item(name = "x", ...)` | rules for the item of a list that has this key; nests with `subfield` | lists |
+/// | `subfield(name, ...)` | rules for a field of this field's value, where its type cannot be changed; nests with `item` | structs |
 ///
 /// Numbers and texts may be constants: `max_length = LIMIT`.
 ///
@@ -295,6 +299,7 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `required` | must be there although it is an `Option` (with `nullable`) or has a default |
 /// | `default = 3`, `default = {"a": [1]}`, `default = make()` | the server fills it in; a literal, JSON, or an expression |
 /// | `schema_default` | the same, with the value of `#[serde(default)]` or `#[serde(default = "f")]` |
+/// | `default_with = f` | not in the schema: what [`Defaults`](macro@Defaults) fills in |
 /// | `immutable` | rules "field is immutable" and, on an optional field, "field f is immutable once set" |
 /// | `update("no-set", "no-unset", "no-modify")` | may not be set, unset, changed by an update |
 /// | `monotonic` | may not decrease |
@@ -318,7 +323,7 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `embedded_resource` (or `embedded`) | an object with `apiVersion`, `kind` and `metadata` |
 /// | `embedded_object_meta` | an `ObjectMeta` keeps name, namespace, labels, annotations, finalizers |
 /// | `full_schema` | a pod template's whole schema instead of an object that keeps what it is given |
-/// | `int_or_string` | an integer or a string |
+/// | `int_or_string` | an integer or a string, on a type that reads both |
 /// | `int_keys` | a map's keys are integers, which the server cannot check |
 /// | `strict_ints` | `i8`, `u8`, `i16`, `u16` with their bounds |
 /// | `schema = "string"`, `schema_type = "string"` | this JSON type, whatever the Rust type is |
@@ -336,6 +341,7 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `description = "none"`, `"short"`, `100`; `max_desc_len = 100` | shortens descriptions, from here downwards |
 /// | `printcolumn = "Name"`, `printcolumn(name = "", description = "", format = "", priority = 1)` | a column of `kubectl get` with this field's path and type |
 /// | `selectable` | a field for field selectors |
+/// | `sensitive` | the value is a secret, of which [`Convert`](macro@Convert) warns where it would be seen in an annotation |
 /// | `allow("float")`, `allow_float`, `empty_ok` | passes over findings of [`kubewright::crd::check`](https://docs.rs/kubewright) here and below |
 /// | `crates(kubewright = "", schemars = "", kube_core = "")` | paths for emitted code |
 ///
@@ -356,11 +362,217 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///
 /// All of a type's mistakes are reported at once, and the type stays. What needs a second type is asked of constants
 /// while the crate is compiled: limits on another type's values, keys of lists, keys of maps, sets, flattened types,
-/// defaults that an enum does not have. What only the whole schema shows is an error of
+/// defaults and values that an enum does not have, types that contain each other. What only the whole schema shows is an error of
 /// `kubewright::crd::of`, which the build script and tests call.
 #[proc_macro_derive(KubeSchema, attributes(kube, x_kube, schemars, serde))]
 pub fn derive_kube_schema(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     run(input.into(), kube_schema).into()
+}
+
+/// Says how a type of one version follows from that of the version before, and how old clients see it.
+///
+/// The newer type names the older one, and each field says what became of it. A field without a word is the older field
+/// of that name and type. From this the runtime converts objects both ways, in the webhook and between values, and keeps
+/// what the older version cannot show in an annotation, so that nothing is lost when an old client writes an object back.
+///
+/// ```
+/// pub mod v1alpha1 {
+///     # use kubewright::{Convert, CustomResource, schemars::JsonSchema};
+///     # use serde::{Deserialize, Serialize};
+///     #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+///     #[kube(group = "web.example.com", version = "v1alpha1", kind = "Site", namespaced, deprecated = "use v1")]
+///     #[serde(rename_all = "camelCase")]
+///     pub struct SiteSpec {
+///         pub image_name: String,
+///         pub timeout_seconds: i64,
+///         pub legacy_mode: bool,
+///         pub tls: Option<Tls>,
+///     }
+///
+///     // Its written names are all that is asked of the oldest version.
+///     #[derive(Convert, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+///     pub struct Tls {
+///         pub min: String,
+///     }
+/// }
+/// pub mod v1 {
+///     # use kubewright::{Convert, CustomResource, schemars::JsonSchema};
+///     # use serde::{Deserialize, Serialize};
+///     use super::v1alpha1 as old;
+///
+///     #[derive(CustomResource, Convert, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+///     #[kube(group = "web.example.com", version = "v1", kind = "Site", namespaced, storage, previous = old::Site)]
+///     #[convert(from = old::SiteSpec, old_only(legacy_mode = false))]
+///     #[serde(rename_all = "camelCase")]
+///     pub struct SiteSpec {
+///         #[convert(rename = "image_name")]
+///         pub image: String,
+///         #[convert(rename = "timeout_seconds", with(up = to_millis, down = to_seconds))]
+///         pub timeout_millis: i64,
+///         #[convert(added(value = 1))]
+///         pub retries: i32,
+///         #[convert(nested)]
+///         pub tls: Option<Tls>,
+///     }
+///
+///     #[derive(Convert, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+///     #[convert(from = old::Tls)]
+///     pub struct Tls {
+///         #[convert(rename = "min")]
+///         pub minimum: String,
+///     }
+///
+///     fn to_millis(seconds: i64) -> i64 {
+///         seconds * 1000
+///     }
+///
+///     fn to_seconds(millis: i64) -> i64 {
+///         millis / 1000
+///     }
+/// }
+/// # fn main() {}
+/// ```
+///
+/// Values convert by `v1::Site::try_from(old)` and `v1alpha1::Site::try_from(new)`, and so do specs.
+///
+/// A third version has `previous = super::v1::Site` and `from = super::v1::SiteSpec`; nothing else changes.
+///
+/// # On a type
+///
+/// `#[convert(...)]`:
+///
+/// | key | meaning |
+/// |---|---|
+/// | `from = old::Type` | the older type. Without it nothing is converted: so the oldest version's nested types and status make their written names known |
+/// | `old_only(a, b = false)` | fields that are gone. `=` is what old clients see where nothing was saved; without it an `Option` is absent, and so is what serde has a default for |
+/// | `old_only(Blue(up = Rolling))` | on an enum: a variant that is gone, and what it became |
+/// | `group(old(a), new(b, c), up = f, down = g)` | fields that are converted together; functions of several take and return a tuple |
+/// | `moved("tls.secret" => "ingress.secret")` | a field that changed its struct, in Rust names from this type on; repeats. The structs on the way say `old_only(secret(moved))` and `#[convert(moved)]`, and are `Default` |
+/// | `manual` | the whole type by hand: `impl ManualConvert<old::Type> for Type` |
+/// | `crates(kubewright = "path")` | paths for emitted code; those of `#[kube(crates(...))]` hold too |
+///
+/// # On a field
+///
+/// | key | meaning |
+/// |---|---|
+/// | (none) | the older field of the same Rust name and type |
+/// | `rename = "old_field"` | the older field of this Rust name; together with `nested` or `with` too |
+/// | `added` | the older type does not have it; older objects stay without. For `Option` and what serde has a default for |
+/// | `added(value = 1)` | older objects have this value |
+/// | `added(with = f)` | `fn f(old: &old::Spec) -> T` |
+/// | `nested` | the type converts by its own derive; through `Option`, `Box`, lists and maps |
+/// | `nested(key = "name")` | items of a list are told apart by these written fields, which `list_map_keys` says too; without keys a list is restored as a whole or not at all |
+/// | `with(up = f, down = g)` | functions from the older field's value to this one's, and back. Of an `Option` the functions take what it holds, or the whole |
+/// | `with(try_up = f, down = g)` | the same for functions that return a `Result<_, E: Display>`; an error is the object's |
+/// | `with(try_up = f, down = g, or = 256)` | a value in place of an error; the original is saved |
+/// | `with(up = f, down = g, exact)` | the functions are inverses, so nothing needs to be saved |
+/// | `moved` | some `moved(...)` of a struct around this one fills it |
+///
+/// # On a variant
+///
+/// | key | meaning |
+/// |---|---|
+/// | (none), `rename = "Old"` | the older variant of this name; its fields say what became of them, as those of a struct |
+/// | `added(down = Rolling)` | old clients see this variant of theirs, one without data |
+/// | `added(down_with = f)` | `fn f(new: &Enum) -> old::Enum` |
+/// | `added(refuse)` | objects that hold it cannot be shown to old clients: an error |
+///
+/// # What serde says
+///
+/// Written names, `rename_all`, `alias`, `default`, `skip`, `flatten` and the tagged forms of enums are read of both types.
+/// A value is moved as it is written; only functions have it parsed. What a table cannot see through, as `untagged`,
+/// `from` and `into`, needs `manual`, and a `nested` field may have no `serde(with)`. A copied field that has one must
+/// have one of the same name in both versions.
+///
+/// # Mistakes
+///
+/// Each older field is spoken of: rustc names one that is forgotten, at `from`, and one that does not exist, at the word
+/// that names it. It compares the types of copied fields, and those of functions with the fields' own. What only both
+/// written forms show, such as a key that the items of a list do not have, constants find.
+///
+/// A field with `#[kube(sensitive)]` which the older version cannot show gives a warning: old clients get it in an
+/// annotation. Allow `deprecated` around the type where that is meant.
+#[proc_macro_derive(Convert, attributes(convert, kube, x_kube))]
+pub fn derive_convert(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    run(input.into(), convert).into()
+}
+
+/// Makes `set_defaults` of a type: what Go's `SetDefaults` functions do.
+///
+/// A field's default is that of its schema, `#[kube(default = ...)]`, so that an object which no server has seen gets the
+/// same value from [`Defaults::set_defaults`](https://docs.rs/kubewright) as from a server. What no schema can say is a
+/// function.
+///
+/// ```
+/// use kubewright::{CustomResource, Defaults, KubeSchema};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(CustomResource, KubeSchema, Defaults, Serialize, Deserialize, Clone, Debug)]
+/// #[kube(group = "example.com", version = "v1", kind = "Site", namespaced)]
+/// #[defaults(with = default_host)]
+/// pub struct SiteSpec {
+///     #[kube(default = 3)]
+///     pub replicas: Option<i32>,
+///     #[kube(default_with = today)]
+///     pub since: Option<String>,
+///     pub host: Option<String>,
+///     #[kube(list_map_keys("number"))]
+///     pub ports: Vec<Port>,
+/// }
+///
+/// #[derive(KubeSchema, Defaults, Serialize, Deserialize, Clone, Debug)]
+/// pub struct Port {
+///     pub number: u16,
+///     #[kube(default = "TCP")]
+///     pub protocol: Option<String>,
+/// }
+///
+/// fn today() -> String {
+///     "2026-01-01".to_owned()
+/// }
+///
+/// fn default_host(spec: &mut SiteSpec) {
+///     let replicas = spec.replicas.unwrap_or_default();
+///     spec.host.get_or_insert_with(|| format!("{replicas}.example.com"));
+/// }
+///
+/// let mut spec = SiteSpec {
+///     replicas: None,
+///     since: None,
+///     host: None,
+///     ports: vec![Port { number: 80, protocol: None }],
+/// };
+/// spec.set_defaults();
+/// assert_eq!(spec.replicas, Some(3));
+/// assert_eq!(spec.since.as_deref(), Some("2026-01-01"));
+/// assert_eq!(spec.host.as_deref(), Some("3.example.com"));
+/// assert_eq!(spec.ports[0].protocol.as_deref(), Some("TCP"));
+/// ```
+///
+/// | key | where | meaning |
+/// |---|---|---|
+/// | `#[kube(default = 3)]`, JSON, or an expression | field, type | in the schema, and for `None`; needs [`KubeSchema`](macro@KubeSchema) |
+/// | `#[kube(schema_default)]` | field | the same, with the function of `#[serde(default = "f")]` |
+/// | `#[kube(default_with = path)]` | field | `fn() -> T` for `None`; not in the schema. Beside `default` it says what is filled in here |
+/// | `#[defaults(with = path)]` | type | `fn(&mut T)`, after the fields' own defaults |
+/// | `#[defaults(with = path, covers)]` | type | the same, and nothing further is done inside |
+/// | `#[defaults(crates(kubewright = "path"))]` | type | paths for emitted code; those of `#[kube(crates(...))]` hold too |
+///
+/// # What is filled
+///
+/// Nothing but `None`: a zero, an empty list and false are values. So a default on a field that is no `Option` is for the
+/// schema alone, and `default_with` there does not compile. Of `Option<Option<T>>`, where `Some(None)` is a null that
+/// somebody wrote, only the outer is filled. An `Option` is recognised by its name.
+///
+/// First the type's own fields, then its function, then what stands inside: values in `Option`, `Box`, lists and maps whose
+/// types implement `Defaults`, those that the function has made among them. Types that do not are passed over. A parent
+/// is not created for the sake of a default inside; the server does not do so either. A type's own default, `#[kube(default
+/// = ...)]` on it, holds for every field of that type in an `Option`.
+///
+/// Conversion and reading never call it; controllers and mutating webhooks do.
+#[proc_macro_derive(Defaults, attributes(defaults, kube, x_kube))]
+pub fn derive_defaults(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    run(input.into(), defaults).into()
 }
 
 fn run(input: TokenStream, expand: fn(&DeriveInput, &mut Errors) -> TokenStream) -> TokenStream {
@@ -399,6 +611,22 @@ fn kube_schema(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
     let attrs = attrs::schema::of_type(&input.attrs, errors);
     match model::schema::build(input, attrs, errors) {
         Some(model) => emit::schema(&model),
+        None => TokenStream::new(),
+    }
+}
+
+fn convert(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
+    let attrs = attrs::convert::read(input, errors);
+    match model::convert::build(input, &attrs, errors) {
+        Some(model) => emit::convert(&model),
+        None => TokenStream::new(),
+    }
+}
+
+fn defaults(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
+    let attrs = attrs::defaults::read(input, errors);
+    match model::defaults::build(input, attrs, errors) {
+        Some(model) => emit::defaults(&model),
         None => TokenStream::new(),
     }
 }

@@ -36,9 +36,10 @@ fn smallest() -> TokenStream {
 fn smallest_kind() {
     let text = expand(crate::custom_resource, smallest());
     // What users read under `cargo expand`, besides serde's and schemars' derives on their own type. kube-derive 5
-    // prints about four times as much, of which two thirds are serde's and schemars' derives on the root.
+    // prints about four times as much, of which two thirds are serde's and schemars' derives on the root. Ten lines
+    // are the written form of the spec and the kind's place among its versions, which a later version asks for.
     // A change that raises this says why.
-    assert_eq!(text.lines().count(), 105);
+    assert_eq!(text.lines().count(), 115);
     insta::assert_snapshot!(text);
 }
 
@@ -260,7 +261,9 @@ fn values_in_every_spelling() {
     assert!(read(quote!(namespaced = true)).namespaced);
     assert!(read(quote!(namespaced = "true")).namespaced);
     assert!(!read(quote!(namespaced = false)).namespaced);
-    assert!(!read(quote!(storage = false)).storage);
+    assert_eq!(read(quote!(storage = false)).storage, Some(false));
+    assert_eq!(read(quote!(storage)).storage, Some(true));
+    assert_eq!(read(quote!(served)).storage, None);
     assert!(read(quote!(served)).served);
     assert!(read(quote!(status = "a::B")).status.is_some());
     assert!(read(quote!(status = a::B)).status.is_some());
@@ -287,4 +290,172 @@ fn values_in_every_spelling() {
         priority = "3"
     ));
     assert_eq!(read(column).columns[0].priority, Some(3));
+}
+
+#[test]
+fn smallest_edge() {
+    let text = expand(
+        crate::convert,
+        quote! {
+            #[convert(from = old::Tls)]
+            pub struct Tls {
+                #[convert(rename = "min")]
+                pub minimum: String,
+            }
+        },
+    );
+    // The written form, a function that rustc checks and nobody calls, one table, and two impls that name it. A change
+    // that raises this says why.
+    assert_eq!(text.lines().count(), 26);
+    insta::assert_snapshot!(text);
+}
+
+/// At most 12 lines for each field, whatever it says (VER-1).
+#[test]
+fn ver_1_lines_of_an_edge_by_field() {
+    let lines = |fields: TokenStream, attrs: TokenStream| {
+        let text = expand(
+            crate::convert,
+            quote! {
+                #[convert(from = old::Site, #attrs)]
+                #[serde(rename_all = "camelCase")]
+                pub struct Site { #fields }
+            },
+        );
+        text.lines().count()
+    };
+    let none = lines(quote!(), quote!());
+    let cases = [
+        (quote!(pub replicas: i32), quote!()),
+        (
+            quote!(#[convert(rename = "image_name")] pub image: String),
+            quote!(),
+        ),
+        (quote!(#[convert(added(value = 1))] pub retries: i32), quote!()),
+        (
+            quote!(#[convert(added(with = guess_tier))] pub tier: String),
+            quote!(),
+        ),
+        (
+            quote!(#[convert(nested)] #[kube(list_map_keys("name"))] pub ports: Vec<Port>),
+            quote!(),
+        ),
+        (
+            quote!(#[convert(moved)] pub cert_secret: Option<String>),
+            quote!(),
+        ),
+        (quote!(), quote!(old_only(legacy_mode = false))),
+    ];
+    for (fields, attrs) in cases {
+        let more = lines(fields.clone(), attrs.clone()) - none;
+        assert!(more <= 12, "{more} lines: {fields} {attrs}");
+    }
+    insta::assert_snapshot!(expand(
+        crate::convert,
+        quote! {
+            #[convert(
+                from = old::Site, old_only(legacy_mode = false, note, secret(moved)),
+                group(old(address), new(host, port), try_up = split, down = join, exact),
+                moved("secret" => "tls.secret", "tls.inner.a" => "tls.other.b")
+            )]
+            pub struct Site {
+                pub replicas: i32,
+                #[convert(added(value = 1))]
+                pub retries: i32,
+                #[convert(added(with = guess_tier))]
+                pub tier: String,
+                pub host: String,
+                pub port: u16,
+                #[convert(rename = "memory_text", with(try_up = parse, down = fmt, or = 256))]
+                pub memory: i64,
+                #[convert(nested)]
+                pub tls: Option<Tls>,
+                #[convert(nested(key = "name"))]
+                pub ports: Vec<Port>,
+                #[convert(added)]
+                #[kube(sensitive)]
+                pub password: Option<String>,
+                #[serde(skip)]
+                pub cache: u8,
+            }
+        },
+    ));
+    insta::assert_snapshot!(expand(
+        crate::convert,
+        quote! {
+            #[convert(from = old::Source, old_only(Blue(up = None)))]
+            #[serde(tag = "type", rename_all = "camelCase")]
+            pub enum Source {
+                None,
+                #[convert(rename = "Picture")]
+                Image(#[convert(nested)] Image),
+                Git { #[convert(rename = "url", with(up = f, down = g))] address: String, #[convert(added(value = 3))] depth: i64 },
+                #[convert(added(down = None))]
+                Canary,
+                #[convert(added(down_with = shown))]
+                Mirror { of: String },
+                #[convert(added(refuse))]
+                Bucket,
+            }
+        },
+    ));
+}
+
+#[test]
+fn defaults_of_all_forms() {
+    let text = [
+        quote! {
+            #[defaults(with = site_defaults)]
+            #[kube(default = {"a": 1})]
+            struct Site<T> {
+                #[kube(default = 3)]
+                a: Option<i32>,
+                #[kube(default = CLASS, minimum = 1)]
+                b: Option<String>,
+                #[kube(default_with = made)]
+                c: Option<Vec<String>>,
+                ports: Vec<Port>,
+                inner: T,
+                leaf: BTreeMap<String, Vec<i64>>,
+            }
+        },
+        quote! {
+            #[defaults(with = f, covers)]
+            enum Source { None, Git { #[kube(default = "a")] a: Option<String>, b: B }, Image(C, i32), Port(u16) }
+        },
+    ]
+    .map(|input| expand(crate::defaults, input));
+    insta::assert_snapshot!(text.join("\n"));
+}
+
+#[test]
+fn mistakes_of_defaults() {
+    let table: Vec<(TokenStream, &str)> = vec![
+        (
+            quote!(
+                #[defaults(covers)]
+                struct S {
+                    a: A,
+                }
+            ),
+            "`covers` says that a function does it all: write `#[defaults(with = function, covers)]`",
+        ),
+        (
+            quote!(
+                #[defaults(function = f)]
+                struct S {
+                    a: A,
+                }
+            ),
+            "unknown key `function` in `defaults(...)`; the keys are `with`, `covers`, `crates`",
+        ),
+        (
+            quote! { struct S { #[kube(default = 1)] #[serde(with = "m")] a: Option<Duration> } },
+            "with serde's `with` the default in the schema is no `Duration` as that type is read: add \
+             `#[kube(default_with = function)]`, which makes one",
+        ),
+    ];
+    for (input, wanted) in table {
+        assert_eq!(mistakes(crate::defaults, input), [wanted]);
+    }
 }

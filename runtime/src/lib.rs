@@ -72,6 +72,8 @@
 //! | `build` | yes | `build`: definitions as files, for build scripts and tests |
 //! | `rustls-tls` | yes | TLS by rustls with ring for kube's client |
 //! | `latest` | yes | the newest Kubernetes version that k8s-openapi knows |
+//! | `lock` | no | `lock`: a record of what was released, and what a new definition would break |
+//! | `webhook` | no | [`webhook`]: a server of conversion and admission webhooks, with its certificates |
 //! | `cel` | no | `#[kube(cel)]`: validation in the client by a kind's CEL rules |
 //!
 //! For another Kubernetes version turn the default features off, and one of k8s-openapi's `v1_*` on. A build script
@@ -90,7 +92,12 @@ pub mod apply;
 pub mod build;
 pub mod convert;
 pub mod crd;
+pub mod defaults;
 pub mod kind;
+pub mod versions;
+
+#[cfg(feature = "lock")]
+pub mod lock;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -117,10 +124,14 @@ pub mod guide;
 #[cfg(feature = "client")]
 pub mod metrics;
 #[cfg(feature = "client")]
+pub mod migrate;
+#[cfg(feature = "client")]
 pub mod owner;
 #[cfg(feature = "client")]
 pub mod queue;
 mod scope;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 pub use apply::Apply;
 #[cfg(feature = "client")]
@@ -130,10 +141,11 @@ pub use client::{AsClient, Client};
 #[cfg(feature = "client")]
 pub use controller::{Controller, Reconciler};
 pub use crd::KindInfo;
+pub use defaults::Defaults;
 pub use kube::core::crd::v1::CustomResourceExt;
 #[cfg(feature = "client")]
 pub use kubewright_macros::Clientset;
-pub use kubewright_macros::{Apply, CustomResource, KubeSchema};
+pub use kubewright_macros::{Apply, Convert, CustomResource, Defaults, KubeSchema};
 
 pub use k8s_openapi;
 pub use kube;

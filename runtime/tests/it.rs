@@ -13,6 +13,10 @@ mod cache;
 mod client;
 #[path = "it/controller.rs"]
 mod controller;
+#[path = "it/convert.rs"]
+mod convert;
+#[path = "it/defaults.rs"]
+mod defaults;
 #[path = "it/derive.rs"]
 mod derive;
 #[path = "it/differential.rs"]
@@ -33,3 +37,8 @@ mod rook;
 mod tfjob;
 #[path = "it/twins.rs"]
 mod twins;
+#[path = "it/versions.rs"]
+mod versions;
+#[cfg(feature = "webhook")]
+#[path = "it/webhook.rs"]
+mod webhook;

@@ -112,6 +112,14 @@ impl Converter for Versions {
     fn convert(&self, object: &Value, api_version: &str) -> Result<Value, ConvertError> {
         let from = object["apiVersion"].as_str().unwrap_or_default();
         let missing = |version: &str| ConvertError::MissingVersion(version.to_owned());
+        // Of a CRD's versions upstream says so in a way that its own code does not know for a missing version, and so no
+        // apply gets past an owner at a version that is gone.
+        if let Origin::Custom(custom) = &self.info.origin
+            && custom.schema_of(api_version).is_none()
+        {
+            let text = format!("request to convert CR to an invalid group/version: {api_version}");
+            return Err(ConvertError::Failed(text));
+        }
         let from = self.at(from).ok_or_else(|| missing(from))?;
         let to = self.at(api_version).ok_or_else(|| missing(api_version))?;
         if let Origin::Custom(custom) = &from.origin

@@ -39,6 +39,10 @@ pub(crate) struct KubeAttrs {
     pub(crate) validations: Vec<Expr>,
     pub(crate) cel: Option<(bool, Span)>,
     pub(crate) storage: Option<bool>,
+    /// The type of the version before.
+    pub(crate) previous: Option<Path>,
+    /// `conversion(overflow = "...")`.
+    pub(crate) overflow: Option<LitStr>,
     pub(crate) served: Option<bool>,
     pub(crate) deprecated: Option<Deprecated>,
     pub(crate) apply: Option<bool>,
@@ -100,6 +104,8 @@ pub(super) const KEYS: &[&str] = &[
     "storage",
     "served",
     "deprecated",
+    "previous",
+    "conversion",
     "no_spec",
     "apply",
     "crates",
@@ -137,6 +143,14 @@ impl KubeAttrs {
             "storage" => switch(&mut self.storage, item, errors),
             "served" => switch(&mut self.served, item, errors),
             "apply" => switch(&mut self.apply, item, errors),
+            "previous" => {
+                let path = item.path(errors);
+                once(&mut self.previous, key, path, errors);
+            }
+            "conversion" => {
+                let overflow = conversion(item, errors);
+                once(&mut self.overflow, key, overflow, errors);
+            }
             "status" => {
                 let path = item.path(errors).map(|path| (path, item.span()));
                 once(&mut self.status, key, path, errors);
@@ -240,6 +254,30 @@ fn pair(item: &Item, errors: &mut Errors) -> Option<(LitStr, LitStr)> {
     let key = &item.key;
     errors.at(item.span(), format!("write `{key}(\"key\", \"value\")`"));
     None
+}
+
+/// `conversion(overflow = "fail")`.
+fn conversion(item: &Item, errors: &mut Errors) -> Option<LitStr> {
+    let Value::List(tokens, span) = &item.value else {
+        errors.at(item.span(), "write `conversion(overflow = \"fail\")`");
+        return None;
+    };
+    let mut overflow = None;
+    for entry in split(tokens.clone(), errors) {
+        if entry.key == "overflow" {
+            text(&mut overflow, &entry, errors);
+        } else {
+            let key = entry.key.to_string();
+            errors.at(
+                entry.key.span(),
+                suggest::unknown("conversion", &key, &["overflow"]),
+            );
+        }
+    }
+    if tokens.is_empty() {
+        errors.at(*span, "write `conversion(overflow = \"fail\")`");
+    }
+    overflow
 }
 
 const SCALE_KEYS: &[&str] = &[
@@ -400,7 +438,7 @@ fn on_parts(input: &DeriveInput) -> Option<Span> {
     let on_variants = variants(input).into_iter().flat_map(|variant| &variant.attrs);
     on_fields
         .chain(on_variants)
-        .find(|attr| attr.path().is_ident("kube"))
+        .find(|attr| attr.path().is_ident("kube") && super::defaults::is_of_schema(attr))
         .map(|attr| attr.path().span())
 }
 

@@ -110,7 +110,7 @@ pub(crate) fn strings(tokens: TokenStream, errors: &mut Errors) -> Vec<LitStr> {
 }
 
 /// What can be read of a list. A mistake reaches to the next comma.
-fn list<T: Parse>(tokens: TokenStream, errors: &mut Errors) -> Vec<T> {
+pub(crate) fn list<T: Parse>(tokens: TokenStream, errors: &mut Errors) -> Vec<T> {
     let read = |input: ParseStream<'_>| {
         let mut entries = Vec::new();
         while !input.is_empty() {

@@ -2,8 +2,10 @@
 
 pub(crate) mod apply;
 pub(crate) mod clientset;
+pub(crate) mod convert;
 pub(crate) mod crates;
 pub(crate) mod custom_resource;
+pub(crate) mod defaults;
 pub(crate) mod form;
 pub(crate) mod item;
 pub(crate) mod json;

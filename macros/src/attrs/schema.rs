@@ -58,6 +58,8 @@ enum Takes {
     Jsons,
     /// An expression.
     Expr,
+    /// A path, for another derive.
+    Path,
     /// `key(key = ...)`.
     Marks,
     Item,
@@ -139,6 +141,7 @@ const KEYS: &[(&str, Takes, u8)] = &[
     ("required", Takes::Flag, FIELD),
     ("default", Takes::Json, FIELD | TYPE),
     ("schema_default", Takes::Flag, FIELD),
+    ("default_with", Takes::Path, FIELD),
     ("validation", Takes::Expr, VALUE),
     ("immutable", Takes::Flag, FIELD),
     ("update", Takes::Texts, FIELD),
@@ -174,6 +177,7 @@ const KEYS: &[(&str, Takes, u8)] = &[
     ("skip", Takes::Flag, FIELD | VARIANT),
     ("printcolumn", Takes::Column, FIELD),
     ("selectable", Takes::Flag, FIELD),
+    ("sensitive", Takes::Flag, FIELD),
 ];
 
 /// Keys that may be given more than once.
@@ -321,6 +325,7 @@ fn read(takes: Takes, item: &Item, errors: &mut Errors) -> Option<Given> {
     match takes {
         Takes::Flag => item.bool(errors).map(Given::Flag),
         Takes::Word => item.string(errors).map(Given::Text),
+        Takes::Path => item.path(errors).map(|_| Given::Flag(true)),
         Takes::Number => number(item, errors, Json::is_number, "a number", "1"),
         Takes::Count => number(item, errors, Json::is_u64, "a number that is not negative", "1"),
         Takes::Text => match &item.value {
@@ -510,7 +515,7 @@ fn subfield(item: &Item, errors: &mut Errors) -> Option<Given> {
 /// Rules that else stand on fields alone can be meant for a part of one.
 fn inside_of(key: &str) -> Place {
     match key {
-        "immutable" | "forbidden" | "required" | "update" | "monotonic" => Place::Field,
+        "immutable" | "forbidden" | "required" | "update" | "monotonic" | "item" | "subfield" => Place::Field,
         _ => Place::Inside,
     }
 }

@@ -6,14 +6,9 @@ use syn::{Attribute, Expr, Field, Lit, LitStr, Meta, Token};
 
 /// The entries of `#[serde(...)]`; serde's own derive reports what cannot be read.
 pub(crate) fn metas(attrs: &[Attribute]) -> Vec<Meta> {
-    metas_of(attrs, "serde")
-}
-
-/// The entries of `#[name(...)]`, where they have the form that most attributes have.
-pub(crate) fn metas_of(attrs: &[Attribute], name: &str) -> Vec<Meta> {
     attrs
         .iter()
-        .filter(|attr| attr.path().is_ident(name))
+        .filter(|attr| attr.path().is_ident("serde"))
         .filter_map(|attr| attr.meta.require_list().ok())
         .filter_map(|list| {
             Punctuated::<Meta, Token![,]>::parse_terminated
@@ -68,6 +63,25 @@ pub(crate) fn name(field: &Field, rename_all: Option<&str>) -> Option<String> {
     }
     use syn::ext::IdentExt;
     Some(field_name(&field.ident.as_ref()?.unraw().to_string(), rename_all))
+}
+
+/// The further names under which a field or variant is read.
+pub(crate) fn aliases(attrs: &[Attribute]) -> Vec<String> {
+    let aliases = metas(attrs)
+        .into_iter()
+        .filter(|meta| meta.path().is_ident("alias"));
+    aliases
+        .filter_map(|meta| match meta {
+            Meta::NameValue(pair) => match pair.value {
+                Expr::Lit(lit) => match lit.lit {
+                    Lit::Str(text) => Some(text.value()),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect()
 }
 
 /// serde's rules for fields.

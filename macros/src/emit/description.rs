@@ -117,7 +117,8 @@ fn info(model: &Model) -> TokenStream {
         };
         set(true, quote!(scale(#spec, #status, #selector)));
     }
-    set(!model.storage, quote!(not_stored()));
+    set(model.storage == Some(true), quote!(stored()));
+    set(model.storage == Some(false), quote!(not_stored()));
     set(!model.served, quote!(not_served()));
     match &model.deprecated {
         None => {}

@@ -6,11 +6,16 @@
 mod apply;
 mod cel;
 mod clientset;
+mod convert;
+mod defaults;
 mod definition;
 mod description;
 mod root;
 mod schema;
 mod serde;
+mod ties;
+mod versions;
+mod wire;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -21,6 +26,8 @@ use crate::paths::Paths;
 
 pub(crate) use apply::apply;
 pub(crate) use clientset::clientset;
+pub(crate) use convert::convert;
+pub(crate) use defaults::defaults;
 pub(crate) use schema::schema;
 
 /// Everything that `#[derive(CustomResource)]` makes.
@@ -31,8 +38,15 @@ pub(crate) fn custom_resource(model: &Model) -> TokenStream {
     let serde = serde::emit(model, &paths);
     let definition = definition::emit(model, &paths);
     let cel = cel::emit(model, &paths);
-    let block = paths.block(&quote!(#description #serde #definition #cel));
+    let versions = versions::emit(model);
+    let block = paths.block(&quote!(#description #serde #definition #cel #versions));
     quote!(#root #block)
+}
+
+/// Where tokens of emitted code stand in messages. They are resolved as all of the output is, also where the user's own
+/// tokens come from a macro.
+fn at(span: Span) -> Span {
+    Span::call_site().located_at(span)
 }
 
 /// A function's name where the user wrote it, and a name that this macro made: as generated code it is not called

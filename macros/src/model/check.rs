@@ -49,6 +49,7 @@ pub(super) fn all(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
     derives(attrs, errors);
     attributes(attrs, errors);
     deprecated(attrs, errors);
+    versions(attrs, errors);
     metadata(attrs, errors);
 }
 
@@ -505,6 +506,38 @@ pub(super) fn usable_attributes(attrs: &KubeAttrs) -> Vec<Meta> {
         .filter(|meta| !is_reserved(meta) && !is_rule(meta, attrs))
         .cloned()
         .collect()
+}
+
+const OVERFLOWS: &[&str] = &["refuse_write", "fail"];
+
+/// Longest group whose key of the annotation is one that a server takes: `conversion.<group>/preserved`.
+const LONGEST_GROUP: usize = 253 - "conversion.".len();
+
+fn versions(attrs: &KubeAttrs, errors: &mut Errors) {
+    if let Some(word) = &attrs.overflow {
+        let value = word.value();
+        if !OVERFLOWS.contains(&value.as_str()) {
+            let advice = match suggest::nearest(&value, OVERFLOWS) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("write one of {}", suggest::list(OVERFLOWS)),
+            };
+            errors.at(
+                word.span(),
+                format!("`{value}` is nothing to do about an overflow; {advice}"),
+            );
+        }
+    }
+    if attrs.previous.is_none() {
+        return;
+    }
+    if let Some(group) = &attrs.group
+        && group.value().len() > LONGEST_GROUP
+    {
+        errors.at(
+            group.span(),
+            format!("group is too long for the annotation key ({LONGEST_GROUP} at most)"),
+        );
+    }
 }
 
 fn deprecated(attrs: &KubeAttrs, errors: &mut Errors) {

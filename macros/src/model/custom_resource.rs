@@ -10,7 +10,9 @@ use syn::{Data, DeriveInput, Expr, GenericParam, Ident, LitStr, Meta, Path, Visi
 
 use super::apply::{self, Apply};
 use super::check;
+use super::convert::{Wire, unjudged};
 use crate::attrs::apply::{ApplyAttrs, container};
+use crate::attrs::convert;
 use crate::attrs::crates::Crates;
 use crate::attrs::custom_resource::{Deprecated, KubeAttrs, ident_of};
 use crate::errors::Errors;
@@ -53,7 +55,12 @@ pub(crate) struct Model {
     pub(crate) validations: Vec<Expr>,
     /// Where `cel` stands, if it is on.
     pub(crate) cel: Option<Span>,
-    pub(crate) storage: bool,
+    /// Absent where the other versions decide.
+    pub(crate) storage: Option<bool>,
+    pub(crate) previous: Option<Path>,
+    pub(crate) overflow: Option<Overflow>,
+    /// How the spec is written, where no other derive says so.
+    pub(crate) wire: Option<SpecWire>,
     pub(crate) served: bool,
     pub(crate) deprecated: Option<Option<String>>,
     /// The spec's apply configuration, where asked for.
@@ -62,6 +69,16 @@ pub(crate) struct Model {
     /// Where something stands that only `KubeSchema` reads.
     pub(crate) shaped: Option<Span>,
 }
+
+/// What happens where a conversion's annotation would be too large.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Overflow {
+    RefuseWrite,
+    Fail,
+}
+
+/// How a spec is written; nothing where no table can say it.
+pub(crate) struct SpecWire(pub(crate) Option<Wire>);
 
 /// Where the schema of the root comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -151,7 +168,10 @@ pub(crate) fn build(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors)
         cel: attrs
             .cel
             .and_then(|(value, span)| (value && schema(attrs) == Schema::Derived).then_some(span)),
-        storage: attrs.storage.unwrap_or(true),
+        storage: attrs.storage,
+        previous: attrs.previous.clone(),
+        overflow: attrs.overflow.as_ref().and_then(overflow),
+        wire: convert::is_bare(&input.attrs).then(|| SpecWire(unjudged(input))),
         served: attrs.served.unwrap_or(true),
         deprecated: attrs.deprecated.as_ref().map(|deprecated| match deprecated {
             Deprecated::Flag => None,
@@ -232,6 +252,15 @@ fn description(doc: &str, attrs: &KubeAttrs) -> String {
         }
     }
     lines.join("\n").trim().to_owned()
+}
+
+/// What to do; another word was reported by `check`.
+fn overflow(word: &LitStr) -> Option<Overflow> {
+    match word.value().as_str() {
+        "refuse_write" => Some(Overflow::RefuseWrite),
+        "fail" => Some(Overflow::Fail),
+        _ => None,
+    }
 }
 
 /// The schema mode; what is not one of the three words was reported by `check`.

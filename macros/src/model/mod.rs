@@ -3,5 +3,7 @@
 pub(crate) mod apply;
 mod check;
 pub(crate) mod clientset;
+pub(crate) mod convert;
 pub(crate) mod custom_resource;
+pub(crate) mod defaults;
 pub(crate) mod schema;

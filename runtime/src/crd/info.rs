@@ -45,6 +45,9 @@ pub struct KindInfo {
     pub scale: Option<ScalePaths>,
     /// Whether objects are stored in this version.
     pub storage: bool,
+    /// What the version's own attribute says of that; absent where it leaves it to the other versions of a
+    /// [`VersionSet`](crate::versions::VersionSet).
+    pub storage_marked: Option<bool>,
     /// Whether the server serves this version.
     pub served: bool,
     /// Whether this version is deprecated, and what the server tells its users then.
@@ -139,6 +142,7 @@ impl KindInfo {
             status: false,
             scale: None,
             storage: true,
+            storage_marked: None,
             served: true,
             deprecated: None,
             description,
@@ -199,8 +203,15 @@ impl KindInfo {
     }
 
     #[must_use]
+    pub const fn stored(mut self) -> Self {
+        self.storage_marked = Some(true);
+        self
+    }
+
+    #[must_use]
     pub const fn not_stored(mut self) -> Self {
         self.storage = false;
+        self.storage_marked = Some(false);
         self
     }
 

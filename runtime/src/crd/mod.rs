@@ -18,7 +18,6 @@ pub use check::{CheckError, KindError, LINTS, Lint, Severity, check, check_kind}
 pub(crate) use check::{check_told, describe};
 pub use info::{Column, Deprecation, KindInfo, ScalePaths};
 pub use merge::{MergeError, merge};
-#[cfg(feature = "build")]
 pub(crate) use told::Told;
 
 /// A kind's definition, with one version.
@@ -37,7 +36,7 @@ pub(crate) fn made<K: CustomKind>() -> Result<(apiext::CustomResourceDefinition,
     made_of(K::INFO, K::SCHEMA)
 }
 
-fn made_of(
+pub(crate) fn made_of(
     info: &'static KindInfo,
     schema: Option<crate::__private0::SchemaFn>,
 ) -> Result<(apiext::CustomResourceDefinition, told::Told), DefinitionError> {
@@ -114,20 +113,25 @@ fn definition(info: &KindInfo, schema: Option<apiext::JSONSchemaProps>) -> apiex
         },
         spec: apiext::CustomResourceDefinitionSpec {
             group: info.group.to_owned(),
-            names: apiext::CustomResourceDefinitionNames {
-                kind: info.kind.to_owned(),
-                // The server fills in the same list kind; kube-derive leaves it out too.
-                list_kind: None,
-                plural: info.plural.to_owned(),
-                singular: Some(info.singular.to_owned()),
-                short_names: non_empty(info.short_names, |name| (*name).to_owned()),
-                categories: non_empty(info.categories, |name| (*name).to_owned()),
-            },
+            names: names_of(info),
             scope: if info.namespaced { "Namespaced" } else { "Cluster" }.to_owned(),
             versions: vec![version],
             ..apiext::CustomResourceDefinitionSpec::default()
         },
         ..apiext::CustomResourceDefinition::default()
+    }
+}
+
+/// What the kind is called.
+pub(crate) fn names_of(info: &KindInfo) -> apiext::CustomResourceDefinitionNames {
+    apiext::CustomResourceDefinitionNames {
+        kind: info.kind.to_owned(),
+        // The server fills in the same list kind; kube-derive leaves it out too.
+        list_kind: None,
+        plural: info.plural.to_owned(),
+        singular: Some(info.singular.to_owned()),
+        short_names: non_empty(info.short_names, |name| (*name).to_owned()),
+        categories: non_empty(info.categories, |name| (*name).to_owned()),
     }
 }
 

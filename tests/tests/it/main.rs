@@ -16,4 +16,6 @@ mod gadget;
 #[path = "../../../schema/tests/common/generate.rs"]
 mod generate;
 mod mapping;
+mod migrate;
 mod real;
+mod webhook;

@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::{GenericArgument, Path, PathArguments, Type};
 
 /// A type, as far as tokens tell.
-pub(super) enum Known<'a> {
+pub(in crate::model) enum Known<'a> {
     Text,
     Integer(Bits),
     Float,
@@ -31,13 +31,13 @@ pub(super) enum Known<'a> {
 
 /// An integer's width and whether it has a sign.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) struct Bits {
-    pub(super) wide: bool,
+pub(in crate::model) struct Bits {
+    pub(in crate::model) wide: bool,
 }
 
 /// What limits a type takes.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Kind {
+pub(in crate::model) enum Kind {
     Text,
     Integer,
     Number,
@@ -50,7 +50,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::model) fn name(self) -> &'static str {
         match self {
             Self::Text => "a string",
             Self::Integer => "an integer",
@@ -66,7 +66,7 @@ impl Kind {
 }
 
 /// The name and the range of an integer whose limits a schema leaves out.
-pub(super) fn small_integer(ty: &Type) -> Option<(&'static str, i64, i64)> {
+pub(in crate::model) fn small_integer(ty: &Type) -> Option<(&'static str, i64, i64)> {
     let Type::Path(path) = peel(ty).0 else { return None };
     let last = path.path.segments.last()?;
     let found = match last.ident.to_string().as_str() {
@@ -80,7 +80,7 @@ pub(super) fn small_integer(ty: &Type) -> Option<(&'static str, i64, i64)> {
 }
 
 /// Looks at one type.
-pub(super) fn known(ty: &Type) -> Known<'_> {
+pub(in crate::model) fn known(ty: &Type) -> Known<'_> {
     match ty {
         Type::Group(group) => known(&group.elem),
         Type::Paren(paren) => known(&paren.elem),
@@ -157,7 +157,7 @@ fn is_std(path: &Path, module: &str) -> bool {
 }
 
 /// The type inside `Option`s and boxes, and whether there was an `Option`.
-pub(super) fn peel(ty: &Type) -> (&Type, usize) {
+pub(in crate::model) fn peel(ty: &Type) -> (&Type, usize) {
     match known(ty) {
         Known::Option(inner) => {
             let (inner, options) = peel(inner);
@@ -173,7 +173,7 @@ pub(super) fn peel(ty: &Type) -> (&Type, usize) {
 }
 
 /// What limits fit.
-pub(super) fn kind(ty: &Type) -> Kind {
+pub(in crate::model) fn kind(ty: &Type) -> Kind {
     match known(peel(ty).0) {
         Known::Text => Kind::Text,
         Known::Integer(_) => Kind::Integer,
@@ -188,7 +188,7 @@ pub(super) fn kind(ty: &Type) -> Kind {
 }
 
 /// The type of a list's items.
-pub(super) fn item(ty: &Type) -> Option<&Type> {
+pub(in crate::model) fn item(ty: &Type) -> Option<&Type> {
     match known(peel(ty).0) {
         Known::List(inner) | Known::Set(inner) => inner,
         Known::Array(inner) => Some(inner),
@@ -197,7 +197,7 @@ pub(super) fn item(ty: &Type) -> Option<&Type> {
 }
 
 /// The types of a map's keys and values.
-pub(super) fn map(ty: &Type) -> (Option<&Type>, Option<&Type>) {
+pub(in crate::model) fn map(ty: &Type) -> (Option<&Type>, Option<&Type>) {
     match known(peel(ty).0) {
         Known::Map(key, value) => (key, value),
         _ => (None, None),
@@ -205,10 +205,10 @@ pub(super) fn map(ty: &Type) -> (Option<&Type>, Option<&Type>) {
 }
 
 /// Stands for a type that is not looked for.
-pub(super) const NOBODY: &str = "__nobody";
+pub(in crate::model) const NOBODY: &str = "__nobody";
 
 /// Whether the type is held at this place, however deep: through lists, maps, boxes.
-pub(super) fn holds(ty: &Type, name: &syn::Ident) -> bool {
+pub(in crate::model) fn holds(ty: &Type, name: &syn::Ident) -> bool {
     let inner = peel(ty).0;
     match known(inner) {
         Known::List(Some(item)) | Known::Set(Some(item)) | Known::Array(item) => holds(item, name),
@@ -221,8 +221,25 @@ pub(super) fn holds(ty: &Type, name: &syn::Ident) -> bool {
     }
 }
 
+/// The innermost type that is held here, in lists, maps and boxes, and whether it is in one of these: a type that
+/// contains itself needs one. Absent where the name tells all.
+pub(super) fn leaf(ty: &Type) -> Option<(&Type, bool)> {
+    let inside = |ty| leaf(ty).map(|(leaf, _)| (leaf, true));
+    match known(ty) {
+        Known::List(Some(item)) | Known::Set(Some(item)) => inside(item),
+        Known::Map(_, Some(value)) => inside(value),
+        Known::Array(inner) | Known::Option(inner) => leaf(inner),
+        Known::Same(inner) => inside(inner),
+        Known::Named => match ty {
+            Type::Path(_) => Some((ty, false)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// The type as written, for messages.
-pub(super) fn text(ty: &Type) -> String {
+pub(in crate::model) fn text(ty: &Type) -> String {
     ty.to_token_stream()
         .to_string()
         .replace(" < ", "<")

@@ -112,27 +112,6 @@ pub(crate) mod v1alpha1 {
     }
 
     const _: () = {
-        impl __c::OnWire for SiteSpec {
-            const WIRE: __c::Wire = __c::Wire::fields(&[
-                __c::WireField::new("replicas", "replicas"),
-                __c::WireField::new("image_name", "imageName"),
-                __c::WireField::new("note", "note").option(),
-                __c::WireField::new("legacy_mode", "legacyMode"),
-                __c::WireField::new("address", "address"),
-                __c::WireField::new("timeout_seconds", "timeoutSeconds"),
-                __c::WireField::new("memory", "memory"),
-                __c::WireField::new("strategy", "strategy"),
-                __c::WireField::new("source", "source"),
-                __c::WireField::new("probe", "probe").option(),
-                __c::WireField::new("tls", "tls").option(),
-                __c::WireField::new("ports", "ports").default(),
-                __c::WireField::new("mirrors", "mirrors").default(),
-                __c::WireField::new("limits", "limits").default(),
-                __c::WireField::new("ingress", "ingress"),
-                __c::WireField::new("rules", "rules").option(),
-                __c::WireField::new("owner", "owner").flatten(<Owner as __c::OnWire>::WIRE),
-            ]);
-        }
         impl __c::OnWire for SiteStatus {
             const WIRE: __c::Wire = __c::Wire::fields(&[__c::WireField::new("ready", "ready")]);
         }
@@ -397,29 +376,6 @@ pub(crate) mod v1 {
     }
 
     const _: () = {
-        impl __c::OnWire for SiteSpec {
-            const WIRE: __c::Wire = __c::Wire::fields(&[
-                __c::WireField::new("replicas", "replicas"),
-                __c::WireField::new("image", "image"),
-                __c::WireField::new("class", "class").option(),
-                __c::WireField::new("retries", "retries"),
-                __c::WireField::new("tier", "tier"),
-                __c::WireField::new("host", "host"),
-                __c::WireField::new("port", "port"),
-                __c::WireField::new("timeout_millis", "timeoutMillis"),
-                __c::WireField::new("memory", "memory"),
-                __c::WireField::new("strategy", "strategy"),
-                __c::WireField::new("source", "source"),
-                __c::WireField::new("probe", "probe").option(),
-                __c::WireField::new("tls", "tls").option(),
-                __c::WireField::new("ports", "ports").default(),
-                __c::WireField::new("mirrors", "mirrors").default(),
-                __c::WireField::new("limits", "limits").default(),
-                __c::WireField::new("ingress", "ingress"),
-                __c::WireField::new("rules", "rules").option(),
-                __c::WireField::new("owner", "owner").flatten(<Owner as __c::OnWire>::WIRE),
-            ]);
-        }
         static __TABLE: __c::Table = __c::Table::structs::<old::SiteSpec, SiteSpec>(&[
             __c::Field::same("replicas"),
             __c::Field::renamed("image_name", "image"),

@@ -52,7 +52,6 @@ mod v1 {
         pub old: Option<String>,
         pub items: Vec<Item>,
     }
-    wire!(ChainSpec, [a, old.option, items]);
 
     #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug)]
     pub struct Item {
@@ -77,7 +76,6 @@ mod v2 {
         pub b: i64,
         pub items: Vec<Item>,
     }
-    wire!(ChainSpec, [b, items]);
 
     #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug)]
     pub struct Item {
@@ -114,7 +112,6 @@ mod v3 {
         #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["title"]))]
         pub items: Vec<Item>,
     }
-    wire!(ChainSpec, [c, items]);
 
     #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug)]
     pub struct Item {

@@ -1,0 +1,384 @@
+//! An edge between two versions of a type: one table and what names it. What it means stands in the runtime,
+//! `kubewright::convert`.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Ident, Path};
+
+use super::{at, ties, wire};
+use crate::model::convert::{
+    Action, Body, Convert, Edge, Enum, Field, Functions, Group, Move, OldField, Source, Struct, Variant,
+    VariantAction, VariantBody, Way,
+};
+use crate::paths::Paths;
+
+/// Everything that `#[derive(Convert)]` makes.
+pub(crate) fn convert(model: &Convert) -> TokenStream {
+    let paths = Paths::new(&model.crates);
+    let ident = &model.ident;
+    // That of a kind's spec is made with the kind, unless this derive has something to say.
+    let on_wire = (!model.of_kind).then(|| wire::on_wire(&quote!(#ident), model.wire.as_ref()));
+    let edge = model.edge.as_ref().map(|edge| emit(ident, edge, model.broken));
+    // A status that the version before does not have.
+    let first = (model.edge.is_none() && !model.spec).then(|| {
+        quote! {
+            impl __k::convert::ConvertEdge<__k::NoStatus> for #ident {
+                const SHAPE: __k::convert::Shape = __k::convert::Shape::Same;
+                const LOSS: __k::convert::Loss = __k::convert::Loss::NONE;
+            }
+        }
+    });
+    let values = model.edge.as_ref().filter(|_| model.spec);
+    let values = values.map(|edge| {
+        let from = &edge.from;
+        try_from(
+            &quote!(#ident),
+            &quote!(#from),
+            &quote!(part_up),
+            &quote!(part_down),
+        )
+    });
+    let shaped = model
+        .shaped
+        .map(|span| quote_spanned!(at(span)=> const _: () = __k::has_shape::<#ident>();));
+    let keys = model.keys.iter().map(|key| {
+        let (ty, name, text) = (&key.ty, &key.name, key.ty_text());
+        quote_spanned!(at(key.span)=> const _: () = __k::versions::list_key::<#ty>(#text, #name);)
+    });
+    let sensitive = model.sensitive.iter().map(|(name, span)| warning(name, *span));
+    paths.block(&quote!(#on_wire #edge #first #values #shaped #(#keys)* #(#sensitive)*))
+}
+
+/// Values from one version to the other, by the runtime's functions `up` and `down`.
+pub(super) fn try_from(
+    new: &TokenStream,
+    old: &TokenStream,
+    up: &TokenStream,
+    down: &TokenStream,
+) -> TokenStream {
+    let way = |from: &TokenStream, to: &TokenStream, function: &TokenStream| {
+        quote! {
+            impl __k::TryFrom<#from> for #to {
+                type Error = __k::convert::ConvertError;
+                fn try_from(__value: #from) -> __k::Result<Self, Self::Error> {
+                    __k::convert::#function(&__value)
+                }
+            }
+        }
+    };
+    let (up, down) = (way(old, new, up), way(new, old, down));
+    quote!(#up #down)
+}
+
+/// A derive has no warnings of its own; what is deprecated has one.
+fn warning(name: &Ident, span: Span) -> TokenStream {
+    let note = format!(
+        "`{name}` is sensitive, and older clients see it in an annotation: what their version cannot show is saved there"
+    );
+    // Where the key stands, and not in generated code, of which rustc tells no deprecation.
+    let name = format_ident!("sensitive_{}", text(name), span = span);
+    quote! {
+        const _: () = {
+            #[deprecated(note = #note)]
+            const fn #name() {}
+            #name()
+        };
+    }
+}
+
+fn emit(ident: &Ident, edge: &Edge, broken: bool) -> TokenStream {
+    let from = &edge.from;
+    let ties = ties::emit(ident, edge);
+    let (table, shape, loss) = match &edge.body {
+        Body::Manual => (
+            quote!(static __MANUAL: __k::convert::Manual = __k::convert::Manual::of::<#from, #ident>();),
+            quote!(__k::convert::Shape::Manual(&__MANUAL)),
+            quote!(__k::convert::Loss::BOTH),
+        ),
+        Body::Inner(field) => match &field.action {
+            Action::Nested(..) => {
+                let ty = &field.ty;
+                (
+                    TokenStream::new(),
+                    quote!(<#ty as __k::convert::Convert>::SHAPE),
+                    quote!(<#ty as __k::convert::Convert>::LOSS),
+                )
+            }
+            _ => (
+                TokenStream::new(),
+                quote!(__k::convert::Shape::Same),
+                quote!(__k::convert::Loss::NONE),
+            ),
+        },
+        Body::Broken => (
+            TokenStream::new(),
+            quote!(__k::convert::Shape::Same),
+            quote!(__k::convert::Loss::NONE),
+        ),
+        Body::Struct(found) => of_table(ident, from, &structure(ident, from, found), broken),
+        Body::Enum(found) => of_table(ident, from, &enumeration(ident, from, found), broken),
+    };
+    let through = matches!(&edge.body, Body::Struct(found) if !found.moves.is_empty()).then(|| {
+        quote!(
+            use __k::versions::ThroughAny as _;
+        )
+    });
+    quote! {
+        #through
+        #ties
+        #table
+        impl __k::convert::Convert for #ident {
+            type Old = #from;
+            const SHAPE: __k::convert::Shape = #shape;
+            const LOSS: __k::convert::Loss = #loss;
+        }
+        impl __k::convert::ConvertEdge<#from> for #ident {
+            const SHAPE: __k::convert::Shape = <Self as __k::convert::Convert>::SHAPE;
+            const LOSS: __k::convert::Loss = <Self as __k::convert::Convert>::LOSS;
+        }
+    }
+}
+
+fn of_table(
+    ident: &Ident,
+    from: &Path,
+    table: &TokenStream,
+    broken: bool,
+) -> (TokenStream, TokenStream, TokenStream) {
+    // What was reported is not to be told again.
+    let complete = (!broken).then(|| {
+        quote!(
+            const _: () = __k::versions::complete::<#from, #ident>(&__TABLE);
+        )
+    });
+    (
+        quote! {
+            static __TABLE: __k::convert::Table = #table;
+            #complete
+        },
+        quote!(__k::convert::Shape::Table(&__TABLE)),
+        quote!(__TABLE.loss()),
+    )
+}
+
+fn structure(ident: &Ident, from: &Path, found: &Struct) -> TokenStream {
+    let (new, older) = (quote!(#ident), quote!(#from));
+    let place = |ty| Place { ty, variant: None };
+    let fields = found
+        .fields
+        .iter()
+        .filter_map(|f| field(place(&new), place(&older), f));
+    let old = found.old_only.iter().map(|old| old_field(from, old));
+    let groups = found.groups.iter().map(|g| group(ident, from, g));
+    let groups = (!found.groups.is_empty()).then(|| quote!(.groups(&[#(#groups),*])));
+    let moves = found.moves.iter().map(|m| moved(ident, from, m));
+    let moves = (!found.moves.is_empty()).then(|| quote!(.moved(&[#(#moves),*])));
+    quote!(__k::convert::Table::structs::<#from, #ident>(&[#(#fields,)* #(#old,)*]) #groups #moves)
+}
+
+fn text(name: &Ident) -> String {
+    name.to_string().trim_start_matches("r#").to_owned()
+}
+
+/// `same` or `renamed`.
+fn pair(kind: &TokenStream, old: &Ident, new: &Ident) -> TokenStream {
+    let (old, new) = (text(old), text(new));
+    if old == new {
+        quote!(#kind::same(#new))
+    } else {
+        quote!(#kind::renamed(#old, #new))
+    }
+}
+
+/// Where fields stand: in a struct, or in a variant.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    ty: &'a TokenStream,
+    variant: Option<&'a Ident>,
+}
+
+impl Place<'_> {
+    /// A closure from the whole value to one of its fields.
+    fn accessor(self, name: &Ident) -> TokenStream {
+        let ty = self.ty;
+        match self.variant {
+            None => quote!(|__s: &#ty| &__s.#name),
+            Some(variant) => quote! {
+                |__s: &#ty| match __s { #ty::#variant { #name: __f, .. } => __f, _ => __k::versions::never() }
+            },
+        }
+    }
+}
+
+/// A field of `owner`, whose older form is `from`.
+fn field(owner: Place<'_>, from: Place<'_>, field: &Field) -> Option<TokenStream> {
+    let Field { name, ty, action } = field;
+    let kind = quote!(__k::convert::Field);
+    let check = quote!(__k::convert::reads::<#ty>);
+    let new = text(name);
+    Some(match action {
+        Action::Copied(old) => pair(&kind, old, name),
+        Action::Nested(old, keys) => {
+            let pair = pair(&kind, old, name);
+            let keys = (!keys.is_empty()).then(|| quote!(.keys(&[#(#keys),*])));
+            quote!(#pair.nested::<#ty>() #keys)
+        }
+        Action::With(old, functions) => {
+            let pair = pair(&kind, old, name);
+            let of_old = from.accessor(old);
+            let with = with(functions, &of_old, &owner.accessor(name));
+            quote!(#pair.with(#with).checks(__k::convert::reads_at(#of_old), #check))
+        }
+        Action::Added(source) => {
+            let source = match source {
+                Source::Nothing => None,
+                Source::Value(value) => {
+                    let of = owner.accessor(name);
+                    Some(quote_spanned!(at(value.span())=> .value(|| __k::versions::value(#of, &(#value)))))
+                }
+                Source::With(path) => Some(quote!(.computed(|__a| __k::convert::view(#path, __a)))),
+            };
+            quote!(#kind::added(#new).checked(#check) #source)
+        }
+        Action::Moved => quote!(#kind::moved_new(#new)),
+        Action::Grouped | Action::Skipped(_) | Action::Rest(_) => return None,
+    })
+}
+
+fn old_field(from: &Path, old: &OldField) -> TokenStream {
+    let OldField { name, value, moved } = old;
+    let rust = text(name);
+    if *moved {
+        return quote!(__k::convert::Field::moved_old(#rust));
+    }
+    let value = value
+        .as_ref()
+        .map(|value| {
+            quote_spanned!(at(value.span())=> .value(|| __k::versions::value(|__o: &#from| &__o.#name, &(#value))))
+        });
+    quote!(__k::convert::Field::old_only(#rust).checked(__k::convert::reads_at(|__o: &#from| &__o.#name)) #value)
+}
+
+/// The functions, with accessors of the fields whose types a fallback has.
+fn with(functions: &Functions, old: &TokenStream, new: &TokenStream) -> TokenStream {
+    let Functions { up, down, exact } = functions;
+    let (call_up, call_down) = (call(up), call(down));
+    let exact = exact.then(|| quote!(.exact()));
+    let or = |way: &Way, name: &str, of: &TokenStream| {
+        let name = format_ident!("{name}");
+        way.or
+            .as_ref()
+            .map(|or| quote!(.#name(|| __k::versions::value(#of, &(#or)))))
+    };
+    let (or_up, or_down) = (or(up, "or_up", new), or(down, "or_down", old));
+    quote!(__k::convert::With::new(#call_up, #call_down) #exact #or_up #or_down)
+}
+
+fn call(way: &Way) -> TokenStream {
+    let path = &way.path;
+    let map = if way.tries { quote!(try_map) } else { quote!(map) };
+    quote!(|__a| __k::convert::#map(#path, __a))
+}
+
+fn group(ident: &Ident, from: &Path, group: &Group) -> TokenStream {
+    let member = |of: &TokenStream, name: &Ident| {
+        let rust = text(name);
+        quote!(__k::convert::Member::new(#rust, __k::convert::reads_at(|__s: &#of| &__s.#name)))
+    };
+    let old = group.old.iter().map(|name| member(&quote!(#from), name));
+    let new = group.new.iter().map(|name| member(&quote!(#ident), name));
+    let Functions { up, down, exact } = &group.functions;
+    let (call_up, call_down) = (call(up), call(down));
+    let exact = exact.then(|| quote!(.exact()));
+    let or_up = up
+        .or
+        .as_ref()
+        .map(|or| quote!(.or_up(|| __k::convert::json(&(#or)))));
+    let or_down = down
+        .or
+        .as_ref()
+        .map(|or| quote!(.or_down(|| __k::convert::json(&(#or)))));
+    quote! {
+        __k::convert::Group::new(
+            &[#(#old),*],
+            &[#(#new),*],
+            __k::convert::With::new(#call_up, #call_down) #exact #or_up #or_down,
+        )
+    }
+}
+
+fn moved(ident: &Ident, from: &Path, moved: &Move) -> TokenStream {
+    let names = |path: &[Ident]| {
+        let path = path.iter().map(text);
+        quote!(&[#(#path),*])
+    };
+    let creates = |of: &TokenStream, path: &[Ident]| {
+        let containers = (1..path.len()).map(|end| {
+            let place = ties::access(&quote!(__s), &path[..end]);
+            quote_spanned!(at(path[0].span())=> || __k::convert::create(|__s: &#of| #place).json())
+        });
+        quote!(&[#(#containers),*])
+    };
+    let (old, new) = (names(&moved.from), names(&moved.to));
+    let (of_old, of_new) = (
+        creates(&quote!(#from), &moved.from),
+        creates(&quote!(#ident), &moved.to),
+    );
+    quote!(__k::convert::Moved::new(#old, #new).creates(#of_old, #of_new))
+}
+
+fn enumeration(ident: &Ident, from: &Path, found: &Enum) -> TokenStream {
+    let (new, older) = (quote!(#ident), quote!(#from));
+    let variants = found.variants.iter().map(|v| variant(v, &new, &older));
+    let old = found.old_only.iter().map(|(old, new)| {
+        let (old, new) = (text(old), text(new));
+        quote!(__k::convert::Variant::old_only(#old).shown(#new))
+    });
+    quote!(__k::convert::Table::enums::<#from, #ident>(&[#(#variants,)* #(#old,)*]))
+}
+
+fn variant(variant: &Variant, ident: &TokenStream, from: &TokenStream) -> TokenStream {
+    let kind = quote!(__k::convert::Variant);
+    let name = text(&variant.name);
+    let added = quote!(#kind::added(#name));
+    let old = match &variant.action {
+        VariantAction::Copied(old) => old,
+        VariantAction::AddedDown(old) => {
+            let old = text(old);
+            return quote!(#added.shown(#old));
+        }
+        VariantAction::AddedDownWith(path) => {
+            return quote!(#added.made(|__a| __k::convert::view(#path, __a)));
+        }
+        VariantAction::AddedRefuse => return added,
+    };
+    let pair = pair(&kind, old, &variant.name);
+    match &variant.body {
+        VariantBody::Unit => pair,
+        VariantBody::New(only) => match &only.action {
+            Action::Nested(..) => {
+                let ty = &only.ty;
+                quote!(#pair.nested::<#ty>())
+            }
+            _ => pair,
+        },
+        VariantBody::Fields(fields) => {
+            let changed = |field: &Field| !matches!(&field.action, Action::Copied(old) if *old == field.name);
+            if fields.iter().any(changed) {
+                let owner = Place {
+                    ty: ident,
+                    variant: Some(&variant.name),
+                };
+                let from = Place {
+                    ty: from,
+                    variant: Some(old),
+                };
+                let fields = fields.iter().filter_map(|f| field(owner, from, f));
+                quote!(#pair.fields(&[#(#fields),*]))
+            } else {
+                pair
+            }
+        }
+    }
+}
