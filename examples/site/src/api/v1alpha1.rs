@@ -71,7 +71,7 @@ pub struct Probe {
 }
 
 /// A certificate.
-#[derive(KubeSchema, Convert, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(KubeSchema, Convert, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
     /// Lowest version of TLS that is spoken.
