@@ -73,6 +73,7 @@
 //! | `rustls-tls` | yes | TLS by rustls with ring for kube's client |
 //! | `latest` | yes | the newest Kubernetes version that k8s-openapi knows |
 //! | `lock` | no | `lock`: a record of what was released, and what a new definition would break |
+//! | `webhook` | no | [`webhook`]: a server of conversion and admission webhooks, with its certificates |
 //! | `cel` | no | `#[kube(cel)]`: validation in the client by a kind's CEL rules |
 //!
 //! For another Kubernetes version turn the default features off, and one of k8s-openapi's `v1_*` on. A build script
@@ -129,6 +130,8 @@ pub mod owner;
 #[cfg(feature = "client")]
 pub mod queue;
 mod scope;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 pub use apply::Apply;
 #[cfg(feature = "client")]

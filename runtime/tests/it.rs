@@ -39,3 +39,6 @@ mod tfjob;
 mod twins;
 #[path = "it/versions.rs"]
 mod versions;
+#[cfg(feature = "webhook")]
+#[path = "it/webhook.rs"]
+mod webhook;

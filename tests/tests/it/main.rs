@@ -17,3 +17,4 @@ mod generate;
 mod mapping;
 mod migrate;
 mod real;
+mod webhook;

@@ -1,0 +1,242 @@
+//! What is planned, and what a webhook must answer.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kubewright_apiserver::DevServer;
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::json;
+
+use super::super::conversion::{Answer, Review};
+use super::super::{Tls, WebhookServer};
+use super::*;
+
+/// A definition by its versions: name, served, storage.
+fn definition(versions: &[(&str, bool, bool)]) -> apiext::CustomResourceDefinition {
+    let version = |(name, served, storage): &(&str, bool, bool)| apiext::CustomResourceDefinitionVersion {
+        name: (*name).to_owned(),
+        served: *served,
+        storage: *storage,
+        ..apiext::CustomResourceDefinitionVersion::default()
+    };
+    apiext::CustomResourceDefinition {
+        metadata: ObjectMeta {
+            name: Some("sites.web.example.com".to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec: apiext::CustomResourceDefinitionSpec {
+            group: "web.example.com".to_owned(),
+            versions: versions.iter().map(version).collect(),
+            ..apiext::CustomResourceDefinitionSpec::default()
+        },
+        ..apiext::CustomResourceDefinition::default()
+    }
+}
+
+fn planned(
+    live: Option<&apiext::CustomResourceDefinition>,
+    wanted: &apiext::CustomResourceDefinition,
+    storage: Storage,
+) -> Result<(String, Option<String>), String> {
+    let plan = plan(live, wanted, storage).map_err(|error| error.to_string())?;
+    let count = plan
+        .definition
+        .spec
+        .versions
+        .iter()
+        .filter(|version| version.storage)
+        .count();
+    assert_eq!(count, 1);
+    Ok((stored(&plan.definition).unwrap().to_owned(), plan.pending))
+}
+
+#[test]
+fn ver_40_the_storage_version_is_never_one_that_was_not_served_before() {
+    let old = definition(&[("v1alpha1", true, true)]);
+    let both = definition(&[("v1", true, false), ("v1alpha1", true, true)]);
+    let unserved = definition(&[("v1", false, false), ("v1alpha1", true, true)]);
+    let new = definition(&[("v1", true, true), ("v1alpha1", true, false)]);
+    let without = definition(&[("v1", true, true)]);
+    let stays = || Ok(("v1alpha1".to_owned(), Some("v1".to_owned())));
+    let moves = || Ok(("v1".to_owned(), None));
+    for (live, wanted, storage, expected) in [
+        // A new definition has no objects.
+        (None, &new, Storage::Keep, moves()),
+        (Some(&old), &new, Storage::Keep, stays()),
+        (Some(&old), &new, Storage::Move, stays()),
+        (Some(&both), &new, Storage::Keep, stays()),
+        (Some(&unserved), &new, Storage::Move, stays()),
+        (Some(&both), &new, Storage::Move, moves()),
+        (Some(&new), &new, Storage::Keep, moves()),
+        (
+            Some(&old),
+            &without,
+            Storage::Move,
+            Err(
+                "sites.web.example.com is stored as v1alpha1, which the new definition lacks; keep the version until \
+                 its objects are migrated"
+                    .to_owned(),
+            ),
+        ),
+    ] {
+        assert_eq!(planned(live, wanted, storage), expected);
+    }
+    let none = definition(&[("v1", true, false)]);
+    let error = planned(None, &none, Storage::Keep).unwrap_err();
+    assert_eq!(error, "the definition has no name, or no storage version");
+}
+
+#[test]
+fn ver_35_what_is_applied_has_no_bundle_but_the_first_time() {
+    let mut definition = definition(&[("v1", true, true)]);
+    let endpoint = super::super::Endpoint::service("system", "hooks");
+    definition.spec.conversion = Some(endpoint.conversion());
+    let webhook = definition
+        .spec
+        .conversion
+        .as_mut()
+        .unwrap()
+        .webhook
+        .as_mut()
+        .unwrap();
+    webhook.client_config.as_mut().unwrap().ca_bundle = Some(k8s_openapi::ByteString(b" ".to_vec()));
+    definition.metadata.resource_version = Some("1".to_owned());
+    let patch = patch(&definition, None).unwrap();
+    assert_eq!(
+        patch.pointer("/spec/conversion/webhook/clientConfig/caBundle"),
+        None
+    );
+    assert_eq!(
+        patch
+            .pointer("/spec/conversion/webhook/clientConfig/service/name")
+            .unwrap(),
+        "hooks"
+    );
+    assert_eq!(patch["metadata"], json!({"name": "sites.web.example.com"}));
+}
+
+/// Gives each object the version that is asked for, or fails.
+struct Stamps(bool);
+
+impl Review for Stamps {
+    fn review(&self, body: &[u8], _: NonZeroUsize) -> Answer {
+        let mut review: Value = serde_json::from_slice(body).unwrap();
+        let mut request = review["request"].take();
+        let desired = request["desiredAPIVersion"].take();
+        for object in request["objects"].as_array_mut().unwrap() {
+            object["apiVersion"] = desired.clone();
+        }
+        review["response"] = if self.0 {
+            json!({"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": request["objects"]})
+        } else {
+            json!({"uid": request["uid"], "result": {"status": "Failure", "message": "converting Site: not today"}})
+        };
+        Answer {
+            status: 200,
+            body: serde_json::to_vec(&review).unwrap(),
+        }
+    }
+}
+
+/// A webhook that is reached, and the authority that it is trusted by.
+async fn webhook(converts: bool) -> (SocketAddr, Bundle) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["hooks.system.svc".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap().pem();
+    let server = WebhookServer::new(Tls::pem(&certificate, key.serialize_pem()))
+        .listen(([127, 0, 0, 1], 0))
+        .reviews(Arc::new(Stamps(converts)));
+    let server = server.bind().await.unwrap();
+    let address = server.address();
+    tokio::spawn(server.run_until(std::future::pending()));
+    (address, Bundle::parse(&certificate).unwrap())
+}
+
+/// What a release brings: its versions, each of which keeps everything.
+fn release(versions: &[(&str, bool, bool)]) -> apiext::CustomResourceDefinition {
+    let mut definition = definition(versions);
+    definition.spec.scope = "Namespaced".to_owned();
+    definition.spec.names.kind = "Site".to_owned();
+    definition.spec.names.plural = "sites".to_owned();
+    for version in &mut definition.spec.versions {
+        version.schema = Some(apiext::CustomResourceValidation {
+            open_api_v3_schema: Some(apiext::JSONSchemaProps {
+                type_: Some("object".to_owned()),
+                x_kubernetes_preserve_unknown_fields: Some(true),
+                ..apiext::JSONSchemaProps::default()
+            }),
+        });
+    }
+    if versions.len() > 1 {
+        definition.spec.conversion = Some(super::super::Endpoint::service("system", "hooks").conversion());
+    }
+    definition
+}
+
+async fn live(client: &kube::Client) -> Option<apiext::CustomResourceDefinition> {
+    let api: Api<apiext::CustomResourceDefinition> = Api::all(client.clone());
+    api.get_opt("sites.web.example.com").await.unwrap()
+}
+
+#[tokio::test]
+async fn ver_40_the_webhook_is_switched_on_once_it_converts() {
+    let server = DevServer::start().await.unwrap();
+    let client = server.client();
+    let old = release(&[("v1alpha1", true, true)]);
+    let installed = Installation::new(client.clone(), old).run().await.unwrap();
+    assert!(installed.created && installed.pending.is_none());
+    let before = live(&client).await;
+
+    let new = release(&[("v1", true, true), ("v1alpha1", true, false)]);
+    let (address, bundle) = webhook(false).await;
+    let installation = Installation::new(client.clone(), new.clone()).probe_at(address);
+    let error = installation.clone().run().await.unwrap_err();
+    let text = super::super::authority::describe(&error);
+    assert!(
+        text.contains("no authority is known to check its certificate by"),
+        "{text}"
+    );
+    let error = installation.trust(bundle).run().await.unwrap_err();
+    let text = super::super::authority::describe(&error);
+    let expected = "conversion of sites.web.example.com stays as it is, since the webhook failed its test: asked to \
+                    convert to web.example.com/v1, it answered: converting Site: not today";
+    assert_eq!(text, expected);
+    let (other, bundle) = webhook(true).await;
+    let stranger = Installation::new(client.clone(), new.clone())
+        .probe_at(address)
+        .trust(bundle.clone());
+    let text = super::super::authority::describe(&stranger.run().await.unwrap_err());
+    assert!(text.contains("ask for hooks.system.svc/convert: "), "{text}");
+    assert_eq!(live(&client).await, before, "nothing was written");
+
+    let installation = Installation::new(client.clone(), new)
+        .probe_at(other)
+        .trust(bundle.clone());
+    let installed = installation.clone().run().await.unwrap();
+    assert!(!installed.created);
+    assert_eq!(installed.pending.as_deref(), Some("v1"));
+    let after = live(&client).await.unwrap();
+    assert_eq!(stored(&after), Some("v1alpha1"));
+    let found = config(&after).unwrap().ca_bundle.clone().unwrap();
+    assert_eq!(found.0, bundle.to_string().into_bytes());
+    let owners = after.metadata.managed_fields.clone().unwrap();
+    let owns_bundle = |owner: &&k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry| {
+        serde_json::to_string(&owner.fields_v1)
+            .unwrap()
+            .contains("f:caBundle")
+    };
+    let owners: Vec<_> = owners
+        .iter()
+        .filter(owns_bundle)
+        .map(|owner| owner.manager.clone().unwrap())
+        .collect();
+    assert_eq!(owners, ["kubewright-ca-bundle"]);
+
+    // Once more changes nothing; with the next release the storage version moves.
+    installation.clone().run().await.unwrap();
+    assert_eq!(config(&live(&client).await.unwrap()), config(&after));
+    let installed = installation.storage(Storage::Move).run().await.unwrap();
+    assert_eq!(installed.pending, None);
+    assert_eq!(stored(&live(&client).await.unwrap()), Some("v1"));
+}
