@@ -74,9 +74,15 @@ impl Converter {
     pub(crate) fn of_link(newest: &'static VersionLink) -> Self {
         let links: Vec<_> = std::iter::successors(Some(newest), |link| link.previous).collect();
         let storage = crate::versions::stored_among(&links);
+        Self::stored(&links, storage)
+    }
+
+    /// Of versions, newest first, and which of them is stored.
+    pub(crate) fn stored(links: &[&'static VersionLink], storage: usize) -> Self {
+        let newest = links[0];
         let mut versions = Vec::with_capacity(links.len());
         for (index, link) in links.iter().copied().enumerate() {
-            let legs = (index != storage).then(|| (leg(&links, index, storage), leg(&links, storage, index)));
+            let legs = (index != storage).then(|| (leg(links, index, storage), leg(links, storage, index)));
             versions.push(Version {
                 link,
                 schemas: Schemas::default(),
