@@ -59,7 +59,7 @@
 //! [`engine`] takes a request to its answer as a `tower::Service`, which is all that [`DevServer::engine`] is. It looks
 //! up what is served in [`registry`], keeps objects in a [`storage`] and carries verbs out in [`rest`]. [`crd`] turns
 //! CRDs into entries of the registry; [`discovery`], [`openapi`] and [`health`] answer the paths that are no resource;
-//! [`dev`] puts all of it together.
+//! [`dev`] puts all of it together. [`webhook`] calls what others run, [`conversion`] what becomes of their objects.
 //!
 //! # Differences from upstream
 //!
@@ -81,6 +81,10 @@
 //!   even have the version, upstream forgets all owners of the object, and answers an apply with 500.
 //! - The scale of a custom resource can be applied; upstream answers 500.
 //! - The answer to the write that removes the last finalizer of a deleting object shows the version of the removal.
+//! - Objects of a list that a conversion webhook is needed for go to it in one request, and each object once for each
+//!   version that is read; upstream asks for each object, when its caches are filled.
+//! - Services of webhooks are mapped to addresses ([`dev::Builder::service`]); an unmapped one fails the call.
+//! - A conversion webhook has 60 seconds; upstream's has no limit but the request's.
 //! - A connection whose client takes nothing for a minute is closed.
 //! - After [`DevServer::stop`] new requests are cut rather than answered with 503.
 //! - TLS is 1.2 or newer, with rustls' suites.
@@ -88,7 +92,6 @@
 //! Not there yet, and refused where a client could be misled:
 //! - Strategic merge patches: 415.
 //! - Protobuf and CBOR: a body is 415, an `Accept` that names nothing else 406.
-//! - A CRD whose conversion is a webhook is served at its storage version alone. Conversion `None` works.
 //! - Subresources other than `status`, `scale` and `namespaces/finalize`, such as `eviction`, `binding`, `log`, `exec`
 //!   and `token`: 404.
 //! - Built-in kinds other than those of the core group, `apps`, `batch`, `coordination.k8s.io`, `events.k8s.io` and
@@ -113,6 +116,7 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 #[doc(hidden)]
 pub mod conformance;
+pub mod conversion;
 pub mod crd;
 pub mod dev;
 pub mod discovery;
@@ -129,5 +133,6 @@ pub mod storage;
 pub mod table;
 mod tasks;
 pub mod version;
+pub mod webhook;
 
 pub use dev::{CrdSource, DevServer, Listen, LoggedRequest, Matcher};

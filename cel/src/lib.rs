@@ -15,10 +15,12 @@ pub mod names;
 mod parser;
 mod source;
 mod text;
+mod words;
 mod written;
 
 pub use ast::{Comprehension, Entry, Expr, ExprKind, Field, Literal};
 pub use source::{ParseErrors, Position, Report, Source, render, render_all};
+pub use words::replace_variables;
 
 /// The most characters that an expression may have, as in cel-go.
 pub const MOST_CHARACTERS: usize = 100_000;

@@ -201,7 +201,8 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// Makes the schema of a type: what controller-gen would write for the same type in Go.
 ///
 /// It implements schemars' `JsonSchema`, so that the type stands wherever schemars' own derive may stand, and fields may
-/// have any type with a `JsonSchema`. Remove `JsonSchema` from the derives. Unlike schemars' derive it adds nothing that
+/// have any type with a `JsonSchema`. Remove `JsonSchema` from the derives: a derive does not see which others stand beside
+/// it, and rustc says of the two that they conflict (E0119). Unlike schemars' derive it adds nothing that
 /// only Rust knows: no null for `Option`, no formats or bounds that a server does not know, no references.
 ///
 /// ```
@@ -255,7 +256,8 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// A field is required unless it is an `Option` or has a default of serde's. Descriptions are doc comments, without
 /// lines that begin with `TODO` and what follows a line `---`. serde's attributes are followed: names, `default`, `skip`,
 /// `flatten`, `transparent`, `from`, `into`, and the four forms of enums; so are schemars' `range`, `length`, `regex`,
-/// `inner`, `with`, `schema_with`, `extend`, `transform` and `rename`. `#[x_kube(...)]` is the same as `#[kube(...)]`, as
+/// `inner`, `with`, `schema_with`, `extend`, `transform` and, on a type, `rename`. serde's own keys are believed where serde
+/// reads them, and are an error in schemars' attribute alone. `#[x_kube(...)]` is the same as `#[kube(...)]`, as
 /// projects on kube-derive's `KubeSchema` have it.
 ///
 /// On a spec, `CustomResource` reads the same attribute: `validation` there is a rule at the root of the object, and
@@ -278,12 +280,12 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `min_items = 1`, `max_items = 16` | `minItems`, `maxItems` | lists |
 /// | `unique`, `unique("name")` | a rule: no two items are the same, or have the same keys | lists |
 /// | `min_properties = 1`, `max_properties = 8` | `minProperties`, `maxProperties` | maps, structs |
-/// | `enum_values("a", "b")` | `enum` | strings, numbers |
+/// | `enum_values("a", "b")` | `enum`; beside a Rust enum some of its names | strings, numbers |
 /// | `not_equal = "x"` | a rule | any |
 /// | `items(...)`, `values(...)` | what holds for each item or map value; they nest | lists; maps |
 /// | `keys(...)` | rules, since the server has no keyword for keys | maps |
-/// | `item(name = "x", ...)` | rules for the item of a list that has this key | lists |
-/// | `subfield(name, ...)` | rules for a field of this field's value, where its type cannot be changed | structs |
+/// | `item(name = "x", ...)` | rules for the item of a list that has this key; nests with `subfield` | lists |
+/// | `subfield(name, ...)` | rules for a field of this field's value, where its type cannot be changed; nests with `item` | structs |
 ///
 /// Numbers and texts may be constants: `max_length = LIMIT`.
 ///
@@ -318,7 +320,7 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `embedded_resource` (or `embedded`) | an object with `apiVersion`, `kind` and `metadata` |
 /// | `embedded_object_meta` | an `ObjectMeta` keeps name, namespace, labels, annotations, finalizers |
 /// | `full_schema` | a pod template's whole schema instead of an object that keeps what it is given |
-/// | `int_or_string` | an integer or a string |
+/// | `int_or_string` | an integer or a string, on a type that reads both |
 /// | `int_keys` | a map's keys are integers, which the server cannot check |
 /// | `strict_ints` | `i8`, `u8`, `i16`, `u16` with their bounds |
 /// | `schema = "string"`, `schema_type = "string"` | this JSON type, whatever the Rust type is |
@@ -356,7 +358,7 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///
 /// All of a type's mistakes are reported at once, and the type stays. What needs a second type is asked of constants
 /// while the crate is compiled: limits on another type's values, keys of lists, keys of maps, sets, flattened types,
-/// defaults that an enum does not have. What only the whole schema shows is an error of
+/// defaults and values that an enum does not have, types that contain each other. What only the whole schema shows is an error of
 /// `kubewright::crd::of`, which the build script and tests call.
 #[proc_macro_derive(KubeSchema, attributes(kube, x_kube, schemars, serde))]
 pub fn derive_kube_schema(input: proc_macro::TokenStream) -> proc_macro::TokenStream {

@@ -72,7 +72,8 @@
 //! | `build` | yes | `build`: definitions as files, for build scripts and tests |
 //! | `rustls-tls` | yes | TLS by rustls with ring for kube's client |
 //! | `latest` | yes | the newest Kubernetes version that k8s-openapi knows |
-//! | `webhook` | no | [`webhook`]: a server of conversion and admission webhooks, with its certificates |
+//! | `webhook` | no | `webhook`: a server of conversion and admission webhooks, with its certificates |
+//! | `lock` | no | `lock`: a record of what was released, and what a new definition would break |
 //! | `cel` | no | `#[kube(cel)]`: validation in the client by a kind's CEL rules |
 //!
 //! For another Kubernetes version turn the default features off, and one of k8s-openapi's `v1_*` on. A build script
@@ -92,6 +93,9 @@ pub mod build;
 pub mod convert;
 pub mod crd;
 pub mod kind;
+
+#[cfg(feature = "lock")]
+pub mod lock;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -117,6 +121,8 @@ mod guard;
 pub mod guide;
 #[cfg(feature = "client")]
 pub mod metrics;
+#[cfg(feature = "client")]
+pub mod migrate;
 #[cfg(feature = "client")]
 pub mod owner;
 #[cfg(feature = "client")]

@@ -27,6 +27,8 @@ mod names;
 mod path;
 mod prune;
 mod regexp;
+#[cfg(feature = "samples")]
+pub mod samples;
 #[cfg(feature = "schemars")]
 #[doc(hidden)]
 pub mod shape;

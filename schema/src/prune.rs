@@ -74,9 +74,10 @@ fn prepare_object(
     pruner: &mut Pruner,
 ) {
     let (mut gone, mut defaulted) = (false, 0);
+    let mut properties = node.properties.in_order();
     for (key, value) in map.iter_mut() {
         let here = Path::Key(path, key);
-        let property = node.property(key);
+        let property = properties.get(key);
         defaulted += usize::from(property.is_some_and(|property| property.default.is_some()));
         let known = property.or(node.additional.schema());
         if let Some(known) = known

@@ -7,10 +7,16 @@
 //! **Invariant:** what [`check`] accepts compiles, and means what it means in Go.
 
 mod names;
+mod runes;
 
 use std::sync::{Arc, OnceLock};
 
 use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::util::syntax;
+use regex_automata::{Input, nfa::thompson};
+
+use self::runes::Program;
 
 /// States of the compiled pattern, roughly; what is larger is refused, so that no pattern takes more than some 100 MB.
 const MAX_COST: u64 = 650_000;
@@ -25,14 +31,14 @@ const NOTHING: &str = "[^\\x00-\\x{10FFFF}]";
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     source: Box<str>,
-    regex: Arc<OnceLock<Option<Regex>>>,
+    matcher: Arc<OnceLock<Option<Matcher>>>,
 }
 
 impl Pattern {
     pub(crate) fn new(source: &str) -> Self {
         Self {
             source: source.into(),
-            regex: Arc::default(),
+            matcher: Arc::default(),
         }
     }
 
@@ -42,14 +48,77 @@ impl Pattern {
 
     /// Whether the pattern is found in the text. One that [`check`] refuses is found nowhere.
     pub(crate) fn is_match(&self, text: &str) -> bool {
-        let regex = self.regex.get_or_init(|| {
-            let translated = translate(&self.source).ok()?;
-            RegexBuilder::new(&translated).size_limit(1 << 28).build().ok()
-        });
-        regex
+        self.matcher
+            .get_or_init(|| Matcher::new(&self.source))
             .as_ref()
-            .is_some_and(|regex| regex.is_match(text.as_bytes()))
+            .is_some_and(|matcher| matcher.is_match(text))
     }
+}
+
+/// What finds a pattern.
+#[derive(Debug)]
+enum Matcher {
+    /// A table of all that can come: for small patterns, which most are, it is quickly made, and one look per byte is all
+    /// that a search takes.
+    Table(Box<dense::DFA<Vec<u32>>>),
+    /// Whatever is best.
+    Regex(Regex),
+    /// Pike's machine: for patterns that would take long to compile otherwise.
+    Runes(Program),
+}
+
+impl Matcher {
+    /// As costly patterns are not tabled; those for names and quantities cost some tens.
+    const MAX_TABLED: u64 = 300;
+    /// Bytes of a table.
+    const MAX_TABLE: usize = 1 << 14;
+    /// What costs more takes some milliseconds to compile for bytes.
+    const MAX_COMPILED: u64 = 10_000;
+
+    /// `None` if [`check`] refuses the pattern.
+    fn new(source: &str) -> Option<Self> {
+        let (translated, cost) = costed(source).ok()?;
+        if cost <= Self::MAX_TABLED
+            && let Some(table) = Self::table(&translated)
+        {
+            return Some(Self::Table(Box::new(table)));
+        }
+        if cost > Self::MAX_COMPILED
+            && let Some(program) = Program::new(&translated)
+        {
+            return Some(Self::Runes(program));
+        }
+        build(&translated).map(Self::Regex)
+    }
+
+    fn table(translated: &str) -> Option<dense::DFA<Vec<u32>>> {
+        let config = dense::Config::new()
+            .start_kind(StartKind::Unanchored)
+            .dfa_size_limit(Some(Self::MAX_TABLE))
+            .determinize_size_limit(Some(Self::MAX_TABLE * 4));
+        dense::Builder::new()
+            .configure(config)
+            .syntax(syntax::Config::new().utf8(false))
+            .thompson(thompson::Config::new().utf8(false))
+            .build(translated)
+            .ok()
+    }
+
+    fn is_match(&self, text: &str) -> bool {
+        match self {
+            // A search in a table fails at bytes that make it give up, of which these tables have none.
+            Self::Table(table) => table
+                .try_search_fwd(&Input::new(text).earliest(true))
+                .is_ok_and(|found| found.is_some()),
+            Self::Regex(regex) => regex.is_match(text.as_bytes()),
+            Self::Runes(program) => program.is_match(text),
+        }
+    }
+}
+
+/// Compiles what was translated.
+fn build(translated: &str) -> Option<Regex> {
+    RegexBuilder::new(translated).size_limit(1 << 28).build().ok()
 }
 
 /// Whether Go's `regexp.Compile` takes the pattern. Takes time linear in its length.
@@ -70,16 +139,20 @@ pub(crate) fn check(pattern: &str) -> Result<(), String> {
 /// As for [`check`].
 pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
     let translated = translate(pattern).map_err(|text| format!("error parsing regexp: {text}"))?;
-    RegexBuilder::new(&translated)
-        .size_limit(1 << 28)
-        .build()
-        .map_err(|_| format!("error parsing regexp: expression too large: `{pattern}`"))
+    build(&translated).ok_or_else(|| format!("error parsing regexp: expression too large: `{pattern}`"))
 }
 
-fn translate(pattern: &str) -> Result<String, String> {
+/// The pattern as the `regex` crate writes it.
+pub(crate) fn translate(pattern: &str) -> Result<String, String> {
+    costed(pattern).map(|(translated, _)| translated)
+}
+
+/// The pattern as the `regex` crate writes it, and how many states it has there, roughly.
+fn costed(pattern: &str) -> Result<(String, u64), String> {
     let mut parser = Parser::new(pattern);
     parser.run()?;
-    Ok(parser.out)
+    parser.fold();
+    Ok((parser.out, parser.frame.before.cost))
 }
 
 /// What a repetition can repeat.

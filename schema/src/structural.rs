@@ -35,10 +35,7 @@ impl Structural {
         if let Some(error) = crate::depth::error(schema, "openAPIV3Schema") {
             return Err(vec![error]);
         }
-        let mut errors = crate::crd::schema_shape(schema);
-        if errors.is_empty() {
-            errors = crate::crd::check_schema(schema, "openAPIV3Schema");
-        }
+        let errors = crate::crd::check_any_schema(schema, "openAPIV3Schema");
         if errors.is_empty() {
             Ok(Self::decode(schema))
         } else {
@@ -216,18 +213,18 @@ pub(crate) struct Node {
 #[derive(Clone, Debug, Default)]
 #[repr(C)]
 pub(crate) struct Checks {
+    /// Whether a value of the right type fits the junctors: there are none, or those that int-or-string may have.
+    pub(crate) junctors_follow: bool,
+    pub(crate) max_length: Option<i64>,
+    pub(crate) min_length: Option<i64>,
     pub(crate) format: Option<(Format, Box<str>)>,
+    pub(crate) pattern: Option<Pattern>,
+    pub(crate) values: Box<[Value]>,
     pub(crate) required: Box<[Box<str>]>,
     /// How many properties are [required](Node::required); `None` if some that are not declared are required as well.
     pub(crate) required_properties: Option<u32>,
-    /// Whether a value of the right type fits the junctors: there are none, or those that int-or-string may have.
-    pub(crate) junctors_follow: bool,
-    pub(crate) values: Box<[Value]>,
     pub(crate) max_properties: Option<i64>,
     pub(crate) min_properties: Option<i64>,
-    pub(crate) pattern: Option<Pattern>,
-    pub(crate) max_length: Option<i64>,
-    pub(crate) min_length: Option<i64>,
     pub(crate) maximum: Option<Bound>,
     pub(crate) minimum: Option<Bound>,
     pub(crate) multiple_of: Option<f64>,
@@ -365,9 +362,13 @@ impl Node {
             .get("default")
             .filter(|value| !value.is_null())
             .map(|value| Box::new(reading.value(value)));
-        let mut checks = Checks::decode(map, if int_or_string { None } else { type_name }, reading);
-        checks.junctors_follow = checks.junctors_follow(kind);
-        checks.required_properties = mark_required(&mut properties, &checks.required);
+        // Most nodes have none, and looking for each of them takes as long as everything else.
+        let checks = map.keys().any(|key| Checks::has(key)).then(|| {
+            let mut checks = Checks::decode(map, if int_or_string { None } else { type_name }, reading);
+            checks.junctors_follow = checks.junctors_follow(kind);
+            checks.required_properties = mark_required(&mut properties, &checks.required);
+            Box::new(checks)
+        });
         let mut node = Self {
             kind,
             nullable: flag(map, "nullable"),
@@ -381,17 +382,31 @@ impl Node {
             list_type,
             atomic_map: map.get("x-kubernetes-map-type").and_then(Value::as_str) == Some("atomic"),
             rules: decode_rules(map),
-            checks: (!checks.is_empty()).then(|| Box::new(checks)),
+            checks: checks.filter(|checks| !checks.is_empty()),
             defaults_below: false,
             embedded_below: false,
             lists_below: false,
             rules_below: false,
         };
-        node.defaults_below = node.default.is_some() || node.children().any(|child| child.defaults_below);
-        node.embedded_below = node.embedded || node.children().any(|child| child.embedded_below);
-        node.lists_below =
-            node.list_type != ListType::Atomic || node.children().any(|child| child.lists_below);
-        node.rules_below = !node.rules.is_empty() || node.children().any(|child| child.rules_below);
+        let mut below = [
+            node.default.is_some(),
+            node.embedded,
+            node.list_type != ListType::Atomic,
+            !node.rules.is_empty(),
+        ];
+        // Once over the children, of which there may be many.
+        for child in node.children() {
+            below[0] |= child.defaults_below;
+            below[1] |= child.embedded_below;
+            below[2] |= child.lists_below;
+            below[3] |= child.rules_below;
+        }
+        [
+            node.defaults_below,
+            node.embedded_below,
+            node.lists_below,
+            node.rules_below,
+        ] = below;
         node
     }
 
@@ -419,6 +434,30 @@ impl Node {
 }
 
 impl Checks {
+    /// Whether a keyword says anything that [`Checks::decode`] reads, in itself.
+    fn has(keyword: &str) -> bool {
+        matches!(
+            keyword,
+            "format"
+                | "maximum"
+                | "minimum"
+                | "multipleOf"
+                | "maxLength"
+                | "minLength"
+                | "pattern"
+                | "maxItems"
+                | "minItems"
+                | "maxProperties"
+                | "minProperties"
+                | "required"
+                | "enum"
+                | "allOf"
+                | "anyOf"
+                | "oneOf"
+                | "not"
+        )
+    }
+
     fn decode(map: &Map<String, Value>, type_name: Option<&str>, reading: Reading) -> Self {
         let text = |key: &str| {
             map.get(key)

@@ -1,16 +1,19 @@
 //! From a CRD to entries of the registry.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use kubewright_schema::Structural;
 use serde_json::Value;
 
 use super::status::is_true;
+use crate::discovery::by_priority;
 use crate::registry::builtin;
 use crate::registry::{
-    Column, CustomVersion, GroupVersionResource, Origin, Registry, ResourceInfo, ScalePaths, Scope,
-    SelectableField, Snapshot, Subresource,
+    Column, Conversion, ConversionHook, CustomVersion, GroupVersionResource, Origin, Registry, ResourceInfo,
+    ScalePaths, Scope, SelectableField, Snapshot, Subresource,
 };
+use crate::webhook::ClientConfig;
 
 const VERBS: &[&str] = &[
     "create",
@@ -57,15 +60,20 @@ fn is_deleting(crd: &Value) -> bool {
     crd["metadata"]["deletionTimestamp"].is_string()
 }
 
-/// Whether objects of the CRD go through a conversion webhook, which this server does not call.
-pub(super) fn wants_webhook(crd: &Value) -> bool {
-    crd["spec"]["conversion"]["strategy"] == "Webhook"
+/// How objects get from one version of the CRD to another.
+fn conversion(crd: &Value) -> Conversion {
+    let conversion = &crd["spec"]["conversion"];
+    if conversion["strategy"] != "Webhook" {
+        return Conversion::None;
+    }
+    let webhook = &conversion["webhook"];
+    Conversion::Webhook(Arc::new(ConversionHook {
+        client: ClientConfig::read(&webhook["clientConfig"]),
+        review_versions: texts(&webhook["conversionReviewVersions"]),
+    }))
 }
 
 /// The resources of a CRD: one for each served version, none before it is established.
-///
-/// A CRD with a conversion webhook is served at its storage version alone: other versions would show objects that
-/// nobody converted.
 pub fn resources(crd: &Value) -> Vec<ResourceInfo> {
     resources_beside(crd, &Snapshot::default())
 }
@@ -79,11 +87,39 @@ fn resources_beside(crd: &Value, served: &Snapshot) -> Vec<ResourceInfo> {
     let Some(storage) = storage_version(crd) else {
         return Vec::new();
     };
+    let shared = Shared::of(crd, served);
     versions()
         .filter(|version| version["served"] == true)
-        .filter(|version| !wants_webhook(crd) || version["name"] == storage["name"])
-        .filter_map(|version| resource(crd, version, &text(&storage["name"]), served))
+        .filter_map(|version| resource(crd, version, &text(&storage["name"]), &shared))
         .collect()
+}
+
+/// What all versions of a CRD have in common.
+struct Shared {
+    versions: Arc<BTreeMap<String, Structural>>,
+    conversion: Conversion,
+}
+
+impl Shared {
+    /// Schemas that are served already are taken from there: reading one anew would compile its rules anew.
+    fn of(crd: &Value, served: &Snapshot) -> Self {
+        let plural = text(&crd["status"]["acceptedNames"]["plural"]);
+        let group = text(&crd["spec"]["group"]);
+        let schemas = crd["spec"]["versions"].as_array().into_iter().flatten();
+        let schemas = schemas.map(|version| {
+            let gvr = GroupVersionResource::new(group.clone(), text(&version["name"]), plural.clone());
+            let openapi = &version["schema"]["openAPIV3Schema"];
+            let schema = match served.get(&gvr).map(|info| &info.origin) {
+                Some(Origin::Custom(served)) if served.openapi == *openapi => served.schema.clone(),
+                _ => Structural::from_accepted(openapi),
+            };
+            (gvr.version, schema)
+        });
+        Self {
+            versions: Arc::new(schemas.collect()),
+            conversion: conversion(crd),
+        }
+    }
 }
 
 fn storage_version(crd: &Value) -> Option<&Value> {
@@ -94,7 +130,8 @@ fn storage_version(crd: &Value) -> Option<&Value> {
 /// The resource as it is stored, whether that version is served or not; `None` before the CRD is established.
 pub(super) fn stored_resource(crd: &Value) -> Option<ResourceInfo> {
     let storage = storage_version(crd).filter(|_| is_true(crd, "Established"))?;
-    resource(crd, storage, &text(&storage["name"]), &Snapshot::default()).filter(|info| !is_built_in(info))
+    let shared = Shared::of(crd, &Snapshot::default());
+    resource(crd, storage, &text(&storage["name"]), &shared).filter(|info| !is_built_in(info))
 }
 
 /// Whether a resource is one of the server's own, in whatever version: they would share their objects.
@@ -104,7 +141,7 @@ fn is_built_in(info: &ResourceInfo) -> bool {
         .any(|own| own.gvr.group == info.gvr.group && own.gvr.resource == info.gvr.resource)
 }
 
-fn resource(crd: &Value, version: &Value, storage_version: &str, served: &Snapshot) -> Option<ResourceInfo> {
+fn resource(crd: &Value, version: &Value, storage_version: &str, shared: &Shared) -> Option<ResourceInfo> {
     let (spec, names) = (&crd["spec"], &crd["status"]["acceptedNames"]);
     let group = text(&spec["group"]);
     let plural = text(&names["plural"]);
@@ -116,10 +153,7 @@ fn resource(crd: &Value, version: &Value, storage_version: &str, served: &Snapsh
         return None;
     }
     let gvr = GroupVersionResource::new(group.clone(), text(&version["name"]), plural.clone());
-    let schema = match served.get(&gvr).map(|info| &info.origin) {
-        Some(Origin::Custom(served)) if served.openapi == openapi => served.schema.clone(),
-        _ => Structural::from_accepted(&openapi),
-    };
+    let schema = shared.versions.get(&gvr.version)?.clone();
     let scale = scale(&version["subresources"]["scale"]);
     let status = version["subresources"]
         .get("status")
@@ -162,7 +196,10 @@ fn resource(crd: &Value, version: &Value, storage_version: &str, served: &Snapsh
             crd_generation: crd["metadata"]["generation"].as_i64().unwrap_or(0),
             storage_version: storage_version.to_owned(),
             schema,
-            deprecation_warning: deprecation(version, &group, &kind),
+            versions: shared.versions.clone(),
+            conversion: shared.conversion.clone(),
+            group: group.clone(),
+            deprecation_warning: deprecation(crd, version, &group, &kind),
             openapi,
             merging: OnceLock::new(),
         })),
@@ -216,11 +253,27 @@ fn selectable_fields(fields: &Value) -> Vec<SelectableField> {
         .collect()
 }
 
-fn deprecation(version: &Value, group: &str, kind: &str) -> Option<String> {
-    (version["deprecated"] == true).then(|| match version["deprecationWarning"].as_str() {
-        Some(warning) => warning.to_owned(),
-        None => format!("{group}/{} {kind} is deprecated", text(&version["name"])),
-    })
+/// What a deprecated version's requests are told; without a text of its own it names the newest served version after it that is
+/// none.
+fn deprecation(crd: &Value, version: &Value, group: &str, kind: &str) -> Option<String> {
+    if version["deprecated"] != true {
+        return None;
+    }
+    if let Some(warning) = version["deprecationWarning"].as_str() {
+        return Some(warning.to_owned());
+    }
+    let name = text(&version["name"]);
+    let versions = crd["spec"]["versions"].as_array().into_iter().flatten();
+    let better = versions
+        .filter(|other| other["served"] == true && other["deprecated"] != true)
+        .filter_map(|other| other["name"].as_str())
+        .filter(|other| by_priority(other, &name).is_lt())
+        .min_by(|a, b| by_priority(a, b));
+    let advice = better.map(|better| format!("; use {group}/{better} {kind}"));
+    Some(format!(
+        "{group}/{name} {kind} is deprecated{}",
+        advice.unwrap_or_default()
+    ))
 }
 
 /// Brings the registry to what this state of a CRD says. An older state than the registry's changes nothing.
@@ -356,7 +409,7 @@ mod tests {
         };
         assert_eq!(
             version.deprecation_warning.as_deref(),
-            Some("example.com/v1beta1 Foo is deprecated")
+            Some("example.com/v1beta1 Foo is deprecated; use example.com/v1 Foo")
         );
 
         let mut waiting = crd();
@@ -365,11 +418,26 @@ mod tests {
     }
 
     #[test]
-    fn api_80_a_conversion_webhook_leaves_the_storage_version() {
+    fn api_80_a_conversion_webhook_serves_all_versions() {
         let mut crd = crd();
-        crd["spec"]["conversion"] = json!({"strategy": "Webhook"});
-        let versions: Vec<String> = resources(&crd).into_iter().map(|info| info.gvr.version).collect();
-        assert_eq!(versions, ["v1"]);
+        crd["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {
+            "clientConfig": {"url": "https://localhost/convert"}, "conversionReviewVersions": ["v1"],
+        }});
+        let infos = resources(&crd);
+        let versions: Vec<&str> = infos.iter().map(|info| info.gvr.version.as_str()).collect();
+        assert_eq!(versions, ["v1", "v1beta1"]);
+        let Origin::Custom(version) = &infos[1].origin else {
+            panic!("custom")
+        };
+        let Conversion::Webhook(hook) = &version.conversion else {
+            panic!("a webhook")
+        };
+        assert_eq!(hook.review_versions, ["v1"]);
+        assert!(
+            version.schema_of("example.com/v1alpha1").is_some(),
+            "unserved, and perhaps stored"
+        );
+        assert!(version.schema_of("example.com/v2").is_none() && version.schema_of("v1").is_none());
     }
 
     #[test]

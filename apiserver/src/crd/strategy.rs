@@ -3,7 +3,7 @@
 use kubewright_schema::{FieldError, crd};
 use serde_json::{Value, json};
 
-use super::serving::{self, wants_webhook};
+use super::serving;
 use super::{CLEANUP_FINALIZER, status};
 use crate::engine::Engine;
 use crate::registry::ResourceInfo;
@@ -70,22 +70,10 @@ impl Strategy for Crds {
     }
 
     fn warnings(&self, object: &Value, old: Option<&Value>) -> Vec<String> {
-        let mut warnings: Vec<String> = crd::unrecognized_formats(object, old)
+        crd::unrecognized_formats(object, old)
             .into_iter()
             .map(|format| format!("unrecognized format {format:?}"))
-            .collect();
-        let served = object["spec"]["versions"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|v| v["served"] == true);
-        if wants_webhook(object) && served.count() > 1 {
-            warnings.push(
-                "conversion webhooks are not called by this server: only the storage version is served"
-                    .to_owned(),
-            );
-        }
-        warnings
+            .collect()
     }
 
     fn updates_unconditionally(&self) -> bool {

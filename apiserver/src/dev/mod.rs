@@ -20,6 +20,7 @@ use http::{Request, Response};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::conversion::ObjectConverter;
 use crate::discovery::Discovery;
 use crate::engine::{Availability, Body, Disconnected, Engine, Identity};
 use crate::garbage;
@@ -30,6 +31,7 @@ use crate::registry::{Registry, Snapshot};
 use crate::status::ApiError;
 use crate::storage::{Memory, Storage};
 use crate::tasks::forever;
+use crate::webhook::{HookHandler, Hooks};
 
 use controls::Controls;
 pub use controls::{LoggedRequest, Matcher};
@@ -70,6 +72,7 @@ pub struct Builder {
     listen: Listen,
     token: Option<String>,
     keeps_garbage: bool,
+    hooks: Hooks,
 }
 
 impl fmt::Debug for Builder {
@@ -78,6 +81,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("listen", &self.listen)
             .field("keeps_garbage", &self.keeps_garbage)
+            .field("hooks", &self.hooks)
             .finish_non_exhaustive()
     }
 }
@@ -105,6 +109,38 @@ impl Builder {
         self
     }
 
+    /// Converts the objects of a kind in the process, where its CRD says `strategy: Webhook`: no network, no TLS. Later, on
+    /// the running server: [`Hooks::set_converter`].
+    #[must_use]
+    pub fn converter(self, group: &str, kind: &str, converter: Arc<dyn ObjectConverter>) -> Self {
+        self.hooks.set_converter(group, kind, converter);
+        self
+    }
+
+    /// Sends webhook requests for a service to an address, with TLS and the service's name. Nothing resolves such names
+    /// otherwise. Later, on the running server: [`Hooks::set_service_address`].
+    #[must_use]
+    pub fn service(self, namespace: &str, name: &str, address: SocketAddr) -> Self {
+        self.hooks.set_service_address(namespace, name, address);
+        self
+    }
+
+    /// Answers webhook requests for a service in the process. Later, on the running server:
+    /// [`Hooks::set_service_handler`].
+    #[must_use]
+    pub fn service_handler(self, namespace: &str, name: &str, handler: impl HookHandler) -> Self {
+        self.hooks.set_service_handler(namespace, name, Arc::new(handler));
+        self
+    }
+
+    /// Answers webhook requests for exactly this URL in the process. Later, on the running server:
+    /// [`Hooks::set_url_handler`].
+    #[must_use]
+    pub fn url_handler(self, url: &str, handler: impl HookHandler) -> Self {
+        self.hooks.set_url_handler(url, Arc::new(handler));
+        self
+    }
+
     /// Starts the server; it is ready when this returns.
     ///
     /// # Errors
@@ -121,6 +157,7 @@ impl Builder {
             .handler(Health::default())
             .handler(Index)
             .interceptor(controls.clone())
+            .hooks(Arc::new(self.hooks))
             .build();
         namespace::bootstrap(&engine)
             .await
@@ -244,6 +281,11 @@ impl DevServer {
     /// The engine, a `tower::Service` of HTTP requests.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Who stands in for the webhooks that the server calls.
+    pub fn hooks(&self) -> &Hooks {
+        self.engine.hooks()
     }
 
     /// Stops the server: running watches end cleanly, later requests are refused, and those that run over a socket

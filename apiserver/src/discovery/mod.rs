@@ -5,6 +5,8 @@
 
 mod version;
 
+pub(crate) use version::by_priority;
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;

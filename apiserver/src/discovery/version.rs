@@ -23,7 +23,7 @@ fn parse(version: &str) -> Option<(u8, u64, u64)> {
 }
 
 /// Most preferred first.
-pub(super) fn by_priority(a: &str, b: &str) -> Ordering {
+pub(crate) fn by_priority(a: &str, b: &str) -> Ordering {
     match (parse(a), parse(b)) {
         (Some(a), Some(b)) => Reverse(a).cmp(&Reverse(b)),
         (Some(_), None) => Ordering::Less,

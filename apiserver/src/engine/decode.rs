@@ -1,6 +1,7 @@
 //! Request bodies: JSON or YAML, decoded with an eye on repeated keys.
 
 use http::{HeaderMap, header};
+use kubewright_schema::yaml;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -55,17 +56,14 @@ pub(crate) fn decode_json(body: &[u8]) -> Result<Decoded> {
 }
 
 pub(crate) fn decode_yaml(body: &[u8]) -> Result<Decoded> {
-    let text = std::str::from_utf8(body)
-        .map_err(|why| ApiError::bad_request(format!("error parsing YAML: {why}")))?;
-    let options = serde_saphyr::options! {
-        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
-        with_snippet: false,
-    };
     let mut duplicates = Vec::new();
-    let value = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
-        Tracked::root(&mut duplicates).deserialize(deserializer)
-    })
-    .map_err(|why| ApiError::bad_request(format!("error converting YAML to JSON: {why}")))?;
+    let value = yaml::read(body, Tracked::root(&mut duplicates)).map_err(|why| {
+        let why = match &why {
+            yaml::Error::Syntax(why) => why.to_string(),
+            _ => why.to_string(),
+        };
+        ApiError::bad_request(format!("error converting YAML to JSON: {why}"))
+    })?;
     Ok(Decoded { value, duplicates })
 }
 
@@ -270,7 +268,11 @@ mod tests {
         for wrong in ["", "{", "{} x", "nul"] {
             assert!(decode_json(wrong.as_bytes()).is_err(), "{wrong}");
         }
-        assert!(decode_yaml(b"a: [").is_err());
+        let broken = decode_yaml(b"a: [").expect_err("no YAML");
+        assert!(
+            broken.to_string().contains("error converting YAML to JSON: "),
+            "{broken}"
+        );
     }
 
     #[test]
@@ -280,11 +282,21 @@ mod tests {
         assert!(!is_deeper_than(&deepest.value, DEPTH_LIMIT));
         assert!(is_deeper_than(&deepest.value, DEPTH_LIMIT - 1));
         assert!(decode_json(nested(DEPTH_LIMIT + 1).as_bytes()).is_err());
-        // The YAML library's own limit is lower: its stack frames are larger.
+        // The limit for YAML is lower: its reader needs more stack for a level.
         assert!(decode_yaml(nested(50).as_bytes()).is_ok());
         for decode in [decode_json, decode_yaml] {
             assert!(decode(nested(100_000).as_bytes()).is_err());
         }
+    }
+
+    /// As in a cluster, which reads YAML 1.1 and makes JSON of it.
+    #[test]
+    fn api_13_yaml_is_read_as_kubernetes_reads_it() {
+        let yaml = decode_yaml(b"defaultMode: 0644\nreplicas: 2.0\nenabled: on\n").expect("it parses");
+        assert_eq!(
+            yaml.value,
+            json!({"defaultMode": 420, "replicas": 2, "enabled": true})
+        );
     }
 
     #[test]

@@ -29,6 +29,7 @@ use crate::rest::strategy::{self, Strategy};
 use crate::rest::{self, TokenKey};
 use crate::status::{ApiError, Result};
 use crate::storage::Storage;
+use crate::webhook::Hooks;
 
 pub use body::Body;
 pub use path::{ResourcePath, Target, Verb};
@@ -147,6 +148,7 @@ struct Shared {
     strategies: HashMap<GroupVersionResource, Arc<dyn Strategy>>,
     handlers: Vec<Arc<dyn Handler>>,
     interceptor: Option<Arc<dyn Interceptor>>,
+    hooks: Arc<Hooks>,
     link: watch::Sender<Link>,
 }
 
@@ -175,6 +177,13 @@ impl Builder {
         self
     }
 
+    /// Sets who stands in for webhooks.
+    #[must_use]
+    pub fn hooks(mut self, hooks: Arc<Hooks>) -> Self {
+        self.0.hooks = hooks;
+        self
+    }
+
     /// The engine.
     pub fn build(self) -> Engine {
         Engine(Arc::new(self.0))
@@ -192,6 +201,7 @@ impl Engine {
             strategies: strategy::install(),
             handlers: Vec::new(),
             interceptor: None,
+            hooks: Arc::default(),
             link: watch::Sender::new(Link {
                 availability: Availability::Up,
                 outages: 0,
@@ -214,6 +224,11 @@ impl Engine {
     /// The clock.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// Who stands in for webhooks.
+    pub fn hooks(&self) -> &Hooks {
+        &self.0.hooks
     }
 
     pub(crate) fn clock_handle(&self) -> Arc<Clock> {

@@ -13,6 +13,8 @@ use kubewright_schema::apply::ObjectType;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::webhook::ClientConfig;
+
 /// Group, version and plural name of a resource. The core group is the empty string.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupVersionResource {
@@ -190,6 +192,12 @@ pub struct CustomVersion {
     pub storage_version: String,
     /// Compiled schema; prunes, defaults and validates.
     pub schema: kubewright_schema::Structural,
+    /// The schemas of all versions that the CRD has, served or not, by name. What is stored may be at any of them.
+    pub versions: Arc<BTreeMap<String, kubewright_schema::Structural>>,
+    /// How objects get from one of these versions to another.
+    pub conversion: Conversion,
+    /// API group of all of them.
+    pub group: String,
     /// The schema as the CRD gives it (`openAPIV3Schema`), which OpenAPI publishes.
     pub openapi: Value,
     /// Why requests get a warning, where the version is deprecated.
@@ -198,7 +206,33 @@ pub struct CustomVersion {
     pub merging: OnceLock<ObjectType>,
 }
 
+/// How objects of a CRD get from one version to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conversion {
+    /// Their `apiVersion` is written anew.
+    None,
+    /// Somebody is asked.
+    Webhook(Arc<ConversionHook>),
+}
+
+/// The webhook of a CRD's conversion stanza.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversionHook {
+    /// Where it is.
+    pub client: ClientConfig,
+    /// Versions of ConversionReview that it understands, the best first.
+    pub review_versions: Vec<String>,
+}
+
 impl CustomVersion {
+    /// The schema of the version that an `apiVersion` names; none where the CRD has no such version.
+    pub fn schema_of(&self, api_version: &str) -> Option<&kubewright_schema::Structural> {
+        let (group, version) = api_version.rsplit_once('/')?;
+        (group == self.group)
+            .then(|| self.versions.get(version))
+            .flatten()
+    }
+
     /// How objects of the version are merged.
     pub fn object_type(&self) -> &ObjectType {
         self.merging.get_or_init(|| ObjectType::custom(&self.openapi))

@@ -22,7 +22,14 @@ impl Call<'_> {
     pub(super) async fn create(&mut self, decoded: Decoded, options: WriteOptions) -> Result<Reply> {
         let Accepted { mut object, warnings } = self.accept(decoded, &options)?;
         self.warnings.extend(warnings);
-        self.track(None, &mut object, Door::Main, &options);
+        let accepted = object;
+        object = self
+            .converting(|call| {
+                let mut object = accepted.clone();
+                call.track(None, &mut object, Door::Main, &options);
+                Ok(object)
+            })
+            .await?;
         self.create_accepted(object, &options).await
     }
 
@@ -56,14 +63,16 @@ impl Call<'_> {
             if let Some(base) = &generate {
                 object["metadata"]["name"] = generated(base).into();
             }
-            let mut stored = object.clone();
-            convert::to_storage(&mut stored, &self.info);
             let strategy = self.engine.strategy(&self.info);
+            let mut stored = object.clone();
+            if !self.info.is_custom() {
+                convert::to_storage(&mut stored, &self.info);
+            }
             strategy.prepare_for_create(&mut stored);
             // Before rules that take time in proportion.
             self.fit(&mut stored)?;
-            let as_served = self.served(&stored);
-            self.validate(&as_served, None, Door::Main)?;
+            self.validate(&self.as_served(&stored), None, Door::Main)?;
+            let stored = self.to_storage(stored).await?;
             if attempt == 1 {
                 self.warnings.extend(strategy.warnings(&stored, None));
             }
@@ -76,11 +85,11 @@ impl Call<'_> {
                 }
                 DryRun::All => match self.engine.storage().get(&key).await {
                     Ok(None) => {
-                        let mut reply = crate::storage::Entry::new(key.as_str().into(), stored, 0);
-                        if let Some(metadata) = meta::of(&mut reply.value) {
+                        let mut made = Entry::new(key.as_str().into(), stored, 0);
+                        if let Some(metadata) = meta::of(&mut made.value) {
                             metadata.remove("resourceVersion");
                         }
-                        return Ok(Reply::Object(StatusCode::CREATED, reply.into()));
+                        return self.reply(StatusCode::CREATED, made.into()).await;
                     }
                     Ok(Some(_)) => Err(StorageError::Exists { key }),
                     Err(error) => Err(error),
@@ -90,7 +99,7 @@ impl Call<'_> {
                 Ok(entry) => {
                     self.check_still_open(namespace.as_deref(), &entry).await?;
                     strategy.stored(self.engine, &entry.value);
-                    return Ok(Reply::Object(StatusCode::CREATED, entry));
+                    return self.reply(StatusCode::CREATED, entry).await;
                 }
                 Err(StorageError::Exists { .. }) if generate.is_some() && attempt < ATTEMPTS => {}
                 Err(error) => return Err(self.storage_error(&name, error)),

@@ -28,8 +28,8 @@ impl Call<'_> {
     pub(super) async fn delete(&self, name: &str, options: &DeleteOptions) -> Result<Reply> {
         let strategy = self.engine.strategy(&self.info);
         match self.delete_one(name, options).await? {
-            Outcome::Waits(entry) => Ok(Reply::Object(StatusCode::OK, entry)),
-            Outcome::Gone(entry) if strategy.returns_deleted() => Ok(Reply::Object(StatusCode::OK, entry)),
+            Outcome::Waits(entry) => self.reply(StatusCode::OK, entry).await,
+            Outcome::Gone(entry) if strategy.returns_deleted() => self.reply(StatusCode::OK, entry).await,
             Outcome::Gone(entry) => {
                 let mut details = json!({
                     "name": name,
@@ -52,6 +52,11 @@ impl Call<'_> {
         let storage = self.engine.storage();
         loop {
             let old = self.load(name).await?;
+            if !self.own {
+                // As upstream, which reads an object at the request's version before it deletes it. What the server clears
+                // away by itself must not wait for anybody's converter.
+                self.engine.served(&self.info, old.clone()).await?;
+            }
             self.check_delete(&old, options)?;
             let mut new = old.value.clone();
             self.mark(&mut new, options.propagation);
@@ -149,8 +154,8 @@ impl Call<'_> {
     pub(super) async fn delete_collection(&self, options: &DeleteOptions) -> Result<Reply> {
         let list = ListOptions::parse(&self.query, self.verb)?;
         let selection = self.select(&list).await?;
-        for entry in &selection.entries {
-            let name = meta::text(&entry.value, "name");
+        for served in &selection.objects {
+            let name = meta::text(&served.entry().value, "name");
             match self.delete_one(name, options).await {
                 // Gone meanwhile: what was wanted.
                 Err(error) if error.code() == StatusCode::NOT_FOUND => {}

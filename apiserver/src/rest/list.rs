@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use http::Response;
 
-use super::render::served;
+use super::convert::Served;
 use super::selector::{BoundFields, LabelSelector};
 use super::token::Position;
-use super::{Call, convert, key, prefix};
+use super::{Call, key, prefix};
 use crate::engine::Body;
 use crate::engine::query::{ListOptions, VersionMatch};
 use crate::registry::{ResourceInfo, Scope};
 use crate::status::{ApiError, Result};
-use crate::storage::{Entry, ListRequest, StorageError};
+use crate::storage::{ListRequest, StorageError};
 
 /// The objects that a list shows.
 pub(super) struct Selection {
-    pub(super) entries: Vec<Arc<Entry>>,
+    pub(super) objects: Vec<Served>,
     pub(super) revision: u64,
     /// Token of the next page.
     pub(super) next: Option<String>,
@@ -35,18 +35,17 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Whether a stored object is selected. Fields are those of the served form: their names may be others, and a
-    /// default may be younger than the object.
-    pub(super) fn matches(&self, stored: &serde_json::Value) -> bool {
-        self.is_everything || self.labels.matches(stored) && self.fields_match(stored)
+    /// Whether an object is selected. Labels and fields are those of the served form: their names may be others, a
+    /// default may be younger than the object, and a converter may have changed labels.
+    pub(super) fn matches(&self, served: &Served) -> bool {
+        self.is_everything || self.labels.matches(served.with_metadata()) && self.fields_match(served)
     }
 
-    fn fields_match(&self, stored: &serde_json::Value) -> bool {
-        let as_stored = convert::is_identity(&self.info) && !self.info.is_custom();
-        if as_stored || self.fields.is_metadata() {
-            self.fields.matches(stored)
+    fn fields_match(&self, served: &Served) -> bool {
+        if self.fields.is_metadata() {
+            self.fields.matches(served.with_metadata())
         } else {
-            self.fields.matches(&served(&self.info, stored))
+            self.fields.matches(&served.object(&self.info))
         }
     }
 }
@@ -140,32 +139,32 @@ impl Call<'_> {
             }
             (Err(error), _) => return Err(failed(error)),
         };
-        let mut entries = page.entries;
+        let mut objects = self.engine.all_served(&self.info, page.entries).await?;
         let (more, remaining) = if filter.is_everything {
             (
                 page.remaining > 0,
                 Some(page.remaining).filter(|remaining| *remaining > 0),
             )
         } else {
-            entries.retain(|entry| filter.matches(&entry.value));
-            let more = options.limit > 0 && entries.len() > options.limit;
+            objects.retain(|served| filter.matches(served));
+            let more = options.limit > 0 && objects.len() > options.limit;
             if more {
-                entries.truncate(options.limit);
+                objects.truncate(options.limit);
             }
             (more, None)
         };
-        let next = match entries.last() {
+        let next = match objects.last() {
             Some(last) if more => Some(tokens.seal(
                 &filter.prefix,
                 &Position {
                     revision: Some(page.revision),
-                    after: last.key.to_string(),
+                    after: last.entry().key.to_string(),
                 },
             )),
             _ => None,
         };
         Ok(Selection {
-            entries,
+            objects,
             revision: page.revision,
             next,
             remaining,

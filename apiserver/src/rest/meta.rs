@@ -72,34 +72,11 @@ pub(super) fn validate(object: &Value, name_faults: impl Fn(&str) -> Vec<String>
     for why in name_faults(name) {
         faults.push(invalid("metadata.name", name, why));
     }
-    let map = |field: &str| {
-        object
-            .pointer(&format!("/metadata/{field}"))
-            .and_then(Value::as_object)
-    };
-    for (key, value) in map("labels").into_iter().flatten() {
-        for why in names::qualified_name(key) {
-            faults.push(invalid("metadata.labels", key, why));
+    for field in ["labels", "annotations"] {
+        let texts = object.get("metadata").and_then(|metadata| metadata.get(field));
+        if let Some(Value::Object(texts)) = texts {
+            faults.extend(texts_faults(field, &format!("metadata.{field}"), texts));
         }
-        let value = value.as_str().unwrap_or_default();
-        for why in names::label_value(value) {
-            faults.push(invalid("metadata.labels", value, why));
-        }
-    }
-    let mut size = 0;
-    for (key, value) in map("annotations").into_iter().flatten() {
-        for why in names::qualified_name(&key.to_lowercase()) {
-            faults.push(invalid("metadata.annotations", key, why));
-        }
-        size += key.len() + value.as_str().map_or(0, str::len);
-    }
-    if size > ANNOTATIONS_LIMIT {
-        faults.push(FieldError::new(
-            ErrorKind::TooLong,
-            "metadata.annotations",
-            None,
-            format!("may not be more than {ANNOTATIONS_LIMIT} bytes"),
-        ));
     }
     for (index, finalizer) in finalizers(object).enumerate() {
         let field = format!("metadata.finalizers[{index}]");
@@ -122,6 +99,48 @@ pub(super) fn validate(object: &Value, name_faults: impl Fn(&str) -> Vec<String>
         ));
     }
     validate_owners(object, &mut faults);
+    faults
+}
+
+/// Faults of labels or annotations that a converter returned. Upstream names the latter's field so.
+pub(crate) fn map_faults(field: &str, texts: &Map<String, Value>) -> Vec<FieldError> {
+    let path = if field == "labels" {
+        "metadata.labels"
+    } else {
+        "metadata.annotation"
+    };
+    texts_faults(field, path, texts)
+}
+
+fn texts_faults(field: &str, path: &str, texts: &Map<String, Value>) -> Vec<FieldError> {
+    let mut faults = Vec::new();
+    if field == "labels" {
+        for (key, value) in texts {
+            for why in names::qualified_name(key) {
+                faults.push(invalid(path, key, why));
+            }
+            let value = value.as_str().unwrap_or_default();
+            for why in names::label_value(value) {
+                faults.push(invalid(path, value, why));
+            }
+        }
+        return faults;
+    }
+    let mut size = 0;
+    for (key, value) in texts {
+        for why in names::qualified_name(&key.to_lowercase()) {
+            faults.push(invalid(path, key, why));
+        }
+        size += key.len() + value.as_str().map_or(0, str::len);
+    }
+    if size > ANNOTATIONS_LIMIT {
+        faults.push(FieldError::new(
+            ErrorKind::TooLong,
+            path,
+            None,
+            format!("may not be more than {ANNOTATIONS_LIMIT} bytes"),
+        ));
+    }
     faults
 }
 

@@ -36,6 +36,7 @@ use crate::registry::{Origin, ResourceInfo, Scope};
 use crate::status::{ApiError, Result, Subject};
 use crate::storage::{Entry, StorageError};
 use crate::table::IncludeObject;
+use owners::Conversions;
 
 pub(crate) use token::TokenKey;
 
@@ -52,6 +53,8 @@ pub(crate) struct Call<'a> {
     pub(crate) include: IncludeObject,
     /// Texts of `Warning` headers.
     pub(crate) warnings: Vec<String>,
+    /// What converters made so far while owners were found.
+    conversions: Arc<Conversions>,
     /// Whether the server itself asks. Its objects are not read by their types, so that none of these is decoded at
     /// start.
     own: bool,
@@ -60,7 +63,7 @@ pub(crate) struct Call<'a> {
 /// What a verb answers.
 pub(crate) enum Reply {
     /// An object.
-    Object(StatusCode, Arc<Entry>),
+    Object(StatusCode, Served),
     /// A document that is sent as it is.
     Document(StatusCode, Value),
     /// A finished answer.
@@ -144,6 +147,7 @@ pub(crate) fn route<'a>(
         agreed,
         include,
         warnings: Vec::new(),
+        conversions: Arc::default(),
         own: false,
     })
 }
@@ -273,7 +277,7 @@ impl Call<'_> {
                 return Err(ApiError::resource_version_too_large(asked, current));
             }
         }
-        Ok(Reply::Object(StatusCode::OK, self.load(self.name()).await?))
+        self.reply(StatusCode::OK, self.load(self.name()).await?).await
     }
 }
 
@@ -297,8 +301,9 @@ pub(crate) fn key(info: &ResourceInfo, namespace: Option<&str>, name: &str) -> S
     key
 }
 
+pub(crate) use convert::Served;
 pub(crate) use delete::{delete_quietly, is_race};
-pub(crate) use meta::{finalizers, is_deleting};
+pub(crate) use meta::{finalizers, is_deleting, map_faults as metadata_map_faults};
 pub(crate) use render::respond;
 
 /// Creates an object on the server's own behalf.
@@ -338,15 +343,22 @@ pub(crate) async fn rewrite_internal(
         else {
             return Ok(());
         };
+        let change = |object: &mut Value| {
+            change(object);
+            if let Some(metadata) = meta::of(object) {
+                meta::drop_empty(metadata);
+            }
+        };
         let mut value = stored.value.clone();
         change(&mut value);
-        if let Some(metadata) = meta::of(&mut value) {
-            meta::drop_empty(metadata);
-        }
         if value == stored.value {
             return Ok(());
         }
-        call.track_controller(&stored.value, &mut value);
+        let served = engine.served(info, stored.clone()).await?;
+        let live = served.object(info);
+        let mut changed = live.clone().into_owned();
+        change(&mut changed);
+        call.track_controller(&live, &changed, &mut value).await;
         let outcome = if call.is_finished(&value) {
             storage.delete(&entry.key, value, stored.revision).await
         } else {
@@ -385,6 +397,7 @@ impl<'a> Call<'a> {
             },
             include: IncludeObject::default(),
             warnings: Vec::new(),
+            conversions: Arc::default(),
             own: true,
         }
     }

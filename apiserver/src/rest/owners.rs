@@ -13,13 +13,14 @@ use kubewright_schema::apply::{
     ApplyError, ConvertError, Converter, Duplicates, FieldManager, FieldSet, Models, ObjectType, Owners,
     PathElement, ReplicasPaths, SameVersion, Typed,
 };
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use super::pipeline::Door;
 use super::{Call, convert, meta, typed};
 use crate::engine::query::{WriteOptions, is_printable};
 use crate::openapi::data::PerDocument;
-use crate::registry::{Origin, ResourceInfo, Snapshot};
+use crate::registry::{Conversion, Origin, ResourceInfo, Snapshot};
 use crate::status::{ApiError, Result};
 
 /// Longest name of a manager, in bytes.
@@ -34,6 +35,37 @@ const SCALE_VERSION: &str = "autoscaling/v1";
 struct Versions {
     info: Arc<ResourceInfo>,
     snapshot: Arc<Snapshot>,
+    conversions: Arc<Conversions>,
+}
+
+/// What converters made of objects while owners were found.
+///
+/// Merging is no matter of waiting: where it needs an object at another version that is not here, it fails, and is done
+/// again once the object was converted. It asks for the same each time, so each time it gets further.
+#[derive(Debug, Default)]
+pub(super) struct Conversions(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    done: Vec<(Value, String, Result<Value, String>)>,
+    missing: Option<(Value, String)>,
+}
+
+impl Conversions {
+    fn get(&self, object: &Value, api_version: &str) -> Result<Value, ConvertError> {
+        let mut known = self.0.lock();
+        let done = known
+            .done
+            .iter()
+            .find(|(from, to, _)| to == api_version && from == object);
+        match done {
+            Some((_, _, made)) => made.clone().map_err(ConvertError::Failed),
+            None => {
+                known.missing = Some((object.clone(), api_version.to_owned()));
+                Err(ConvertError::Failed("not converted yet".to_owned()))
+            }
+        }
+    }
 }
 
 impl Versions {
@@ -69,8 +101,22 @@ impl Converter for Versions {
     fn convert(&self, object: &Value, api_version: &str) -> Result<Value, ConvertError> {
         let from = object["apiVersion"].as_str().unwrap_or_default();
         let missing = |version: &str| ConvertError::MissingVersion(version.to_owned());
+        // Of a CRD's versions upstream says so in a way that its own code does not know for a missing version, and so no
+        // apply gets past an owner at a version that is gone.
+        if let Origin::Custom(custom) = &self.info.origin
+            && custom.schema_of(api_version).is_none()
+        {
+            let text = format!("request to convert CR to an invalid group/version: {api_version}");
+            return Err(ConvertError::Failed(text));
+        }
         let from = self.at(from).ok_or_else(|| missing(from))?;
         let to = self.at(api_version).ok_or_else(|| missing(api_version))?;
+        if let Origin::Custom(custom) = &from.origin
+            && custom.conversion != Conversion::None
+            && from.gvr != to.gvr
+        {
+            return self.conversions.get(object, api_version);
+        }
         let mut object = object.clone();
         convert::to_storage(&mut object, from);
         convert::to_served(&mut object, to);
@@ -143,6 +189,32 @@ pub(super) fn is_same(new: &Value, old: &Value) -> bool {
 }
 
 impl Call<'_> {
+    /// Does what may need objects at other versions, which `attempt` fails for until they are converted.
+    pub(super) async fn converting<T>(
+        &mut self,
+        mut attempt: impl FnMut(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let said = self.warnings.len();
+        loop {
+            self.warnings.truncate(said);
+            let outcome = attempt(self);
+            if !self.convert_missing().await {
+                return outcome;
+            }
+        }
+    }
+
+    /// Converts what was missing; tells whether anything was.
+    async fn convert_missing(&self) -> bool {
+        let Some((object, to)) = self.conversions.0.lock().missing.take() else {
+            return false;
+        };
+        let made = self.engine.convert(&self.info, object.clone(), &to).await;
+        let made = made.map_err(|why| why.to_string());
+        self.conversions.0.lock().done.push((object, to, made));
+        true
+    }
+
     /// Notes in `new` who owns what after it replaces `live`; none before a create. Both are as served.
     pub(super) fn track(&self, live: Option<&Value>, new: &mut Value, door: Door, options: &WriteOptions) {
         if self.own {
@@ -168,22 +240,25 @@ impl Call<'_> {
         }
     }
 
-    /// Notes in `new` what a change by one of the server's own controllers takes from others. Both are as stored.
-    pub(super) fn track_controller(&self, live: &Value, new: &mut Value) {
-        let versions = self.versions();
+    /// Notes in `stored` what a change by one of the server's own controllers takes from others. The objects before and
+    /// after it are as served.
+    pub(super) async fn track_controller(&self, live: &Value, new: &Value, stored: &mut Value) {
         let api_version = self.info.gvr.api_version();
-        let fields = self.fields_of(&versions, &api_version, Door::Main);
-        let served = |stored: &Value| {
-            let served = self.served(stored);
-            match self.info.origin {
-                Origin::Custom(_) => served,
-                Origin::BuiltIn => typed::written(&served, &self.info),
-            }
-        };
-        let mut changed = served(new);
         let now = self.engine.clock().now_text();
-        fields.update(&served(live), &mut changed, CONTROLLERS, &now);
-        take_owners(new, changed);
+        let written = |object: &Value| match self.info.origin {
+            Origin::Custom(_) => object.clone(),
+            Origin::BuiltIn => typed::written(object, &self.info),
+        };
+        loop {
+            let versions = self.versions();
+            let fields = self.fields_of(&versions, &api_version, Door::Main);
+            let mut changed = written(new);
+            fields.update(&written(live), &mut changed, CONTROLLERS, &now);
+            if !self.convert_missing().await {
+                take_owners(stored, changed);
+                return;
+            }
+        }
     }
 
     /// What an apply makes of an object, or of none.
@@ -251,6 +326,7 @@ impl Call<'_> {
         Versions {
             info: self.info.clone(),
             snapshot: self.engine.registry().snapshot(),
+            conversions: self.conversions.clone(),
         }
     }
 

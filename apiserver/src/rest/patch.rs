@@ -93,7 +93,9 @@ impl Call<'_> {
     }
 
     async fn create_applied(&mut self, config: &Decoded, options: &WriteOptions) -> Result<Reply> {
-        let merged = self.merge_config(None, &config.value, Door::Main, options)?;
+        let merged = self
+            .converting(|call| call.merge_config(None, &config.value, Door::Main, options))
+            .await?;
         let uid = meta::text(&merged, "uid");
         if !uid.is_empty() {
             let why = format!(

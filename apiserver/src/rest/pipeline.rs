@@ -3,6 +3,7 @@
 //! **Invariant:** create, update and patch go through the same steps in the same order: type, place, metadata,
 //! nulls and unknown fields, the kind's own preparation, then every fault at once.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -290,17 +291,32 @@ impl Call<'_> {
         }
     }
 
-    /// A stored object as this resource serves it, by today's schema (API-58).
-    pub(super) fn served(&self, stored: &Value) -> Value {
-        super::render::served(&self.info, stored)
+    /// An object on its way to storage as this resource serves it. Custom resources go all that way at the request's version.
+    pub(super) fn as_served<'v>(&self, object: &'v Value) -> Cow<'v, Value> {
+        match self.info.origin {
+            Origin::Custom(_) => Cow::Borrowed(object),
+            Origin::BuiltIn => {
+                let mut object = object.clone();
+                convert::to_served(&mut object, &self.info);
+                Cow::Owned(object)
+            }
+        }
     }
 
-    /// Answers a write that was only tried: the object as it would stand, at the version that it has.
-    pub(super) fn tried(code: StatusCode, key: &str, object: Value, revision: u64) -> super::Reply {
-        super::Reply::Object(
-            code,
-            Arc::new(crate::storage::Entry::new(key.into(), object, revision)),
-        )
+    /// A validated object at the version that is stored. Those of built-in kinds are at it already.
+    pub(super) async fn to_storage(&self, object: Value) -> Result<Value> {
+        if !self.info.is_custom() || self.info.gvr == self.info.storage {
+            return Ok(object);
+        }
+        let mut stored = self.engine.stored(&self.info, object).await?;
+        self.fit(&mut stored)?;
+        Ok(stored)
+    }
+
+    /// Answers with a stored object.
+    pub(super) async fn reply(&self, code: StatusCode, entry: Arc<Entry>) -> Result<super::Reply> {
+        let served = self.engine.served(&self.info, entry).await?;
+        Ok(super::Reply::Object(code, served))
     }
 }
 
@@ -338,11 +354,6 @@ fn prepare_custom(object: &mut Value, version: &CustomVersion) -> Vec<String> {
         .into_iter()
         .map(|path| format!("unknown field {path:?}"))
         .collect()
-}
-
-/// Brings an object that was stored under an older schema to the present one: defaults come, unknown fields go.
-pub(super) fn renew_custom(object: &mut Value, version: &CustomVersion) {
-    kubewright_schema::prepare(object, &version.schema);
 }
 
 fn validate_custom(object: &Value, old: Option<&Value>, version: &CustomVersion, door: Door) -> Verdict {

@@ -2,22 +2,19 @@
 //!
 //! **Invariant:** an object's JSON is made once per served version and shared by every reader after that.
 
-use std::sync::Arc;
-
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{Response, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::convert::Served;
 use super::list::Selection;
-use super::{Call, Reply, convert};
+use super::{Call, Reply};
 use crate::engine::Body;
 use crate::engine::body::full;
 use crate::engine::path::Verb;
 use crate::engine::query::Query;
 use crate::negotiate::{Agreed, Encoding, Target};
-use crate::registry::{Origin, ResourceInfo};
 use crate::status::{ApiError, Result};
-use crate::storage::Entry;
 use crate::table::{self, Tabulator};
 
 /// What the query and the verb add to what `Accept` agreed on.
@@ -39,28 +36,6 @@ pub(super) fn agree(agreed: &Agreed, query: &Query, verb: Verb) -> Result<Agreed
     Ok(agreed)
 }
 
-/// A stored object as `info` serves it: converted, and brought to the present schema.
-pub(super) fn served(info: &ResourceInfo, stored: &Value) -> Value {
-    let mut object = stored.clone();
-    convert::to_served(&mut object, info);
-    if let Origin::Custom(version) = &info.origin {
-        super::pipeline::renew_custom(&mut object, version);
-    }
-    object
-}
-
-/// JSON of a stored object as `info` serves it.
-pub(super) fn object_json(info: &Arc<ResourceInfo>, entry: &Entry) -> Bytes {
-    entry.rendered(info, || {
-        let json = if convert::is_identity(info) && !info.is_custom() {
-            serde_json::to_vec(&entry.value)
-        } else {
-            serde_json::to_vec(&served(info, &entry.value))
-        };
-        json.unwrap_or_default().into()
-    })
-}
-
 /// An answer with a whole body.
 pub(crate) fn respond(code: StatusCode, encoding: Encoding, body: Bytes) -> Response<Body> {
     let mut response = Response::new(full(body));
@@ -79,18 +54,18 @@ impl Call<'_> {
         match reply {
             Reply::Whole(response) => response,
             Reply::Document(code, document) => respond(code, encoding, encoding.encode(&document)),
-            Reply::Object(code, entry) => {
+            Reply::Object(code, served) => {
                 let body = match (target, encoding) {
-                    (Target::Object, Encoding::Json) => object_json(&self.info, &entry),
+                    (Target::Object, Encoding::Json) => served.json(&self.info),
                     (Target::Table, _) => {
-                        let object = served(&self.info, &entry.value);
+                        let object = &*served.object(&self.info);
                         encoding.encode(&self.tabulator().table(
                             &object["metadata"],
-                            [&object],
+                            [object],
                             self.engine.clock().now(),
                         ))
                     }
-                    _ => encoding.encode(&self.object(&entry)),
+                    _ => encoding.encode(&self.object(&served)),
                 };
                 respond(code, encoding, body)
             }
@@ -107,10 +82,10 @@ impl Call<'_> {
     }
 
     /// One object in the agreed form, tables apart.
-    pub(super) fn object(&self, entry: &Entry) -> Value {
+    pub(super) fn object(&self, served: &Served) -> Value {
         match self.agreed.target {
-            Target::PartialObjectMetadata => table::partial(&entry.value),
-            _ => served(&self.info, &entry.value),
+            Target::PartialObjectMetadata => table::partial(served.with_metadata()),
+            _ => served.object(&self.info).into_owned(),
         }
     }
 
@@ -127,9 +102,9 @@ impl Call<'_> {
         let body = match (target, encoding) {
             (Target::Object, Encoding::Json) => {
                 let items: Vec<Bytes> = selection
-                    .entries
+                    .objects
                     .iter()
-                    .map(|entry| object_json(&self.info, entry))
+                    .map(|served| served.json(&self.info))
                     .collect();
                 let head = format!(
                     r#"{{"kind":{},"apiVersion":{},"metadata":{metadata},"items":["#,
@@ -150,9 +125,9 @@ impl Call<'_> {
             }
             (Target::Table, _) => {
                 let objects: Vec<Value> = selection
-                    .entries
+                    .objects
                     .iter()
-                    .map(|entry| served(&self.info, &entry.value))
+                    .map(|served| served.object(&self.info).into_owned())
                     .collect();
                 encoding.encode(
                     &self
@@ -162,10 +137,14 @@ impl Call<'_> {
             }
             (Target::PartialObjectMetadataList, _) => encoding.encode(&table::partial_list(
                 &metadata,
-                selection.entries.iter().map(|entry| &entry.value),
+                selection.objects.iter().map(Served::with_metadata),
             )),
             _ => {
-                let items: Vec<Value> = selection.entries.iter().map(|entry| self.object(entry)).collect();
+                let items: Vec<Value> = selection
+                    .objects
+                    .iter()
+                    .map(|served| self.object(served))
+                    .collect();
                 encoding.encode(&json!({
                     "kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items,
                 }))

@@ -30,7 +30,8 @@ impl Call<'_> {
         match self.verb {
             Verb::Get => {
                 let entry = self.load(self.name()).await?;
-                let scale = self.view(&self.served(&entry.value), &paths)?;
+                let served = self.engine.served(&self.info, entry).await?;
+                let scale = self.view(&served.object(&self.info), &paths)?;
                 Ok(Reply::Document(StatusCode::OK, scale))
             }
             Verb::Update => {
@@ -95,10 +96,10 @@ impl Call<'_> {
             })
             .await?;
         match reply {
-            Reply::Object(code, entry) => {
-                let mut scale = self.view(&self.served(&entry.value), paths)?;
+            Reply::Object(code, served) => {
+                let mut scale = self.view(&served.object(&self.info), paths)?;
                 if options.dry_run == DryRun::All && scale["metadata"]["resourceVersion"].is_null() {
-                    scale["metadata"]["resourceVersion"] = entry.revision.to_string().into();
+                    scale["metadata"]["resourceVersion"] = served.entry().revision.to_string().into();
                 }
                 Ok(Reply::Document(code, scale))
             }

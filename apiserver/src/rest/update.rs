@@ -84,16 +84,19 @@ impl Call<'_> {
             // A second attempt says the same again.
             self.warnings.truncate(said);
             let old = self.load(&name).await?;
-            let served = self.served(&old.value);
-            let wanted = make(self, &served)?;
+            let before = self.engine.served(&self.info, old.clone()).await?;
+            let served = before.object(&self.info);
+            let wanted = self.converting(|call| make(call, &served)).await?;
             let pinned = self.check_preconditions(&wanted, &old)?;
             let new = self.merge_doors(wanted, &served, door);
             let new = self.finish_change(new, &served, &old, door)?;
+            let new = self.to_storage(new).await?;
             if owners::is_same(&new, &old.value) {
-                return Ok(Reply::Object(StatusCode::OK, old));
+                return Ok(Reply::Object(StatusCode::OK, before));
             }
             if options.dry_run == DryRun::All {
-                return Ok(Self::tried(StatusCode::OK, &old.key, new, old.revision));
+                let tried = Entry::new(old.key.clone(), new, old.revision);
+                return self.reply(StatusCode::OK, tried.into()).await;
             }
             let storage = self.engine.storage();
             let outcome = if self.is_finished(&new) {
@@ -104,7 +107,7 @@ impl Call<'_> {
             match outcome {
                 Ok(entry) => {
                     self.engine.strategy(&self.info).stored(self.engine, &entry.value);
-                    return Ok(Reply::Object(StatusCode::OK, entry));
+                    return self.reply(StatusCode::OK, entry).await;
                 }
                 // Somebody was faster. With a version of its own the next look finds the conflict.
                 Err(error) if is_conflict(&error) && (attempt < ATTEMPTS || pinned) => {}
@@ -221,16 +224,19 @@ impl Call<'_> {
         new
     }
 
-    /// Preparation by kind, generation, validation; the result is at the storage version.
+    /// Preparation by kind, generation, validation. The result is at the storage version, that of a custom resource at the
+    /// request's.
     fn finish_change(&mut self, mut new: Value, served: &Value, old: &Entry, door: Door) -> Result<Value> {
         let strategy = self.engine.strategy(&self.info);
-        convert::to_storage(&mut new, &self.info);
+        if !self.info.is_custom() {
+            convert::to_storage(&mut new, &self.info);
+        }
         if door == Door::Main {
             strategy.prepare_for_update(&mut new, &old.value);
         }
         if strategy.has_generation(&self.info)
             && door != Door::Status
-            && self.spec_differs(&new, &old.value, served)
+            && self.spec_differs(&new, if self.info.is_custom() { served } else { &old.value })
         {
             let generation = old
                 .value
@@ -244,14 +250,13 @@ impl Call<'_> {
         }
         // Before rules that take time in proportion.
         self.fit(&mut new)?;
-        let as_served = self.served(&new);
-        self.validate(&as_served, Some(served), door)?;
+        self.validate(&self.as_served(&new), Some(served), door)?;
         self.warnings.extend(strategy.warnings(&new, Some(&old.value)));
         Ok(new)
     }
 
     /// Whether anything outside metadata (and status, where that has a door of its own) differs.
-    fn spec_differs(&self, new: &Value, old: &Value, old_served: &Value) -> bool {
+    fn spec_differs(&self, new: &Value, old: &Value) -> bool {
         let relevant = |value: &Value| -> Value {
             let mut value = value.clone();
             if let Some(map) = value.as_object_mut() {
@@ -263,8 +268,7 @@ impl Call<'_> {
             }
             value
         };
-        // Defaults that a new schema added since the object was stored are no change of the client's.
-        relevant(new) != relevant(old) && relevant(&self.served(new)) != relevant(old_served)
+        relevant(new) != relevant(old)
     }
 
     fn check_no_new_finalizers(&self, new: &Value, old: &Value) -> Result<()> {

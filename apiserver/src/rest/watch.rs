@@ -15,15 +15,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Call;
+use super::convert::Served;
 use super::list::Filter;
-use super::render::{object_json, served};
 use crate::engine::body::stream as streaming;
 use crate::engine::query::{ListOptions, VersionMatch};
 use crate::engine::{Body, Disconnected, Ending, Engine};
 use crate::negotiate::{Encoding, Target};
 use crate::registry::ResourceInfo;
 use crate::status::{ApiError, Result};
-use crate::storage::{Batch, Change, ChangeKind, Changes, Entry, ListRequest, StorageError};
+use crate::storage::{Batch, Change, ChangeKind, Changes, ListRequest, StorageError};
 use crate::table::{Tabulator, partial};
 
 /// How often a watch that wants bookmarks gets one.
@@ -58,11 +58,8 @@ impl Call<'_> {
                 .await
                 .map_err(failed)?;
             start = page.revision;
-            initial.extend(
-                page.entries
-                    .into_iter()
-                    .filter(|entry| filter.matches(&entry.value)),
-            );
+            let objects = self.engine.all_served(&self.info, page.entries).await?;
+            initial.extend(objects.into_iter().filter(|served| filter.matches(served)));
         } else if start == 0 {
             // `sendInitialEvents=false` without a version begins now.
             start = storage.revision().await.map_err(failed)?;
@@ -168,7 +165,7 @@ struct Watch {
     bookmark_due: bool,
     /// Whether the end of the present state is still to be announced.
     closes_initial: bool,
-    initial: VecDeque<Arc<Entry>>,
+    initial: VecDeque<Served>,
     /// Changes that were read and not yet sent.
     pending: VecDeque<Arc<Change>>,
     /// All changes up to here have been sent or are pending.
@@ -200,7 +197,10 @@ impl Watch {
             if now >= self.end {
                 return None;
             }
-            if let Some(part) = self.initial_part().or_else(|| self.pending_part()) {
+            if let Some(part) = self.initial_part() {
+                return Some(Ok(part));
+            }
+            if let Some(part) = self.pending_part().await {
                 return Some(Ok(part));
             }
             if std::mem::take(&mut self.closes_initial) {
@@ -275,20 +275,27 @@ impl Watch {
     fn initial_part(&mut self) -> Option<Bytes> {
         let mut part = BytesMut::new();
         while part.len() < PART
-            && let Some(entry) = self.initial.pop_front()
+            && let Some(served) = self.initial.pop_front()
         {
-            part.extend_from_slice(&line("ADDED", &self.render(&entry)));
+            part.extend_from_slice(&line("ADDED", &self.render(&served)));
         }
         (!part.is_empty()).then(|| part.freeze())
     }
 
-    fn pending_part(&mut self) -> Option<Bytes> {
+    async fn pending_part(&mut self) -> Option<Bytes> {
         let mut part = BytesMut::new();
         while part.len() < PART
             && let Some(change) = self.pending.pop_front()
         {
-            let Some(event) = self.event(&change) else {
-                continue;
+            let event = match self.event(&change).await {
+                Ok(Some(event)) => event,
+                Ok(None) => continue,
+                Err(error) => {
+                    // What comes after an event that cannot be shown is none of this watch's any more.
+                    self.pending.clear();
+                    self.state = State::Failing(error);
+                    break;
+                }
             };
             if part.is_empty() && self.pending.is_empty() {
                 // All watches share the bytes of a single change.
@@ -300,15 +307,15 @@ impl Watch {
     }
 
     /// An object in the agreed form.
-    fn render(&mut self, entry: &Entry) -> Bytes {
+    fn render(&mut self, served: &Served) -> Bytes {
         match self.target {
-            Target::Object => object_json(&self.info, entry),
+            Target::Object => served.json(&self.info),
             Target::Table => {
-                let object = served(&self.info, &entry.value);
+                let object = &*served.object(&self.info);
                 let now = self.engine.clock().now();
-                encode(&self.tabulator.table(&object["metadata"], [&object], now))
+                encode(&self.tabulator.table(&object["metadata"], [object], now))
             }
-            _ => encode(&partial(&entry.value)),
+            _ => encode(&partial(served.with_metadata())),
         }
     }
 
@@ -339,37 +346,37 @@ impl Watch {
     }
 
     /// What a change is to this watch's selectors (API-30).
-    fn event(&mut self, change: &Change) -> Option<Bytes> {
+    async fn event(&mut self, change: &Change) -> Result<Option<Bytes>> {
         let natural = match change.kind {
             ChangeKind::Created => "ADDED",
             ChangeKind::Updated => "MODIFIED",
             ChangeKind::Deleted => "DELETED",
         };
+        let engine = self.engine.clone();
+        let served = engine.served(&self.info, change.entry.clone()).await?;
         if self.filter.is_everything && self.target == Target::Object {
-            return Some(change.line(&self.info, || {
-                line(natural, &object_json(&self.info, &change.entry))
-            }));
+            let event = change.line(&self.info, || line(natural, &served.json(&self.info)));
+            return Ok(Some(event));
         }
-        let is = change.kind != ChangeKind::Deleted && self.filter.matches(&change.entry.value);
-        let was = change
-            .previous
-            .as_ref()
-            .is_some_and(|previous| self.filter.matches(&previous.value));
-        let mut json = |entry: &Entry| self.render(entry);
-        match (was, is) {
-            (false, false) => None,
-            (false, true) => Some(line("ADDED", &json(&change.entry))),
-            (true, true) => Some(line("MODIFIED", &json(&change.entry))),
-            (true, false) if change.kind == ChangeKind::Deleted => {
-                Some(line("DELETED", &json(&change.entry)))
+        let is = change.kind != ChangeKind::Deleted && self.filter.matches(&served);
+        let previous = match &change.previous {
+            Some(previous) => Some(engine.served(&self.info, previous.clone()).await?),
+            None => None,
+        };
+        let previous = previous.filter(|previous| self.filter.matches(previous));
+        Ok(match (previous, is) {
+            (None, false) => None,
+            (None, true) => Some(line("ADDED", &self.render(&served))),
+            (Some(_), true) => Some(line("MODIFIED", &self.render(&served))),
+            (Some(_), false) if change.kind == ChangeKind::Deleted => {
+                Some(line("DELETED", &self.render(&served)))
             }
-            (true, false) => {
-                // It left the selection: its last form inside it, at the revision of the change that took it out.
-                let previous = change.previous.as_ref()?;
-                let last = Entry::new(previous.key.clone(), previous.value.clone(), change.revision());
-                Some(line("DELETED", &json(&last)))
+            // It left the selection: its last form inside it, at the revision of the change that took it out.
+            (Some(previous), false) => {
+                let last = previous.at(change.revision());
+                Some(line("DELETED", &self.render(&last)))
             }
-        }
+        })
     }
 }
 

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::registry::ResourceInfo;
 
@@ -78,6 +79,7 @@ pub struct Entry {
     /// Revision of its last write.
     pub revision: u64,
     rendered: Rendered,
+    forms: Forms,
 }
 
 impl Entry {
@@ -89,7 +91,13 @@ impl Entry {
             value,
             revision,
             rendered: Rendered::default(),
+            forms: Forms::default(),
         }
+    }
+
+    /// Where the object as a converter made it for `info` is kept; empty until somebody has had it made.
+    pub(crate) fn form(&self, info: &Arc<ResourceInfo>) -> Form {
+        self.forms.get(info)
     }
 
     /// The object as `info` serves it, made once by `render` and then shared by all readers.
@@ -177,6 +185,27 @@ impl Rendered {
                 bytes
             }
         }
+    }
+}
+
+/// An object as a converter made it, once it has.
+pub(crate) type Form = Arc<OnceCell<Arc<Entry>>>;
+
+/// What converters made of an entry, one for each version. A change of the CRD replaces its registry entries, so what was
+/// made for an older one is made anew.
+#[derive(Default)]
+struct Forms(Mutex<Vec<(Arc<ResourceInfo>, Form)>>);
+
+impl Forms {
+    fn get(&self, info: &Arc<ResourceInfo>) -> Form {
+        let mut forms = self.0.lock();
+        if let Some((_, form)) = forms.iter().find(|(made_for, _)| Arc::ptr_eq(made_for, info)) {
+            return form.clone();
+        }
+        forms.retain(|(made_for, _)| made_for.gvr != info.gvr);
+        let form = Form::default();
+        forms.push((info.clone(), form.clone()));
+        form
     }
 }
 

@@ -17,6 +17,7 @@ fn recorded() -> BTreeMap<String, Recorded> {
 
 fn widgets(columns: Vec<Column>) -> ResourceInfo {
     let gvr = GroupVersionResource::new("tables.example", "v1", "widgets");
+    let schema = kubewright_schema::Structural::from_json(&json!({"type": "object"})).expect("structural");
     ResourceInfo {
         kind: "Widget".into(),
         list_kind: "WidgetList".into(),
@@ -36,7 +37,10 @@ fn widgets(columns: Vec<Column>) -> ResourceInfo {
             crd_uid: String::new(),
             crd_generation: 1,
             storage_version: "v1".into(),
-            schema: kubewright_schema::Structural::from_json(&json!({"type": "object"})).expect("structural"),
+            schema: schema.clone(),
+            versions: Arc::new([("v1".to_owned(), schema)].into()),
+            conversion: crate::registry::Conversion::None,
+            group: "tables.example".into(),
             openapi: json!({"type": "object"}),
             deprecation_warning: None,
             merging: Default::default(),

@@ -324,56 +324,6 @@ async fn api_76_faults_are_told_together_and_v1beta1_is_gone() {
 }
 
 #[tokio::test]
-async fn api_80_a_conversion_webhook_is_answered_with_a_warning() {
-    let server = DevServer::start().await.expect("the server starts");
-    let mut webhook = crd("widgets", "Widget");
-    let mut second = webhook["spec"]["versions"][0].clone();
-    second["name"] = json!("v2");
-    second["storage"] = json!(false);
-    webhook["spec"]["versions"]
-        .as_array_mut()
-        .expect("versions")
-        .push(second);
-    webhook["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {
-        "conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://example.com/convert"},
-    }});
-    let post = http::Request::post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
-        .header("content-type", "application/json")
-        .body(kube::client::Body::from(webhook.to_string().into_bytes()))
-        .expect("a request");
-    let response = server.client().send(post).await.expect("an answer");
-    assert_eq!(response.status(), 201);
-    let warning = response.headers()["warning"].to_str().expect("text");
-    assert!(
-        warning.contains("only the storage version is served"),
-        "{warning}"
-    );
-    let crds: Api<CustomResourceDefinition> = Api::all(server.client());
-    wait_for_reason(
-        &crds,
-        "widgets.example.com",
-        "Established",
-        "InitialNamesAccepted",
-    )
-    .await;
-    assert!(
-        server
-            .client()
-            .list_api_group_resources("example.com/v1")
-            .await
-            .is_ok()
-    );
-    assert!(
-        server
-            .client()
-            .list_api_group_resources("example.com/v2")
-            .await
-            .is_err()
-    );
-}
-
-/// A CRD cannot take a built-in kind's place: its end would be the end of that kind's objects.
-#[tokio::test]
 async fn api_77_a_built_in_kind_cannot_be_replaced() {
     let server = DevServer::start().await.expect("the server starts");
     let client = server.client();

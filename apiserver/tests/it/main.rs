@@ -2,6 +2,7 @@
 
 mod apply;
 mod conformance;
+mod conversion;
 mod crd;
 mod dev;
 mod doors;

@@ -1,12 +1,16 @@
 //! What `#[serde(...)]` and `#[schemars(...)]` say of a type's form in JSON, as written.
 //!
-//! schemars' own word stands before serde's, as in its derive.
+//! **Invariant:** the form is serde's, which writes it. schemars' derive takes serde's keys in its own attribute too, and
+//! goes by them; here such a key has to be serde's as well.
 
 use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Lit, LitStr, Meta, Path, Type};
 
-use super::serde::metas_of;
+use super::serde::metas;
 
 /// Attributes of a type.
 #[derive(Default)]
@@ -49,6 +53,8 @@ pub(crate) struct Part {
 /// What only schemars knows.
 #[derive(Default)]
 pub(crate) struct Extras {
+    /// `rename = "Name"` on a type: what its schema is called.
+    pub(crate) rename: Option<LitStr>,
     /// `with = "Type"`.
     pub(crate) with: Option<Type>,
     /// `schema_with = "function"`.
@@ -62,7 +68,8 @@ pub(crate) struct Extras {
     pub(crate) extend: Vec<(LitStr, TokenStream)>,
     /// `transform = function`.
     pub(crate) transform: Option<Expr>,
-    pub(crate) unreadable: Vec<(String, Span)>,
+    /// What is not followed: why, and where.
+    pub(crate) refused: Vec<(String, Span)>,
 }
 
 /// A name for both ways, or one for each.
@@ -82,8 +89,11 @@ pub(crate) enum Default {
 
 /// Reads the attributes of a type.
 pub(crate) fn container(attrs: &[Attribute]) -> Container {
-    let mut found = Container::default();
-    for (tool, meta) in metas(attrs) {
+    let mut found = Container {
+        extras: Extras::read(attrs, Owner::Type),
+        ..Container::default()
+    };
+    for meta in metas(attrs) {
         let Some(key) = meta.path().get_ident().map(ToString::to_string) else {
             continue;
         };
@@ -99,7 +109,6 @@ pub(crate) fn container(attrs: &[Attribute]) -> Container {
             "deny_unknown_fields" => set(&mut found.deny_unknown_fields, Some(meta.span())),
             "from" | "try_from" | "into" => set(&mut found.converted, Some((key, meta.span()))),
             "remote" => set(&mut found.remote, text(&meta)),
-            _ if tool == "schemars" => found.extras.take(&key, &meta),
             _ => {}
         }
     }
@@ -108,8 +117,11 @@ pub(crate) fn container(attrs: &[Attribute]) -> Container {
 
 /// Reads the attributes of a field or a variant.
 pub(crate) fn part(attrs: &[Attribute]) -> Part {
-    let mut found = Part::default();
-    for (tool, meta) in metas(attrs) {
+    let mut found = Part {
+        extras: Extras::read(attrs, Owner::Part),
+        ..Part::default()
+    };
+    for meta in metas(attrs) {
         let Some(key) = meta.path().get_ident().map(ToString::to_string) else {
             continue;
         };
@@ -125,22 +137,44 @@ pub(crate) fn part(attrs: &[Attribute]) -> Part {
             "alias" => set(&mut found.alias, Some(meta.span())),
             "other" => set(&mut found.other, Some(meta.span())),
             "untagged" => set(&mut found.untagged, Some(meta.span())),
-            "with" | "serialize_with" | "deserialize_with" if tool == "serde" => {
+            "with" | "serialize_with" | "deserialize_with" => {
                 set(&mut found.converted, Some((key, meta.span())));
             }
-            _ if tool == "schemars" => found.extras.take(&key, &meta),
             _ => {}
         }
     }
     found
 }
 
-/// schemars' entries, then serde's.
-fn metas(attrs: &[Attribute]) -> Vec<(&'static str, Meta)> {
-    ["schemars", "serde"]
-        .into_iter()
-        .flat_map(|tool| metas_of(attrs, tool).into_iter().map(move |meta| (tool, meta)))
-        .collect()
+/// serde's keys that schemars reads too, and what serde does where they stand in schemars' attribute alone.
+const SHARED: [(&str, &str); 19] = [
+    ("rename", "keeps the name"),
+    ("rename_all", "keeps the names"),
+    ("rename_all_fields", "keeps the names"),
+    ("tag", "tells the variants apart in another way"),
+    ("content", "tells the variants apart in another way"),
+    ("untagged", "tells the variants apart by their names"),
+    ("transparent", "writes the type as it is"),
+    ("default", "does not read an object without the field"),
+    ("deny_unknown_fields", "reads over unknown fields"),
+    ("from", "reads the type itself"),
+    ("try_from", "reads the type itself"),
+    ("into", "writes the type itself"),
+    ("remote", "goes by the type itself"),
+    ("skip", "reads and writes it all the same"),
+    ("skip_serializing", "writes it all the same"),
+    ("skip_deserializing", "reads it all the same"),
+    ("skip_serializing_if", "writes it always"),
+    ("flatten", "writes it as a value of its own"),
+    ("alias", "reads it by its name alone"),
+];
+
+/// What attributes stand on.
+#[derive(Clone, Copy, PartialEq)]
+enum Owner {
+    Type,
+    /// A field or a variant.
+    Part,
 }
 
 fn set<T>(slot: &mut Option<T>, value: Option<T>) {
@@ -150,6 +184,68 @@ fn set<T>(slot: &mut Option<T>, value: Option<T>) {
 }
 
 impl Extras {
+    /// Reads schemars' attribute, beside which serde's stands.
+    fn read(attrs: &[Attribute], owner: Owner) -> Self {
+        let mut found = Self::default();
+        let serde = metas(attrs);
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("schemars")) {
+            let list = attr.meta.require_list().and_then(|list| {
+                let parser = Punctuated::<Meta, syn::Token![,]>::parse_terminated;
+                parser.parse2(list.tokens.clone())
+            });
+            match list {
+                Ok(list) => {
+                    for meta in list {
+                        found.take_one(&meta, &serde, owner);
+                    }
+                }
+                Err(error) => found.refused.push((error.to_string(), error.span())),
+            }
+        }
+        found
+    }
+
+    fn take_one(&mut self, meta: &Meta, serde: &[Meta], owner: Owner) {
+        let key = meta.path().to_token_stream().to_string();
+        let Some((_, without)) = SHARED.iter().find(|(shared, _)| *shared == key) else {
+            self.take(&key, meta);
+            return;
+        };
+        // The name of the schema is schemars' own matter.
+        if owner == Owner::Type && key == "rename" {
+            set(&mut self.rename, text(meta));
+            return;
+        }
+        let text = |meta: &Meta| meta.to_token_stream().to_string();
+        let has = |key: &str| serde.iter().find(|meta| meta.path().is_ident(key));
+        let halves = ["skip_serializing", "skip_deserializing"];
+        let message = match has(&key) {
+            Some(other) if text(other) == text(meta) => return,
+            None if key == "skip" && halves.iter().all(|key| has(key).is_some()) => return,
+            None if halves.contains(&key.as_str()) && has("skip").is_some() => return,
+            Some(other) => format!(
+                "the schema says what serde writes, and serde goes by `{}`; remove this",
+                text(other)
+            ),
+            None => format!(
+                "serde does not read this, and {without}; write `#[serde({})]`",
+                text(meta)
+            ),
+        };
+        self.refused.push((message, meta.span()));
+    }
+
+    /// Whether nothing is said at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.with.is_none()
+            && self.schema_with.is_none()
+            && self.limits.is_empty()
+            && self.inner.is_empty()
+            && !self.required
+            && self.extend.is_empty()
+            && self.transform.is_none()
+    }
+
     fn take(&mut self, key: &str, meta: &Meta) {
         match key {
             "with" => set(&mut self.with, text(meta).and_then(|text| text.parse().ok())),
@@ -171,7 +267,7 @@ impl Extras {
                         "range" => limits(&meta, &RANGE, &mut self.inner),
                         "length" => limits(&meta, &LENGTH, &mut self.inner),
                         "regex" | "pattern" => limits(&meta, &REGEX, &mut self.inner),
-                        _ => self.unreadable.push((format!("inner({key})"), meta.span())),
+                        _ => self.refuse(&format!("inner({key})"), meta.span()),
                     }
                 }
             }
@@ -193,9 +289,16 @@ impl Extras {
                 }
             }
             // These say where things are, or how the schema is referred to.
-            "crate" | "bound" | "inline" | "deprecated" | "rename_all_fields" => {}
-            _ => self.unreadable.push((key.to_owned(), meta.span())),
+            "crate" | "bound" | "inline" | "deprecated" => {}
+            _ => self.refuse(key, meta.span()),
         }
+    }
+
+    fn refuse(&mut self, key: &str, span: Span) {
+        self.refused.push((
+            format!("`schemars({key})` is not known here; write it in #[kube(...)]"),
+            span,
+        ));
     }
 }
 
@@ -238,7 +341,6 @@ fn limits(meta: &Meta, keys: &Keys, found: &mut Vec<(&'static str, Expr)>) {
 }
 
 fn nested(meta: &Meta) -> Vec<Meta> {
-    use syn::punctuated::Punctuated;
     let Meta::List(list) = meta else { return Vec::new() };
     let metas = list.parse_args_with(Punctuated::<Meta, syn::Token![,]>::parse_terminated);
     metas.map(|metas| metas.into_iter().collect()).unwrap_or_default()

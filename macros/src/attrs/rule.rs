@@ -26,29 +26,36 @@ pub(crate) fn check(rule: &LitStr, errors: &mut Errors) {
     }
 }
 
-/// The same for each rule in `"..."`, `Rule::new("...")`, and `Message::Expression("...".into())` behind it. What is
-/// computed otherwise is left to the server.
+/// The same for each rule that stands in the expression.
 pub(crate) fn check_in(expr: &Expr, errors: &mut Errors) {
+    for rule in literals(expr) {
+        check(rule, errors);
+    }
+}
+
+/// The rules in `"..."`, `Rule::new("...")`, and `Message::Expression("...".into())` behind it. What is computed otherwise is
+/// left to the server.
+pub(crate) fn literals(expr: &Expr) -> Vec<&LitStr> {
     match expr {
         Expr::Lit(ExprLit {
             lit: Lit::Str(rule), ..
-        }) => check(rule, errors),
-        Expr::Paren(inner) => check_in(&inner.expr, errors),
-        Expr::Group(inner) => check_in(&inner.expr, errors),
+        }) => vec![rule],
+        Expr::Paren(inner) => literals(&inner.expr),
+        Expr::Group(inner) => literals(&inner.expr),
         Expr::MethodCall(call) => {
-            check_in(&call.receiver, errors);
-            for arg in call.args.iter().filter(|arg| matches!(arg, Expr::Call(_))) {
-                check_in(arg, errors);
-            }
+            let behind = call.args.iter().filter(|arg| matches!(arg, Expr::Call(_)));
+            std::iter::once(&*call.receiver)
+                .chain(behind)
+                .flat_map(literals)
+                .collect()
         }
         Expr::Call(call) => {
             let takes_rule = matches!(&*call.func, Expr::Path(path) if ends(path, ["Rule", "new"])
                 || ends(path, ["Message", "Expression"]));
-            if let Some(rule) = call.args.first().filter(|_| takes_rule).and_then(literal) {
-                check(rule, errors);
-            }
+            let rule = call.args.first().filter(|_| takes_rule);
+            rule.and_then(literal).into_iter().collect()
         }
-        _ => {}
+        _ => Vec::new(),
     }
 }
 

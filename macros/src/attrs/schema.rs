@@ -510,7 +510,7 @@ fn subfield(item: &Item, errors: &mut Errors) -> Option<Given> {
 /// Rules that else stand on fields alone can be meant for a part of one.
 fn inside_of(key: &str) -> Place {
     match key {
-        "immutable" | "forbidden" | "required" | "update" | "monotonic" => Place::Field,
+        "immutable" | "forbidden" | "required" | "update" | "monotonic" | "item" | "subfield" => Place::Field,
         _ => Place::Inside,
     }
 }

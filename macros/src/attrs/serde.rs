@@ -6,14 +6,9 @@ use syn::{Attribute, Expr, Field, Lit, LitStr, Meta, Token};
 
 /// The entries of `#[serde(...)]`; serde's own derive reports what cannot be read.
 pub(crate) fn metas(attrs: &[Attribute]) -> Vec<Meta> {
-    metas_of(attrs, "serde")
-}
-
-/// The entries of `#[name(...)]`, where they have the form that most attributes have.
-pub(crate) fn metas_of(attrs: &[Attribute], name: &str) -> Vec<Meta> {
     attrs
         .iter()
-        .filter(|attr| attr.path().is_ident(name))
+        .filter(|attr| attr.path().is_ident("serde"))
         .filter_map(|attr| attr.meta.require_list().ok())
         .filter_map(|list| {
             Punctuated::<Meta, Token![,]>::parse_terminated

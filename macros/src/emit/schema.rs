@@ -1,7 +1,7 @@
 //! A type's shape as a constant, and `JsonSchema` that reads it.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{GenericArgument, GenericParam, PathArguments, Type};
 
 use crate::attrs::form::Default;
@@ -15,12 +15,16 @@ pub(crate) fn schema(model: &Schema) -> TokenStream {
     let paths = Paths::new(&model.crates);
     let json_schema = json_schema(model, &paths);
     let shaped = shaped(model, &paths);
-    let checks = checks(model);
+    let checks = model.checks.iter().filter(|check| !is_of_instances(check, model));
+    let checks = checks.map(|check| {
+        let check = self::check(check, model);
+        quote!(const _: () = #check;)
+    });
     paths.block(&quote! {
         use __k::shape::Foreign as _;
         #json_schema
         #shaped
-        #checks
+        #(#checks)*
     })
 }
 
@@ -60,6 +64,12 @@ fn json_schema(model: &Schema, paths: &Paths) -> TokenStream {
             },
         )
     };
+    // Constants of an instance are looked at where it is used.
+    let checks = model.checks.iter().filter(|check| is_of_instances(check, model));
+    let checks = checks.map(|check| {
+        let check = self::check(check, model);
+        quote!(const { #check };)
+    });
     quote! {
         impl #of_impl #trait_path for #ident #of_type #clause {
             fn schema_name() -> __k::Cow<'static, str> {
@@ -69,6 +79,7 @@ fn json_schema(model: &Schema, paths: &Paths) -> TokenStream {
                 #id
             }
             fn json_schema(__g: &mut __k::Generator) -> __k::Schema {
+                #(#checks)*
                 __k::shape::schema::<Self>(__g)
             }
         }
@@ -92,8 +103,12 @@ fn shaped(model: &Schema, paths: &Paths) -> TokenStream {
             quote!(object(#name, &[#(#fields),*]))
         }
         Form::Same(only) => {
+            let shape = match (&only.child, &only.inner) {
+                (Child::Type(ty), Some(_)) => Some(quote!(.is(__k::shape::Of::<#ty>::SHAPE))),
+                _ => None,
+            };
             let only = field(only, paths);
-            quote!(same(#name, &#only))
+            quote!(same(#name, &#only #shape))
         }
         Form::Names(names, Open::No) => quote!(names(#name, &[#(#names),*])),
         Form::Names(names, Open::Yes) => quote!(open_names(#name, &[#(#names),*])),
@@ -114,13 +129,33 @@ fn shaped(model: &Schema, paths: &Paths) -> TokenStream {
         Compat::KubeDerive => quote!(.like_kube_derive()),
         Compat::ControllerGen => quote!(.like_controller_gen()),
     };
+    let links = links(model);
     quote! {
         impl #of_impl __k::shape::Shaped for #ident #of_type #clause {
             const KIND: __k::shape::Kind = #kind;
             const SHAPE: __k::Option<&'static __k::shape::Shape> =
                 __k::Option::Some(&__k::shape::Shape::#form #extra #compat);
+            #links
         }
     }
+}
+
+/// Constants that lead to the types which this one holds, by the number of steps.
+fn links(model: &Schema) -> Option<TokenStream> {
+    const STEPS: usize = 4;
+    let (name, types) = (model.ident.to_string(), &model.links);
+    let further = (1..=STEPS).map(|step| {
+        let (this, before) = (format_ident!("LINKS_{step}"), format_ident!("LINKS_{}", step - 1));
+        quote! {
+            const #this: __k::shape::Links = Self::LINKS_0.to(&[#(__k::shape::Of::<#types>::#before),*]);
+        }
+    });
+    (!types.is_empty()).then(|| {
+        quote! {
+            const LINKS_0: __k::shape::Links = __k::shape::Links::new(#name, __k::module_path!());
+            #(#further)*
+        }
+    })
 }
 
 fn variant(variant: &Variant, paths: &Paths) -> TokenStream {
@@ -220,6 +255,9 @@ fn statement(later: &Later, paths: &Paths) -> TokenStream {
     };
     match later {
         Later::Set(path, value) => quote!(__n.set(&[#(#path),*], &(#value));),
+        Later::Exclude(path, limit, flag, value) => {
+            quote!(__n.exclude(&[#(#path),*], #limit, #flag, &(#value));)
+        }
         Later::Text(path, value) => quote!(__n.set(&[#(#path),*], __k::ToString::to_string(&(#value)));),
         Later::Rule(path, rule) => quote!({ #names __n.rule(&[#(#path),*], __k::rule(#rule)); }),
         Later::Merge(strategy) => quote!({ #names __k::merge_strategy(__n, #strategy); }),
@@ -233,70 +271,106 @@ fn statement(later: &Later, paths: &Paths) -> TokenStream {
             }
         },
         Later::Transform(transform) => quote!(__n.transform(#transform);),
+        Later::Nones(default, fields) => {
+            let default = match default {
+                Default::Trait => quote!(<Self as __k::Default>::default()),
+                Default::Function(function) => quote!(#function()),
+            };
+            let fields = fields.iter().map(|(rust, name)| {
+                quote! {
+                    if __k::Option::is_some(&__value.#rust) {
+                        __n.none_as_default(#name);
+                    }
+                }
+            });
+            quote!({ let __value: Self = #default; #(#fields)* })
+        }
     }
 }
 
-/// What needs other types' constants. A generic type has none of its own.
-fn checks(model: &Schema) -> TokenStream {
-    if model
+/// Whether a check is about what a parameter stands for.
+fn is_of_instances(check: &Check, model: &Schema) -> bool {
+    let params: Vec<&Ident> = model
         .generics
         .params
         .iter()
-        .any(|param| !matches!(param, GenericParam::Lifetime(_)))
-    {
-        return TokenStream::new();
-    }
-    let kind = |ty: &Type| quote!(__k::shape::Of::<#ty>::KIND);
-    let shape = |ty: &Type| quote!(__k::shape::Of::<#ty>::SHAPE);
-    let checks = model.checks.iter().map(|check| match check {
+        .map(|param| match param {
+            GenericParam::Type(param) => &param.ident,
+            GenericParam::Const(param) => &param.ident,
+            GenericParam::Lifetime(param) => &param.lifetime.ident,
+        })
+        .collect();
+    // What contains itself does so in the shape of an instance.
+    let of_type = matches!(check, Check::Recursion { .. });
+    !params.is_empty() && (of_type || names(check.ty().to_token_stream(), &params))
+}
+
+fn names(tokens: TokenStream, idents: &[&Ident]) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => names(group.stream(), idents),
+        TokenTree::Ident(ident) => idents.contains(&&ident) || ident == "Self",
+        _ => false,
+    })
+}
+
+/// A question to another type's constants.
+fn check(check: &Check, model: &Schema) -> TokenStream {
+    let ty = check.ty();
+    let kind = quote!(__k::shape::Of::<#ty>::KIND);
+    let shape = quote!(__k::shape::Of::<#ty>::SHAPE);
+    match check {
         Check::Limit {
             place,
             key,
             limit,
-            ty,
             span,
+            ..
         } => {
-            let (kind, limit) = (kind(ty), format_ident!("{}", limit.name()));
-            quote_spanned!(*span=> const _: () = __k::shape::limit(#place, #key, #kind, __k::shape::Limit::#limit);)
+            let limit = format_ident!("{}", limit.name());
+            quote_spanned!(*span=> __k::shape::limit(#place, #key, #kind, __k::shape::Limit::#limit))
         }
-        Check::ListMap { place, keys, ty, span } => {
-            let (kind, shape) = (kind(ty), shape(ty));
-            quote_spanned!(*span=> const _: () = __k::shape::list_map(#place, &[#(#keys),*], #kind, #shape);)
-        }
-        Check::Key { place, ty, span } => {
-            let kind = kind(ty);
-            quote_spanned!(*span=> const _: () = __k::shape::key_kind(#place, #kind);)
-        }
-        Check::Root { place, ty, span } => {
-            let kind = kind(ty);
-            quote_spanned!(*span=> const _: () = __k::shape::root(#place, #kind);)
-        }
-        Check::Set { place, ty, span } => {
-            let (kind, shape) = (kind(ty), shape(ty));
-            quote_spanned!(*span=> const _: () = __k::shape::set_kind(#place, #kind, #shape);)
-        }
-        Check::Nullable { place, ty, span } => {
-            let shape = shape(ty);
-            quote_spanned!(*span=> const _: () = __k::shape::nullable(#place, #shape);)
-        }
+        Check::ListMap {
+            place, keys, span, ..
+        } => quote_spanned!(*span=> __k::shape::list_map(#place, &[#(#keys),*], #kind, #shape)),
+        Check::Key { place, span, .. } => quote_spanned!(*span=> __k::shape::key_kind(#place, #kind)),
+        Check::Root { place, span, .. } => quote_spanned!(*span=> __k::shape::root(#place, #kind)),
+        Check::Set { place, span, .. } => quote_spanned!(*span=> __k::shape::set_kind(#place, #kind, #shape)),
+        Check::Nullable { place, span, .. } => quote_spanned!(*span=> __k::shape::nullable(#place, #shape)),
         Check::Flat {
-            place,
-            names,
-            ty,
-            span,
+            place, names, span, ..
+        } => quote_spanned!(*span=> __k::shape::flat(#place, &[#(#names),*], #kind, #shape)),
+        Check::Literal {
+            place, value, span, ..
         } => {
-            let (kind, shape) = (kind(ty), shape(ty));
-            quote_spanned!(*span=> const _: () = __k::shape::flat(#place, &[#(#names),*], #kind, #shape);)
+            let (text, given) = literal(value);
+            let given = format_ident!("{given}");
+            quote_spanned!(*span=> __k::shape::literal(#place, #text, __k::shape::Kind::#given, #kind, #shape))
         }
-        Check::DefaultName {
-            place,
-            default,
-            ty,
-            span,
-        } => {
-            let shape = shape(ty);
-            quote_spanned!(*span=> const _: () = __k::shape::default_name(#place, #default, #shape);)
+        Check::Recursion { place, span, .. } => {
+            let ident = &model.ident;
+            let (_, of_type, _) = model.generics.split_for_impl();
+            quote_spanned!(*span=>
+                __k::shape::recursion(
+                    #place,
+                    __k::shape::Of::<#ident #of_type>::LINKS_0,
+                    __k::shape::Of::<#ty>::LINKS_4
+                )
+            )
         }
-    });
-    quote!(#(#checks)*)
+    }
+}
+
+/// How a literal is told in a message, and what it is in JSON.
+fn literal(value: &serde_json::Value) -> (String, &'static str) {
+    use serde_json::Value;
+    let kind = match value {
+        Value::Null => "Null",
+        Value::Bool(_) => "Boolean",
+        Value::Number(number) if number.is_f64() => "Number",
+        Value::Number(_) => "Integer",
+        Value::String(text) => return (text.clone(), "String"),
+        Value::Array(_) => "List",
+        Value::Object(_) => "Object",
+    };
+    (value.to_string(), kind)
 }

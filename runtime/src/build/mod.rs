@@ -23,7 +23,7 @@
 //! written that a server would refuse for another reason than its rules in CEL.
 
 mod directory;
-mod shrink;
+pub(crate) mod shrink;
 mod yaml;
 
 use std::collections::BTreeMap;

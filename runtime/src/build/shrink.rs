@@ -8,7 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kubewright_schema::build::Descriptions;
 
 /// Cuts every description to at most `limit` bytes; 0 removes all.
-pub(super) fn shorten(definition: &mut CustomResourceDefinition, limit: usize) {
+pub(crate) fn shorten(definition: &mut CustomResourceDefinition, limit: usize) {
     let descriptions = Descriptions::Max(limit);
     each(definition, &mut |description| {
         if let Some(text) = description.take() {

@@ -139,10 +139,17 @@ pub enum Conflict {
     B { size: String },
 }
 
+/// Constants know nothing of it.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug)]
+pub enum ForeignPhase {
+    Ready,
+    Gone,
+}
+
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
 pub struct Narrow {
     #[kube(enum_values("Stopped"))]
-    pub phase: Phase,
+    pub phase: ForeignPhase,
     #[serde(flatten)]
     pub conflict: Conflict,
     #[kube(default = Phase::Running)]
@@ -248,16 +255,21 @@ fn what_types_and_other_tools_say() {
     );
 }
 
-/// SCH-106: two types that contain one another are told where the circle closes.
+/// SCH-106: two types that contain one another are told where the circle closes. Behind another name the compiler does
+/// not see the types in a list.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
 pub struct First1 {
-    pub second: Option<Box<Second2>>,
+    pub second: Seconds,
 }
+
+type Seconds = Option<Box<Second2>>;
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
 pub struct Second2 {
-    pub first: Vec<First1>,
+    pub first: Firsts,
 }
+
+type Firsts = Vec<First1>;
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
 pub struct Tree {

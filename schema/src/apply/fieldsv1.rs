@@ -70,10 +70,11 @@ fn read(level: &Value) -> Result<(FieldSet, bool), FieldsError> {
         let entry = set.entries.entry(element).or_default();
         entry.member |= member;
         // Two keys may name one element; else nothing is copied at each level anew.
-        entry.below = match entry.below.entries.is_empty() {
-            true => below,
-            false => entry.below.union(&below),
-        };
+        if entry.below.is_empty() {
+            entry.below = below;
+        } else {
+            entry.below.add_all(&below);
+        }
     }
     // A level without anything is a member itself.
     let itself = itself || set.is_empty();

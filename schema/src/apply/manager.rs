@@ -366,12 +366,14 @@ fn fold_old_updates(owners: &mut Owners) {
         {
             owners.fields.insert(bucket.clone(), oldest);
         }
-        let before = owners.fields.get(&bucket).map(|owned| owned.set.clone());
-        let folded = VersionedSet {
-            set: owned.set.union(&before.unwrap_or_default()),
-            ..owned
-        };
-        owners.fields.insert(bucket.clone(), folded);
+        let folded = owners
+            .fields
+            .entry(bucket.clone())
+            .or_insert_with(|| VersionedSet {
+                set: FieldSet::new(),
+                ..owned.clone()
+            });
+        folded.set.add_all(&owned.set);
         // The entry may be the bucket itself.
         if manager != bucket {
             owners.fields.remove(&manager);

@@ -75,19 +75,24 @@ impl FieldSet {
     /// Members of either.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        let mut entries = self.entries.clone();
+        let mut union = self.clone();
+        union.add_all(other);
+        union
+    }
+
+    /// Takes in the members of another, whose size alone matters for the time.
+    pub(super) fn add_all(&mut self, other: &Self) {
         for (element, theirs) in &other.entries {
-            match entries.get_mut(element) {
+            match self.entries.get_mut(element) {
                 Some(own) => {
                     own.member |= theirs.member;
-                    own.below = own.below.union(&theirs.below);
+                    own.below.add_all(&theirs.below);
                 }
                 None => {
-                    entries.insert(element.clone(), theirs.clone());
+                    self.entries.insert(element.clone(), theirs.clone());
                 }
             }
         }
-        Self { entries }
     }
 
     /// Members of both.

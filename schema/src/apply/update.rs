@@ -101,6 +101,20 @@ impl From<ValueErrors> for UpdateError {
     }
 }
 
+/// What a write changes at one version.
+struct Changes {
+    all: Comparison,
+    /// What is set anew or otherwise; one set for all managers.
+    set: FieldSet,
+}
+
+impl Changes {
+    fn of(all: Comparison) -> Self {
+        let set = all.modified.union(&all.added);
+        Self { all, set }
+    }
+}
+
 fn failed<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> UpdateError {
     move |why| UpdateError::Failed(format!("{what}: {why}"))
 }
@@ -127,7 +141,7 @@ impl<C: Converter> Updater<'_, C> {
         managers: Managers,
         manager: &str,
     ) -> Result<Managers, UpdateError> {
-        let managers = self.reconcile(managers)?;
+        let managers = self.reconcile(live, managers)?;
         let (mut managers, changes) = self.settle(live, new, version, managers, manager, OnConflict::Take)?;
         let owned = managers
             .remove(manager)
@@ -162,7 +176,7 @@ impl<C: Converter> Updater<'_, C> {
         manager: &str,
         on_conflict: OnConflict,
     ) -> Result<(Option<Typed<'static>>, Managers), UpdateError> {
-        let mut managers = self.reconcile(managers)?;
+        let mut managers = self.reconcile(live, managers)?;
         let merged = live.merge(config).map_err(failed("failed to merge config"))?;
         let applied = config.field_set().map_err(failed("failed to get field set"))?;
         let applied = VersionedSet {
@@ -207,7 +221,8 @@ impl<C: Converter> Updater<'_, C> {
         workflow: &str,
         on_conflict: OnConflict,
     ) -> Result<(Managers, Comparison), UpdateError> {
-        let mut changes = BTreeMap::from([(version.to_owned(), self.compare(old, new, version)?)]);
+        let mut changes =
+            BTreeMap::from([(version.to_owned(), Changes::of(self.compare(old, new, version)?))]);
         let mut kept = Managers::new();
         let mut conflicts = Managers::new();
         for (manager, mut owned) in managers {
@@ -227,16 +242,19 @@ impl<C: Converter> Updater<'_, C> {
                 match both {
                     Ok((old, new)) => {
                         let compared = self.compare(&old, &new, at)?;
-                        changes.insert(at.clone(), compared);
+                        changes.insert(at.clone(), Changes::of(compared));
                     }
                     Err((ConvertError::MissingVersion(_), _)) => continue,
                     Err((why, what)) => return Err(failed(what)(why)),
                 }
             }
             let changes = &changes[&owned.api_version];
-            let taken = owned.set.intersection(&changes.modified.union(&changes.added));
-            owned.set = owned.set.difference(&taken).difference(&changes.removed);
+            let taken = owned.set.intersection(&changes.set);
+            if !changes.all.removed.is_empty() {
+                owned.set = owned.set.difference(&changes.all.removed);
+            }
             if !taken.is_empty() {
+                owned.set = owned.set.difference(&taken);
                 let taken = VersionedSet {
                     set: taken,
                     api_version: owned.api_version.clone(),
@@ -250,7 +268,8 @@ impl<C: Converter> Updater<'_, C> {
             return Err(Conflicts::of(&conflicts).into());
         }
         kept.retain(|_, owned| !owned.set.is_empty());
-        Ok((kept, changes.remove(version).unwrap_or_default()))
+        let changes = changes.remove(version);
+        Ok((kept, changes.map(|changes| changes.all).unwrap_or_default()))
     }
 
     /// An object at a version; borrowed where it is at that version.
@@ -261,9 +280,9 @@ impl<C: Converter> Updater<'_, C> {
                 value: Cow::Borrowed(&object.value),
             });
         }
+        let value = self.converter.convert(object.value(), version)?;
         let kind = self.converter.object_type(version);
         let kind = kind.ok_or_else(|| ConvertError::MissingVersion(version.to_owned()))?;
-        let value = self.converter.convert(object.value(), version)?;
         Typed::of(&kind, value, Duplicates::Refused).map_err(|why| ConvertError::Failed(why.to_string()))
     }
 
@@ -306,8 +325,10 @@ impl<C: Converter> Updater<'_, C> {
     ) -> Result<Typed<'static>, String> {
         let mut owned: BTreeMap<&str, FieldSet> = BTreeMap::new();
         for manager in managers.values() {
-            let set = owned.entry(&manager.api_version).or_default();
-            *set = set.union(&manager.set);
+            owned
+                .entry(&manager.api_version)
+                .or_default()
+                .add_all(&manager.set);
         }
         // The pruned version first: what it lacks may be what a conversion needs.
         let first = owned.remove_entry(pruned_version);
@@ -364,20 +385,31 @@ impl<C: Converter> Updater<'_, C> {
         Ok(merged.without(&gone.intersection(&named(&last.set, &merged.kind))))
     }
 
-    fn reconcile(&self, mut managers: Managers) -> Result<Managers, UpdateError> {
-        for owned in managers.values_mut() {
-            // Who owns at a version that is gone is dropped later.
-            let Some(kind) = self.converter.object_type(&owned.api_version) else {
+    /// Managers whose versions are there, with what the types of today make of their sets.
+    fn reconcile(&self, live: &Typed<'_>, managers: Managers) -> Result<Managers, UpdateError> {
+        let mut kept = Managers::new();
+        // By version, the type of the live object at it; none where the version is gone.
+        let mut kinds: BTreeMap<String, Option<ObjectType>> = BTreeMap::new();
+        for (manager, mut owned) in managers {
+            if !kinds.contains_key(&owned.api_version) {
+                let kind = match self.at(live, &owned.api_version) {
+                    Ok(live) => Some(live.kind),
+                    Err(ConvertError::MissingVersion(_)) => None,
+                    Err(why) => return Err(UpdateError::Failed(why.to_string())),
+                };
+                kinds.insert(owned.api_version.clone(), kind);
+            }
+            let Some(kind) = &kinds[&owned.api_version] else {
                 continue;
             };
             let set =
-                reconcile(&owned.set, &kind).map_err(failed("errors reconciling field set with schema"))?;
+                reconcile(&owned.set, kind).map_err(failed("errors reconciling field set with schema"))?;
             if let Some(set) = set {
                 owned.set = set;
             }
+            kept.insert(manager, owned);
         }
-        managers.retain(|_, owned| self.converter.object_type(&owned.api_version).is_some());
-        Ok(managers)
+        Ok(kept)
     }
 }
 

@@ -19,6 +19,7 @@ use super::overlay::overlay;
 use super::wishes::{Allowed, MARK, Settings};
 use super::{Problems, Segment, foreign, kube, tidy};
 use crate::lint::{Lint, Severity};
+use crate::shape::is_of_integers;
 
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
 const LIST_TYPE: &str = "x-kubernetes-list-type";
@@ -154,6 +155,9 @@ impl<'a> Inliner<'a> {
         for note in mark.into_iter().flat_map(notes::told) {
             self.note(&note, settings);
         }
+        if let Some(are) = mark.and_then(|mark| mark.get("keys")) {
+            self.told_of_keys(are == "integers", settings);
+        }
         if flag("selectable") {
             let path = columns::json_path("selectable", &mut self.problems);
             self.selectable.extend(path);
@@ -265,7 +269,7 @@ impl<'a> Inliner<'a> {
                     Base::Reference(reference) => self.reference(reference, place, settings),
                     Base::Schema(schema) => self.node(schema, place, settings),
                 };
-                overlay(&mut node.map, own, &mut self.problems);
+                overlay(&mut node.map, own, &mut |message| self.problems.push(message));
                 if place.position != Position::Variant {
                     tidy::tidy_one(&mut node.map, node.exact, &mut self.problems);
                 }
@@ -363,16 +367,7 @@ impl<'a> Inliner<'a> {
         patterns: &'a Map<String, Value>,
         settings: Settings,
     ) {
-        let is_number = |pattern: &String| pattern == r"^\d+$" || pattern == r"^-?\d+$";
-        let numbers = patterns.keys().any(is_number);
-        if numbers && !settings.int_keys {
-            self.problems.push(
-                "integer map keys cannot be validated by the server; use `Vec` of a keyed struct with list_type = map, \
-                 or accept that with #[kube(int_keys)]",
-            );
-        } else if !numbers {
-            self.note(&notes::KEYS, settings);
-        }
+        self.told_of_keys(patterns.keys().any(|key| is_of_integers(key)), settings);
         let Some(values) = patterns.values().next() else {
             return;
         };
@@ -382,6 +377,18 @@ impl<'a> Inliner<'a> {
         };
         let values = self.at(Segment::Values, values, element, settings);
         own.insert("additionalProperties".to_owned(), values);
+    }
+
+    /// What is to be said of keys that are integers, or else strings of some form.
+    fn told_of_keys(&mut self, integers: bool, settings: Settings) {
+        if integers && !settings.int_keys {
+            self.problems.push(
+                "integer map keys cannot be validated by the server; use `Vec` of a keyed struct with list_type = map, \
+                 or accept that with #[kube(int_keys)]",
+            );
+        } else if !integers {
+            self.note(&notes::KEYS, settings);
+        }
     }
 
     /// What null means where the type admits it (SCH-30, 85 to 87).

@@ -6,8 +6,8 @@
 use serde_json::{Map, Value};
 
 use super::inline::is_exact;
+use super::kubernetes;
 use super::overlay::overlay;
-use super::{Problems, kubernetes};
 
 const LIMITS: [&str; 9] = [
     "minimum",
@@ -49,7 +49,8 @@ pub(super) fn restore(schema: &mut Value, inlined: &Value) {
         .collect();
     // Only of values: what is a variant's own has no place at its parent.
     if map.get("type").is_some_and(|kind| has_type(inlined, kind)) {
-        overlay(map, own, &mut Problems::default());
+        // Of limits there is always a narrower one.
+        overlay(map, own, &mut |_| {});
     }
     for (key, value) in map.iter_mut() {
         let Some(twin) = inlined.get(key) else { continue };

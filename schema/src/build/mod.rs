@@ -28,7 +28,8 @@ mod kubernetes;
 mod limits;
 mod merge;
 mod notes;
-mod overlay;
+pub(crate) mod overlay;
+mod refusals;
 mod tidy;
 mod wishes;
 
@@ -254,7 +255,7 @@ fn judged(mut schema: Value, role: Role, inliner: inline::Inliner<'_>) -> Result
     schema.sort_all_objects();
     let mut found = inliner.problems.found;
     if found.is_empty() {
-        found = refusals(&schema, role);
+        found = refusals::refusals(&schema, role);
     }
     if !found.is_empty() {
         return Err(found);
@@ -266,101 +267,6 @@ fn judged(mut schema: Value, role: Role, inliner: inline::Inliner<'_>) -> Result
         columns: inliner.columns,
         selectable: inliner.selectable,
     })
-}
-
-/// What a server would say to the schema in a CRD: bad patterns and defaults, list types without keys, and whatever
-/// else attributes can bring in.
-///
-/// The type may be one field of many, so it is looked at as such. A whole object is too, since some of what roots must
-/// not have is put right where definitions are made; but its own rules are those of a root.
-fn refusals(schema: &Value, role: Role) -> Vec<Problem> {
-    const RULES: &str = "x-kubernetes-validations";
-    let of_own_rules =
-        |refusal: &Refusal| refusal.problem.path.is_empty() && refusal.keyword.starts_with(RULES);
-    let mut refused = refusals_as(schema, Role::Part);
-    if role == Role::Root && schema.get(RULES).is_some() {
-        refused.retain(|refusal| !of_own_rules(refusal));
-        refused.extend(refusals_as(schema, Role::Root).into_iter().filter(of_own_rules));
-    }
-    refused.into_iter().map(|refusal| refusal.problem).collect()
-}
-
-struct Refusal {
-    keyword: String,
-    problem: Problem,
-}
-
-fn refusals_as(schema: &Value, role: Role) -> Vec<Refusal> {
-    const FIELD: &str = "kubewright-type";
-    const PREFIX: &str = ".properties[kubewright-type]";
-    let field;
-    let (around, prefix) = match role {
-        Role::Root => (schema, ""),
-        Role::Part => {
-            field = serde_json::json!({"type": "object", "properties": {FIELD: schema}});
-            (&field, PREFIX)
-        }
-    };
-    let mut errors = crate::crd::check_schema(around, "");
-    // A server looks at defaults only once the form is right; whoever builds wants to hear of both.
-    for error in crate::crd::check_defaults(around, "") {
-        if !errors.contains(&error) {
-            errors.push(error);
-        }
-    }
-    errors
-        .into_iter()
-        .map(|error| {
-            let (path, keyword) = place(schema, error.field.strip_prefix(prefix).unwrap_or(&error.field));
-            let message = error.message().replace(&format!("{PREFIX}."), "");
-            let message = without_rule(&message);
-            let separator = if keyword.is_empty() { "" } else { ": " };
-            let message = format!("the API server refuses this schema: {keyword}{separator}{message}");
-            Refusal {
-                keyword: keyword.to_owned(),
-                problem: Problem { path, message },
-            }
-        })
-        .collect()
-}
-
-/// The server repeats a rule with all its parts, as its own types have them, before it says what is wrong.
-fn without_rule(message: &str) -> &str {
-    const INVALID: &str = "Invalid value: {\"Rule\":";
-    let last = message
-        .starts_with(INVALID)
-        .then(|| message.split_once("\"OptionalOldSelf\":"))
-        .flatten();
-    last.and_then(|(_, rest)| rest.split_once("}: "))
-        .map_or(message, |(_, wrong)| wrong)
-}
-
-/// Splits a server's path in a schema into that of the field, and what of the field's schema it points to.
-fn place<'a>(mut schema: &Value, mut rest: &'a str) -> (String, &'a str) {
-    let mut at = Problems::default();
-    loop {
-        // Names may hold any character, so that only the schema can tell where one ends.
-        let property = rest.strip_prefix(".properties[").and_then(|tail| {
-            let properties = schema.get("properties")?.as_object()?;
-            properties.iter().find_map(|(name, schema)| {
-                let tail = tail.strip_prefix(name.as_str())?.strip_prefix(']')?;
-                Some((Segment::Property(name.clone()), schema, tail))
-            })
-        });
-        let below = |key: &str, segment: Segment| {
-            let tail = rest.strip_prefix('.')?.strip_prefix(key)?;
-            let schema = schema.get(key).filter(|schema| schema.is_object())?;
-            (tail.is_empty() || tail.starts_with('.')).then_some((segment, schema, tail))
-        };
-        let step = property
-            .or_else(|| below("items", Segment::Items))
-            .or_else(|| below("additionalProperties", Segment::Values));
-        let Some((segment, inner, tail)) = step else {
-            return (at.path(), rest.trim_start_matches('.'));
-        };
-        at.path.push(segment);
-        (schema, rest) = (inner, tail);
-    }
 }
 
 /// Collects problems and knows the path of the present schema.

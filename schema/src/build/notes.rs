@@ -44,7 +44,7 @@ pub(super) const KEYS: Note = Note {
 };
 
 /// By the key in a mark: what the derive alone can see.
-const OF_DERIVE: [(&str, Note); 6] = [
+const OF_DERIVE: [(&str, Note); 7] = [
     ("denyUnknownFields", CLOSED),
     // SCH-102.
     (
@@ -90,6 +90,16 @@ const OF_DERIVE: [(&str, Note); 6] = [
         Note {
             id: "os-path",
             message: "a path that is not UTF-8 cannot be written; use a String",
+            in_status: true,
+        },
+    ),
+    // SCH-100.
+    (
+        "noneAsDefault",
+        Note {
+            id: "none-as-default",
+            message: "the type's own default has a value here, as which a `None` is read again, since no null is stored; \
+                      add #[kube(nullable)] and write the field always, or make the default `None`",
             in_status: true,
         },
     ),

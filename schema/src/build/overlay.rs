@@ -2,12 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Problems;
+use super::wishes::MARK;
 
-/// Puts `own`, the keywords of a field, over `base`, the schema of the field's type.
+/// Puts `own`, the keywords of a field, over `base`, the schema of the field's type; what cannot be is told to `problem`.
 ///
 /// Of two limits the narrower holds. What documents, and what can be said once alone, is the field's word.
-pub(super) fn overlay(base: &mut Map<String, Value>, own: Map<String, Value>, problems: &mut Problems) {
+pub(crate) fn overlay(
+    base: &mut Map<String, Value>,
+    own: Map<String, Value>,
+    problem: &mut dyn FnMut(String),
+) {
     let mut own = own;
     bound(base, &mut own, "minimum", "exclusiveMinimum", |own, base| {
         own > base
@@ -30,20 +34,34 @@ pub(super) fn overlay(base: &mut Map<String, Value>, own: Map<String, Value>, pr
                     both(base, json!({ key: value }));
                 }
             }
-            "enum" => intersect(present, &value, problems),
+            "enum" => intersect(present, &value, problem),
             "required" => union(present, value),
             "allOf" | "x-kubernetes-validations" => append(present, value),
+            // The linter's rules that a mark passes over.
+            "allow" => append(present, value),
             "properties" => {
                 if let (Value::Object(present), Value::Object(value)) = (present, value) {
-                    present.extend(value);
+                    for (name, value) in value {
+                        match present.get_mut(&name) {
+                            Some(present) => lay(present, value, problem),
+                            None => {
+                                present.insert(name, value);
+                            }
+                        }
+                    }
                 }
             }
-            "items" | "additionalProperties" => match (present, value) {
-                (Value::Object(present), Value::Object(value)) => overlay(present, value, problems),
-                (present, value) => *present = value,
-            },
+            "items" | "additionalProperties" | MARK => lay(present, value, problem),
             _ => *present = value,
         }
+    }
+}
+
+/// The same for what may be no schema, as `true` is.
+fn lay(present: &mut Value, value: Value, problem: &mut dyn FnMut(String)) {
+    match (present, value) {
+        (Value::Object(present), Value::Object(value)) => overlay(present, value, problem),
+        (present, value) => *present = value,
     }
 }
 
@@ -96,14 +114,20 @@ fn both(base: &mut Map<String, Value>, more: Value) {
 }
 
 /// The type's values that the field admits too, in the type's order.
-fn intersect(present: &mut Value, own: &Value, problems: &mut Problems) {
+fn intersect(present: &mut Value, own: &Value, problem: &mut dyn FnMut(String)) {
     let (Value::Array(values), Value::Array(own)) = (present, own) else {
         return;
     };
-    values.retain(|value| own.contains(value));
-    if values.is_empty() {
-        problems.push("the type and the field admit no common value; correct one of the two enums");
+    if let Some(strange) = own
+        .iter()
+        .find(|value| !value.is_null() && !values.contains(value))
+    {
+        problem(format!(
+            "`enum_values` admits {strange}, which the type does not have; remove it, or add it to the type"
+        ));
+        return;
     }
+    values.retain(|value| own.contains(value));
 }
 
 fn union(present: &mut Value, own: Value) {
@@ -129,7 +153,7 @@ mod tests {
         let (Value::Object(mut base), Value::Object(own)) = (base, own) else {
             panic!("schemas are objects");
         };
-        overlay(&mut base, own, &mut Problems::default());
+        overlay(&mut base, own, &mut |message| panic!("{message}"));
         Value::Object(base)
     }
 
@@ -173,6 +197,11 @@ mod tests {
                 json!({"minimum": 3}),
             ),
             (
+                json!({"minimum": 1}),
+                json!({"minimum": 0, "exclusiveMinimum": true}),
+                json!({"minimum": 1}),
+            ),
+            (
                 json!({"multipleOf": 2}),
                 json!({"multipleOf": 6}),
                 json!({"multipleOf": 6}),
@@ -207,12 +236,22 @@ mod tests {
         }
     }
 
+    /// markers.md, section 3.
     #[test]
-    fn no_common_value_is_a_problem() {
-        let mut problems = Problems::default();
-        let mut base = json!({"enum": ["a"]}).as_object().cloned().unwrap_or_default();
-        let own = json!({"enum": ["b"]}).as_object().cloned().unwrap_or_default();
-        overlay(&mut base, own, &mut problems);
-        assert_eq!(problems.found.len(), 1);
+    fn a_wider_enum_is_a_problem() {
+        let mut problems = Vec::new();
+        let mut base = json!({"enum": ["a", "b"]})
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
+        let own = json!({"enum": ["b", "c"]})
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
+        overlay(&mut base, own, &mut |message| problems.push(message));
+        assert_eq!(
+            problems,
+            ["`enum_values` admits \"c\", which the type does not have; remove it, or add it to the type"]
+        );
     }
 }

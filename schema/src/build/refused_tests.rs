@@ -105,3 +105,30 @@ fn a_rule_is_not_repeated() {
         ]
     );
 }
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true}))]
+#[allow(dead_code, non_snake_case)]
+struct Spelled {
+    inner: Vec<Names>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-kubewright" = {"exact": true}))]
+#[schemars(extend("x-kubernetes-validations" = [{"rule": "self.max_size > 0"}, {"rule": "self.other > 0"}]))]
+#[allow(dead_code, non_snake_case)]
+struct Names {
+    maxSize: i32,
+}
+
+/// SCH-53: a rule that names a field as Rust does.
+#[test]
+fn a_rule_is_told_the_names_in_json() {
+    let problems = problems::<Spelled>();
+    let hints: Vec<bool> = problems
+        .iter()
+        .map(|problem| problem.ends_with("; a rule goes by the names in JSON, as `maxSize`"))
+        .collect();
+    assert_eq!(hints, [true, false], "{problems:?}");
+    assert!(problems[1].contains("undefined field 'other'"), "{problems:?}");
+}

@@ -3,7 +3,7 @@
 //! **Invariant:** a declaration is built once from a schema node and never changes; all rules of the node share it.
 //! What is without a type (preserved unknown fields) is not declared, so that no rule can see it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use kubewright_cel::names::escape;
@@ -188,12 +188,13 @@ fn map(node: &Node, values: &Node, name: &str, objects: &mut HashMap<Arc<str>, F
 }
 
 fn object(node: &Node, place: Place, name: &str, objects: &mut HashMap<Arc<str>, Fields>) -> Decl {
-    let required: &[Box<str>] = node.checks.as_ref().map_or(&[], |checks| &checks.required);
+    let required = node.checks.iter().flat_map(|checks| &checks.required);
+    let required: HashSet<&str> = required.map(|name| &**name).collect();
     let mut min_size = MIN_CONTAINER;
     let mut fields = BTreeMap::new();
     let mut add = |json_name: &str, field: Option<Decl>, has_default: bool| {
         let Some(field) = field else { return };
-        if !has_default && required.iter().any(|name| **name == *json_name) {
+        if !has_default && required.contains(json_name) {
             // Quotes, colon and comma.
             min_size += i64::try_from(json_name.len()).unwrap_or(i64::MAX) + field.min_size + 4;
         }

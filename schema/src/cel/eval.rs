@@ -1,7 +1,8 @@
 //! Evaluation of plans.
 //!
 //! **Invariant:** `&&`, `||`, `all()` and `exists()` give a value where one side decides, whatever fails on the other; the
-//! end of the budget ends the evaluation at once.
+//! end of the budget ends the evaluation at once, before work that is beyond it; and so does what would take more memory
+//! than [`library::MEMORY`], which costs do not bound.
 
 mod loops;
 mod quick;
@@ -104,6 +105,7 @@ pub(super) fn outcome<'a>(
             OldSelf::Optional(Some(subject)) => Some(value(subject).map(Value::some)),
         },
         slots: Slots(slots),
+        made: 0,
     };
     let outcome = machine.eval(root);
     (outcome, machine.cost)
@@ -134,6 +136,8 @@ struct Machine<'a, 's> {
     this: Outcome<'a>,
     old: Option<Outcome<'a>>,
     slots: Slots<'a, 's>,
+    /// Bytes of texts and lists that functions made.
+    made: usize,
 }
 
 fn present<'v, 'a>(outcome: &'v Outcome<'a>) -> Option<&'v Value<'a>> {
@@ -270,6 +274,7 @@ impl<'a> Machine<'a, '_> {
                             self.check_range(*count)?;
                         }
                         let values = [value];
+                        self.afford(call, &values)?;
                         let result = function(&values);
                         self.pay(call, &values, result)
                     }
@@ -289,13 +294,18 @@ impl<'a> Machine<'a, '_> {
                             // What is added to may be grown in place.
                             Function::Add if call.cost == CallCost::One => {
                                 let [left, right] = values;
+                                self.weigh_sum(&left, &right)?;
                                 let result = arithmetic::add(left, right);
                                 if !result.as_ref().is_err_and(Failure::is_abort) {
                                     self.charge(1)?;
                                 }
                                 return result;
                             }
-                            _ => function(&values),
+                            Function::MapInsert => return self.insert(call, values.into()),
+                            _ => {
+                                self.afford(call, &values)?;
+                                function(&values)
+                            }
                         };
                         self.pay(call, &values, result)
                     }
@@ -316,9 +326,55 @@ impl<'a> Machine<'a, '_> {
                         }
                     }
                 }
+                if call.function == Function::MapInsert {
+                    return self.insert(call, values);
+                }
                 let result = function(&values);
                 self.pay(call, &values, result)
             }
+        }
+    }
+
+    /// A map with another entry, in a loop: nobody else holds the accumulator then, so that it grows in place.
+    fn insert(&mut self, call: &Call, values: Vec<Value<'a>>) -> Outcome<'a> {
+        if let Some(Node::Attribute(attribute)) = call.args.first()
+            && let Root::Accumulator(slot, _) = attribute.root
+        {
+            // What comes of this is its next value, whatever it is.
+            *self.slots.at(slot) = None;
+        }
+        let result = library::insert_into(&call.name, values);
+        self.pay(call, &[], result)
+    }
+
+    /// Ends the evaluation before a function does quadratic work that is beyond the budget.
+    fn afford(&mut self, call: &Call, args: &[Value<'a>]) -> Result<(), Failure> {
+        if !call.cost.is_product() {
+            return Ok(());
+        }
+        let sizes: Vec<_> = args.iter().map(Some).collect();
+        // Where upstream fails at the costs it has called the function before, which has its own say.
+        match run_cost::call(call.cost, &sizes, None) {
+            Ok(cost) if self.cost.saturating_add(cost) > self.limit => self.charge(cost),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts memory that a function takes beyond its costs.
+    fn weigh(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.made = self.made.saturating_add(bytes);
+        if self.made > library::MEMORY {
+            return Err(Failure::abort(COST_EXCEEDED));
+        }
+        Ok(())
+    }
+
+    fn weigh_sum(&mut self, left: &Value<'a>, right: &Value<'a>) -> Result<(), Failure> {
+        match (left, right) {
+            (Value::List(left), Value::List(right)) => {
+                self.weigh((left.len() + right.len()).saturating_mul(size_of::<Value<'_>>()))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -332,8 +388,10 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn pay(&mut self, call: &Call, args: &[Value<'a>], result: Outcome<'a>) -> Outcome<'a> {
-        if result.as_ref().is_err_and(Failure::is_abort) {
-            return result;
+        match &result {
+            Err(error) if error.is_abort() => return result,
+            Ok(Value::String(text)) if call.function.may_explode() => self.weigh(text.len())?,
+            _ => {}
         }
         let cost = match (call.cost, args) {
             (CallCost::One, _) => 1,

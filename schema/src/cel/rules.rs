@@ -53,7 +53,7 @@ impl RuleNode {
         let properties: Box<[_]> = declared
             .into_iter()
             .flat_map(|properties| properties.iter())
-            .filter_map(|(name, property)| Some((name.clone(), below(property)?)))
+            .filter_map(|(name, property)| Some(((**name).into(), below(property)?)))
             .collect();
         let found = Self {
             place,

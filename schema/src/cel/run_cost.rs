@@ -56,6 +56,11 @@ pub(crate) enum CallCost {
 }
 
 impl CallCost {
+    /// Whether work and costs grow with the product of two sizes, of the arguments alone.
+    pub(crate) fn is_product(self) -> bool {
+        matches!(self, Self::Sets(_) | Self::SelfCompare(_))
+    }
+
     /// The rule for a function; the overload is empty unless it is known beforehand.
     pub(crate) fn of(function: &str, overload: &str) -> Self {
         match overload {
@@ -87,7 +92,22 @@ impl CallCost {
             "starts_with_string" | "ends_with_string" | "string_to_bytes" | "bytes_to_string"
             | "strings_quote" | "string_format" => Self::First,
             "in_list" => Self::Elements,
-            "less_string"
+            "equals" => Self::Equal,
+            "not_equals" => Self::Shorter,
+            overload if orders_text(overload) => Self::Shorter,
+            "add_string" | "add_bytes" => Self::Both,
+            "matches_string" => Self::Pattern,
+            "contains_string" => Self::Product,
+            _ => Self::One,
+        }
+    }
+}
+
+/// Whether an overload is one of those by which texts and bytes are put in order.
+pub(super) fn orders_text(overload: &str) -> bool {
+    matches!(
+        overload,
+        "less_string"
             | "greater_string"
             | "less_equals_string"
             | "greater_equals_string"
@@ -95,14 +115,7 @@ impl CallCost {
             | "greater_bytes"
             | "less_equals_bytes"
             | "greater_equals_bytes"
-            | "not_equals" => Self::Shorter,
-            "equals" => Self::Equal,
-            "add_string" | "add_bytes" => Self::Both,
-            "matches_string" => Self::Pattern,
-            "contains_string" => Self::Product,
-            _ => Self::One,
-        }
-    }
+    )
 }
 
 /// Size of a value for the costs: 1 where it has none.
@@ -202,12 +215,13 @@ fn no_lister<T>(value: Option<&Value<'_>>) -> Result<T, Failure> {
     clippy::cast_sign_loss
 )]
 fn list_call(factor: f64, size: u64) -> u64 {
-    // Go's conversion wraps where the product is negative.
+    const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
     let product = size as f64 * factor;
+    // Go's conversion wraps where the product is negative, and gives this number for all that is larger.
     let product = if product < 0.0 {
         (product as i64).cast_unsigned()
     } else {
-        product as u64
+        product.min(TWO_TO_63) as u64
     };
     product.wrapping_add(1 + LIST)
 }

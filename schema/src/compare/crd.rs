@@ -1,9 +1,10 @@
 //! Two CRDs side by side: what stands around the schemas.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Verdict::{self, Breaking, Safe, Undecided};
-use super::{Change, ChangeKind, walk};
+use super::level::{self, Stability};
+use super::{Change, ChangeKind, unchecked, walk};
 use crate::crd;
 use crate::structural::Node;
 
@@ -36,10 +37,14 @@ pub fn compare_crds(old: &Value, new: &Value) -> Result<Vec<Change>, crd::Decode
         Ok::<Value, crd::DecodeError>(crd)
     };
     let (old, new) = (read(old)?, read(new)?);
-    let mut changes = Changes(Vec::new());
+    let mut changes = Changes {
+        found: Vec::new(),
+        stability: promised(&old),
+        version: None,
+    };
     changes.names(&old, &new);
     changes.versions(&old, &new);
-    Ok(changes.0)
+    Ok(changes.found)
 }
 
 fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
@@ -73,6 +78,36 @@ fn schema(version: &Map<String, Value>) -> Option<&Value> {
         .filter(|schema| schema.is_object())
 }
 
+/// The most that is promised of any version: of those that are served, if any is.
+fn promised(crd: &Value) -> Option<Stability> {
+    let of = |served: bool| {
+        versions(crd)
+            .filter(move |version| !served || is(version, "served"))
+            .map(|version| Stability::of(name(version)))
+            .max()
+    };
+    of(true).or_else(|| of(false))
+}
+
+/// A scale subresource but for the path of the selector.
+fn without_selector(scale: &Value) -> Value {
+    let mut scale = scale.clone();
+    if let Some(map) = scale.as_object_mut() {
+        map.remove("labelSelectorPath");
+    }
+    scale
+}
+
+/// A version as a finding shows it.
+fn summary(version: &Map<String, Value>) -> Option<Value> {
+    Some(json!({
+        "name": name(version),
+        "served": is(version, "served"),
+        "storage": is(version, "storage"),
+        "deprecated": is(version, "deprecated"),
+    }))
+}
+
 /// The schema without what is not compared, to tell whether two are the same.
 fn schema_differs(a: Option<&Value>, b: Option<&Value>) -> bool {
     match (a, b) {
@@ -82,7 +117,19 @@ fn schema_differs(a: Option<&Value>, b: Option<&Value>) -> bool {
     }
 }
 
-struct Changes(Vec<Change>);
+/// What is promised of the version that is looked at.
+struct About {
+    name: String,
+    stability: Stability,
+    deprecated: bool,
+}
+
+struct Changes {
+    found: Vec<Change>,
+    /// Of what all versions share.
+    stability: Option<Stability>,
+    version: Option<About>,
+}
 
 impl Changes {
     fn push(
@@ -93,15 +140,41 @@ impl Changes {
         reason: impl Into<String>,
         [old, new]: [Option<&Value>; 2],
     ) {
-        self.0.push(Change {
+        let mut reason = reason.into();
+        let about = self.version.as_ref();
+        if let Some(about) = about
+            && level::is_removal(kind)
+            && readers != Safe
+        {
+            reason += match (about.stability, about.deprecated) {
+                (Stability::Alpha, _) => "",
+                (Stability::Beta, true) => {
+                    "; a beta version stays 9 months or 3 releases after it was deprecated"
+                }
+                (Stability::Beta, false) => "; deprecate it first, for 9 months or 3 releases",
+                (Stability::Stable, _) => "; a stable version stays until the next major release",
+            };
+        }
+        self.found.push(Change {
             kind,
-            version: None,
+            version: about.map(|about| about.name.clone()),
+            stability: about.map(|about| about.stability).or(self.stability),
+            deprecated: about.is_some_and(|about| about.deprecated),
             path: path.into(),
             stored,
             readers,
-            reason: reason.into(),
+            reason,
             old: old.cloned(),
             new: new.cloned(),
+        });
+    }
+
+    /// Says which version the next changes are about, and what the old CRD promised of it.
+    fn enter(&mut self, version: &Map<String, Value>, was_there: bool) {
+        self.version = Some(About {
+            name: name(version).to_owned(),
+            stability: Stability::of(name(version)),
+            deprecated: was_there && is(version, "deprecated"),
         });
     }
 
@@ -197,6 +270,7 @@ impl Changes {
         for version in versions(old) {
             let name = name(version);
             let path = format!("spec.versions[{name}]");
+            self.enter(version, true);
             if let Some(now) = find(new, name) {
                 self.version(version, now, &path);
                 continue;
@@ -209,21 +283,30 @@ impl Changes {
                 (false, false) => "the version is gone, which was neither served nor stored",
             };
             let verdicts = [Verdict::breaking_if(needed), Verdict::breaking_if(served)];
-            self.push(ChangeKind::VersionRemoved, path, verdicts, reason, [None; 2]);
+            let gone = summary(version);
+            self.push(
+                ChangeKind::VersionRemoved,
+                path,
+                verdicts,
+                reason,
+                [gone.as_ref(), None],
+            );
         }
         for version in versions(new) {
             let name = name(version);
             if find(old, name).is_none() {
                 let path = format!("spec.versions[{name}]");
+                self.enter(version, false);
                 self.push(
                     ChangeKind::VersionAdded,
                     path,
                     [Safe; 2],
                     "the version is new",
-                    [None; 2],
+                    [None, summary(version).as_ref()],
                 );
             }
         }
+        self.version = None;
         let storage = |crd| versions(crd).find(|version| is(version, "storage"));
         if let (Some(before), Some(now)) = (storage(old), storage(new))
             && name(before) != name(now)
@@ -296,11 +379,12 @@ impl Changes {
                 .unwrap_or_default()
         });
         if fields[0] != fields[1] {
-            let gone = fields[0].iter().any(|field| !fields[1].contains(field));
-            let reason = if gone {
-                "a field selector is refused now"
-            } else {
-                "further fields can be selected by"
+            let lacks = |a: &[Value], b: &[Value]| a.iter().any(|field| !b.contains(field));
+            let gone = lacks(fields[0], fields[1]);
+            let reason = match (gone, lacks(fields[1], fields[0])) {
+                (true, _) => "a field selector is refused now",
+                (false, true) => "further fields can be selected by",
+                (false, false) => "selectable fields stand in another order",
             };
             self.push(
                 ChangeKind::SelectableFields,
@@ -312,10 +396,13 @@ impl Changes {
         }
         match (schema(old), schema(new)) {
             (Some(before), Some(now)) if before != now => {
-                let changes = walk::roots(&Node::decode(before), &Node::decode(now));
-                let version = Some(name(new).to_owned());
-                self.0.extend(changes.into_iter().map(|change| Change {
-                    version: version.clone(),
+                let mut changes = walk::roots(&Node::decode(before), &Node::decode(now));
+                changes.extend(unchecked::formats(before, now));
+                let about = self.version.as_ref();
+                self.found.extend(changes.into_iter().map(|change| Change {
+                    version: about.map(|about| about.name.clone()),
+                    stability: about.map(|about| about.stability),
+                    deprecated: about.is_some_and(|about| about.deprecated),
                     ..change
                 }));
             }
@@ -324,7 +411,13 @@ impl Changes {
                 format!("{path}.schema"),
                 [Breaking; 2],
                 "the version has a schema in one of both only",
-                [None; 2],
+                [schema(old), schema(new)].map(|schema| {
+                    Some(if schema.is_some() {
+                        &Value::Bool(true)
+                    } else {
+                        &Value::Bool(false)
+                    })
+                }),
             ),
             _ => {}
         }
@@ -351,7 +444,7 @@ impl Changes {
                 path,
                 [Breaking, Safe],
                 reason,
-                [None; 2],
+                [before.as_ref(), now.as_ref()],
             );
         }
         let [before, now] = [old, new].map(|version| of(version, "scale"));
@@ -359,6 +452,9 @@ impl Changes {
             let (verdict, reason) = match (&before, &now) {
                 (None, _) => (Safe, "it can be scaled now"),
                 (_, None) => (Breaking, "it cannot be scaled any more"),
+                (Some(before), Some(now)) if *before == without_selector(now) => {
+                    (Safe, "those that scale it find its pods now")
+                }
                 _ => (Breaking, "scaling reads and writes other fields"),
             };
             let path = format!("{path}.subresources.scale");

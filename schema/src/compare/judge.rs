@@ -1,6 +1,8 @@
 //! The keywords of one place, before and now.
 
-use serde_json::{Value, json};
+use std::collections::HashSet;
+
+use serde_json::Value;
 
 use super::Verdict::{self, Breaking, Safe, Undecided};
 use super::imply::{checks, conditions_imply};
@@ -8,11 +10,12 @@ use super::keywords::{
     Kinds, Numeric, SIZES, bound_implies, enum_implies, format_implies, missing_values, multiple_implies,
     negated, pattern_implies,
 };
-use super::walk::{Place, Walk, is_always_there};
+use super::print;
+use super::walk::{Place, Walk, required_names};
 use super::{Change, ChangeKind};
 use crate::error::join;
 use crate::regexp::Pattern;
-use crate::structural::{Additional, Bound, ListType, Node, Rule, Type};
+use crate::structural::{Additional, ListType, Node, Rule, Type};
 
 impl Walk {
     pub(super) fn push(
@@ -20,27 +23,18 @@ impl Walk {
         kind: ChangeKind,
         path: &str,
         [stored, readers]: [Verdict; 2],
-        reason: String,
-    ) {
-        self.push_values(kind, path, [stored, readers], reason, None, None);
-    }
-
-    pub(super) fn push_values(
-        &mut self,
-        kind: ChangeKind,
-        path: &str,
-        [stored, readers]: [Verdict; 2],
-        reason: String,
-        old: Option<Value>,
-        new: Option<Value>,
+        reason: impl Into<String>,
+        [old, new]: [Option<Value>; 2],
     ) {
         self.changes.push(Change {
             kind,
             version: None,
+            stability: None,
+            deprecated: false,
             path: path.to_owned(),
             stored,
             readers,
-            reason,
+            reason: reason.into(),
             old,
             new,
         });
@@ -55,7 +49,7 @@ impl Walk {
         verdicts: [Verdict; 2],
         values: [Option<Value>; 2],
     ) {
-        let [old, new] = values;
+        let [old, new] = &values;
         let show = |value: &Option<Value>| match value {
             None => "nothing".to_owned(),
             Some(Value::String(text)) => text.clone(),
@@ -63,11 +57,11 @@ impl Walk {
         };
         let reason = format!(
             "{what} was {} and is {}{}",
-            show(&old),
-            show(&new),
+            show(old),
+            show(new),
             consequence(verdicts)
         );
-        self.push_values(kind, path, verdicts, reason, old, new);
+        self.push(kind, path, verdicts, reason, values);
     }
 
     pub(super) fn types(&mut self, old: &Node, new: &Node, path: &str) {
@@ -99,7 +93,8 @@ impl Walk {
             } else {
                 "null is not allowed any more: it is dropped or refused"
             };
-            self.push(ChangeKind::Nullable, path, verdicts, reason.to_owned());
+            let values = [old.nullable, new.nullable].map(flag);
+            self.push(ChangeKind::Nullable, path, verdicts, reason, values);
         } else if before.meets(Kinds::NULL) != now.meets(Kinds::NULL) {
             // Without a type, null passes in lists.
             let gone = before.meets(Kinds::NULL);
@@ -109,7 +104,8 @@ impl Walk {
             } else {
                 "null passes in lists now"
             };
-            self.push(ChangeKind::Nullable, path, verdicts, reason.to_owned());
+            let values = [flag(gone), flag(!gone)];
+            self.push(ChangeKind::Nullable, path, verdicts, reason, values);
         }
     }
 
@@ -127,7 +123,8 @@ impl Walk {
                 ChangeKind::PreserveUnknownFields,
                 path,
                 verdicts,
-                reason.to_owned(),
+                reason,
+                [before, now].map(flag),
             );
         }
         if old.embedded != new.embedded {
@@ -143,7 +140,8 @@ impl Walk {
                     Breaking,
                     Verdict::breaking_if(old.embedded || !matches!(old.additional, Additional::Undeclared)),
                 ],
-                reason.to_owned(),
+                reason,
+                [old.embedded, new.embedded].map(flag),
             );
         }
         if old.list_type != new.list_type {
@@ -158,7 +156,8 @@ impl Walk {
                     ""
                 },
             );
-            self.push(ChangeKind::ListType, path, [Breaking, readers], reason);
+            let values = [old, new].map(|node| Some(print::list_type(&node.list_type)));
+            self.push(ChangeKind::ListType, path, [Breaking, readers], reason, values);
         }
         if old.atomic_map != new.atomic_map {
             let name = |atomic: bool| if atomic { "atomic" } else { "granular" };
@@ -167,7 +166,8 @@ impl Walk {
                 name(old.atomic_map),
                 name(new.atomic_map),
             );
-            self.push(ChangeKind::MapType, path, [Breaking, Safe], reason);
+            let values = [old, new].map(|node| Some(name(node.atomic_map).into()));
+            self.push(ChangeKind::MapType, path, [Breaking, Safe], reason, values);
         }
     }
 
@@ -195,12 +195,6 @@ impl Walk {
         }
 
         let (from, to) = (Numeric::of(old), Numeric::of(new));
-        let shown = |keyword: &str, bound: Option<Bound>| {
-            bound.map(|bound| match bound.exclusive {
-                false => json!(bound.limit),
-                true => json!({ keyword: bound.limit, "exclusive": true }),
-            })
-        };
         for (keyword, before, now, sign) in [
             ("minimum", a.minimum, b.minimum, false),
             ("maximum", a.maximum, b.maximum, true),
@@ -226,7 +220,7 @@ impl Walk {
                     path,
                     keyword,
                     verdicts,
-                    [shown(keyword, before), shown(keyword, now)],
+                    [print::bound(keyword, before), print::bound(keyword, now)],
                 );
             }
         }
@@ -263,7 +257,8 @@ impl Walk {
         let verdicts = [conditions_imply(a, b), conditions_imply(b, a)];
         if verdicts != [Safe; 2] {
             let reason = format!("allOf, anyOf, oneOf or not differ{}", consequence(verdicts));
-            self.push(ChangeKind::Conditions, path, verdicts, reason);
+            let values = [old, new].map(print::conditions);
+            self.push(ChangeKind::Conditions, path, verdicts, reason, values);
         }
     }
 
@@ -298,13 +293,12 @@ impl Walk {
             }
         };
         let values = |values: &[Value]| (!values.is_empty()).then(|| Value::from(values.to_vec()));
-        self.push_values(
+        self.push(
             ChangeKind::Enum,
             path,
             verdicts,
             reason,
-            values(before),
-            values(now),
+            [values(before), values(now)],
         );
     }
 
@@ -316,44 +310,42 @@ impl Walk {
             match find(&old.rules, &rule.rule) {
                 None => {
                     let reason = format!("the rule `{}` is new: it may refuse what was valid", rule.rule);
-                    self.push_values(
+                    self.push(
                         ChangeKind::RuleAdded,
                         path,
                         [Breaking, Safe],
                         reason,
-                        None,
-                        Some(text),
+                        [None, Some(text)],
                     );
                 }
                 Some(before) if before.optional_old_self != rule.optional_old_self => {
                     if rule.optional_old_self {
                         let reason = format!("the rule `{}` also runs without an old value now", rule.rule);
-                        self.push_values(
+                        self.push(
                             ChangeKind::RuleAdded,
                             path,
                             [Breaking, Safe],
                             reason,
-                            None,
-                            Some(text),
+                            [None, Some(text)],
                         );
                     } else {
                         let reason = format!(
                             "the rule `{}` does not run without an old value any more",
                             rule.rule
                         );
-                        self.push_values(
+                        self.push(
                             ChangeKind::RuleRemoved,
                             path,
                             [Safe, Breaking],
                             reason,
-                            Some(text),
-                            None,
+                            [Some(text), None],
                         );
                     }
                 }
                 Some(before) if before != *rule => {
                     let reason = format!("the rule `{}` reports its violation otherwise", rule.rule);
-                    self.push(ChangeKind::RuleMessage, path, [Safe; 2], reason);
+                    let values = [&before, rule].map(|rule| Some(print::message(rule)));
+                    self.push(ChangeKind::RuleMessage, path, [Safe; 2], reason, values);
                 }
                 Some(_) => {}
             }
@@ -365,46 +357,68 @@ impl Walk {
                     rule.rule
                 );
                 let text = Value::from(rule.rule.as_str());
-                self.push_values(
+                self.push(
                     ChangeKind::RuleRemoved,
                     path,
                     [Safe, Breaking],
                     reason,
-                    Some(text),
-                    None,
+                    [Some(text), None],
                 );
             }
         }
     }
 
     pub(super) fn required(&mut self, old: &Node, new: &Node, path: &str) {
-        for name in &checks(new).required {
-            if !checks(old).required.contains(name) {
-                let filled = new
-                    .property(name)
-                    .is_some_and(|property| property.default.is_some());
-                let there = is_always_there(old, name) || filled;
-                let reason = if there {
-                    "it is required now, and its default fills it in".to_owned()
-                } else {
-                    "it is required now: objects and writers without it are refused".to_owned()
-                };
-                let verdicts = [Verdict::breaking_if(!there), Safe];
-                self.push(ChangeKind::Required, &join(path, name), verdicts, reason);
-            }
+        let [before, now] = [old, new].map(required_names);
+        let only = |node: &'_ Node, other: &HashSet<&str>| -> Vec<Box<str>> {
+            let mut seen = HashSet::new();
+            let names = checks(node).required.iter();
+            names
+                .filter(|name| !other.contains(&***name) && seen.insert(&***name))
+                .cloned()
+                .collect()
+        };
+        let has_default =
+            |node: &Node, name: &str| node.property(name).is_some_and(|field| field.default.is_some());
+        for name in only(new, &before) {
+            // An old default filled it in, and a new one does.
+            let there = has_default(old, &name) || has_default(new, &name);
+            let reason = if there {
+                "it is required now, and its default fills it in"
+            } else {
+                "it is required now: objects and writers without it are refused"
+            };
+            self.requirement(
+                &join(path, &name),
+                [Verdict::breaking_if(!there), Safe],
+                reason,
+                true,
+            );
         }
-        for name in &checks(old).required {
-            if !checks(new).required.contains(name) {
-                let there = is_always_there(new, name);
-                let reason = if there {
-                    "it is required no more, and its default fills it in".to_owned()
-                } else {
-                    "it is required no more: readers may miss it".to_owned()
-                };
-                let verdicts = [Safe, Verdict::breaking_if(!there)];
-                self.push(ChangeKind::Required, &join(path, name), verdicts, reason);
-            }
+        for name in only(old, &now) {
+            let there = has_default(new, &name);
+            let reason = if there {
+                "it is required no more, and its default fills it in"
+            } else {
+                "it is required no more: readers may miss it"
+            };
+            self.requirement(
+                &join(path, &name),
+                [Safe, Verdict::breaking_if(!there)],
+                reason,
+                false,
+            );
         }
+    }
+
+    fn requirement(&mut self, path: &str, verdicts: [Verdict; 2], reason: &str, now: bool) {
+        self.push(
+            ChangeKind::Required,
+            path,
+            verdicts,
+            reason,
+            [!now, now].map(flag),
+        );
     }
 
     /// Defaults of a declared field; `required` says whether it is, before and now.
@@ -427,9 +441,15 @@ impl Walk {
                 "the default is another: what writers leave out is filled in otherwise",
             ),
         };
-        let [old, new] = [old, new].map(|node| node.default.as_deref().cloned());
-        self.push_values(ChangeKind::Default, path, verdicts, why.to_owned(), old, new);
+        let values = [old, new].map(|node| node.default.as_deref().cloned());
+        self.push(ChangeKind::Default, path, verdicts, why, values);
     }
+}
+
+/// A keyword that is set or not.
+#[allow(clippy::unnecessary_wraps)]
+fn flag(set: bool) -> Option<Value> {
+    Some(set.into())
 }
 
 fn without_null(kinds: Kinds) -> Kinds {

@@ -51,7 +51,10 @@
 //! | `conversion` | `conversion` | undecided | undecided |
 //! | `preserve-all` | `spec.preserveUnknownFields` | breaking if switched off | safe |
 //!
-//! Descriptions, titles, examples, external documentation and formats that no server checks are not compared.
+//! Descriptions, titles, examples and external documentation are not compared. Formats that no server checks are by
+//! [`compare_crds`] alone: they are safe for what is stored and undecided for readers, whose types may come from them.
+//!
+//! What a release may do with a change is a third question, answered by [`Change::level`].
 //!
 //! **Invariant:** if no change is other than safe for stored objects, then each value that is valid and prepared under
 //! the old schema is valid once it is prepared under the new one, which changes nothing that the old schema declares.
@@ -62,6 +65,9 @@ mod crd;
 mod imply;
 mod judge;
 mod keywords;
+mod level;
+mod print;
+mod unchecked;
 mod walk;
 
 use std::fmt;
@@ -71,6 +77,7 @@ use serde_json::Value;
 use crate::structural::Structural;
 
 pub use crd::compare_crds;
+pub use level::{Level, Stability};
 
 /// What a change means to someone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -208,8 +215,13 @@ kinds! {
 pub struct Change {
     /// Sort of change.
     pub kind: ChangeKind,
-    /// The version of a CRD whose schema changed.
+    /// The version of a CRD that the change is about; none of what all versions share.
     pub version: Option<String>,
+    /// The most that is promised of a version that the change is about: of `version`, or of the old CRD's served ones.
+    /// None where schemas were compared without one.
+    pub stability: Option<Stability>,
+    /// Whether the old CRD calls `version` deprecated.
+    pub deprecated: bool,
     /// Path of the field in objects (`spec.ports[].name`, `spec.labels[*]` for map values), or in the CRD
     /// (`spec.scope`); empty for the object itself.
     pub path: String,
@@ -219,14 +231,15 @@ pub struct Change {
     pub readers: Verdict,
     /// What changed, and why it breaks whom it breaks.
     pub reason: String,
-    /// The keyword's old value, where there is one.
+    /// The keyword's old value, where there is one: of a declaration its type, of a rule its text, of a version its
+    /// name and what it was there for.
     pub old: Option<Value>,
-    /// The keyword's new value, where there is one.
+    /// The keyword's new value, likewise.
     pub new: Option<Value>,
 }
 
 impl Change {
-    /// The worse of both verdicts.
+    /// The worse of both verdicts: whether it breaks anyone.
     pub fn verdict(&self) -> Verdict {
         self.stored.max(self.readers)
     }
@@ -241,7 +254,10 @@ impl fmt::Display for Change {
             self.stored.name(),
             self.readers.name()
         )?;
-        if let Some(version) = &self.version {
+        // A path in the CRD names the version itself.
+        if let Some(version) = &self.version
+            && !self.path.starts_with(&format!("spec.versions[{version}]"))
+        {
             write!(f, "{version}: ")?;
         }
         if !self.path.is_empty() {

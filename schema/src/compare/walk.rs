@@ -1,8 +1,11 @@
 //! Two schemas side by side, place by place.
 
+use std::collections::HashSet;
+
 use super::Verdict::{self, Breaking, Safe, Undecided};
 use super::imply::{accepts_all, checks};
 use super::keywords::Kinds;
+use super::print;
 use super::{Change, ChangeKind};
 use crate::error::join;
 use crate::structural::{Additional, Node, Structural, Type};
@@ -118,7 +121,8 @@ impl Walk {
                 } else {
                     "items are declared no more: objects in them are emptied"
                 };
-                self.push(ChangeKind::Items, place.path, [Breaking; 2], reason.to_owned());
+                let values = [old, new].map(|node| node.items.as_deref().map(print::kind));
+                self.push(ChangeKind::Items, place.path, [Breaking; 2], reason, values);
             }
         }
     }
@@ -126,24 +130,22 @@ impl Walk {
     fn fields(&mut self, old: &Node, new: &Node, place: &Place<'_>) {
         let [kept_before, kept_now] = place.keeps(old, new);
         let resources = [place.resource || old.embedded, place.resource || new.embedded];
+        let required = [old, new].map(required_names);
         for (name, a) in &old.properties {
             let path = join(place.path, name);
             if let Some(b) = new.property(name) {
-                let required = [old, new].map(|node| checks(node).required.contains(name));
+                let required = [0, 1].map(|side| required[side].contains(&**name));
                 self.default(a, b, &path, required);
                 self.node(a, b, &self.place_of(name, &path, old, new, place));
             } else if resources[1] && is_implied(name) {
                 let readers = Verdict::breaking_if(!is_plain(a));
                 let reason = "what was declared of it holds no more; servers know it without a declaration";
                 let stored = Verdict::breaking_if(a.defaults_below);
-                self.push(
-                    ChangeKind::FieldRemoved,
-                    &path,
-                    [stored, readers],
-                    reason.to_owned(),
-                );
+                let values = [Some(print::kind(a)), None];
+                self.push(ChangeKind::FieldRemoved, &path, [stored, readers], reason, values);
             } else {
-                self.field_removed(old, a, &path, elsewhere(new, kept_now), name, place);
+                let always = required[0].contains(&**name) || a.default.is_some();
+                self.field_removed(old, (a, always), &path, elsewhere(new, kept_now), place);
             }
         }
         for (name, b) in &new.properties {
@@ -154,7 +156,8 @@ impl Walk {
             if resources[0] && is_implied(name) {
                 let stored = Verdict::breaking_if(!is_plain(b));
                 let reason = "it was known without a declaration, and what is declared of it holds now";
-                self.push(ChangeKind::FieldAdded, &path, [stored, Safe], reason.to_owned());
+                let values = [None, Some(print::kind(b))];
+                self.push(ChangeKind::FieldAdded, &path, [stored, Safe], reason, values);
             } else {
                 self.field_added(new, b, &path, elsewhere(old, kept_before), place);
             }
@@ -174,16 +177,17 @@ impl Walk {
         below
     }
 
+    /// A field is declared no more; `always` says whether objects could not be without it.
     fn field_removed(
         &mut self,
         old: &Node,
-        a: &Node,
+        (a, always): (&Node, bool),
         path: &str,
         now: Elsewhere<'_>,
-        name: &str,
         place: &Place<'_>,
     ) {
-        let always = Verdict::breaking_if(is_always_there(old, name));
+        let declared = [Some(print::kind(a)), None];
+        let always = Verdict::breaking_if(always);
         let defaults = Verdict::breaking_if(a.defaults_below);
         let composite = Kinds::of(a).meets(Kinds::OBJECT.or(Kinds::ARRAY));
         let (verdicts, why) = match now {
@@ -204,8 +208,8 @@ impl Walk {
                     ChangeKind::FieldRemoved,
                     path,
                     [defaults, always],
-                    "it is declared no more: what is declared of additional properties holds for it"
-                        .to_owned(),
+                    "it is declared no more: what is declared of additional properties holds for it",
+                    declared,
                 );
                 let mut below = place.below(path, old, old);
                 below.watched = true;
@@ -213,10 +217,11 @@ impl Walk {
                 return;
             }
         };
-        self.push(ChangeKind::FieldRemoved, path, verdicts, why.to_owned());
+        self.push(ChangeKind::FieldRemoved, path, verdicts, why, declared);
     }
 
     fn field_added(&mut self, new: &Node, b: &Node, path: &str, before: Elsewhere<'_>, place: &Place<'_>) {
+        let declared = [None, Some(print::kind(b))];
         let counted = checks(new).max_properties.is_some();
         let watched = place.watched || is_watching(new) || counted;
         let (verdicts, why) = match before {
@@ -249,7 +254,8 @@ impl Walk {
                     ChangeKind::FieldAdded,
                     path,
                     [Verdict::breaking_if(b.default.is_some()), Safe],
-                    "it is declared now, where additional properties held values of one form".to_owned(),
+                    "it is declared now, where additional properties held values of one form",
+                    declared,
                 );
                 let mut below = place.below(path, new, new);
                 below.watched = true;
@@ -257,7 +263,7 @@ impl Walk {
                 return;
             }
         };
-        self.push(ChangeKind::FieldAdded, path, verdicts, why.to_owned());
+        self.push(ChangeKind::FieldAdded, path, verdicts, why, declared);
     }
 
     fn additional(&mut self, old: &Node, new: &Node, place: &Place<'_>) {
@@ -301,16 +307,14 @@ impl Walk {
                 "values of further keys could be anything, and have a form now",
             ),
         };
-        self.push(ChangeKind::AdditionalProperties, &path, verdicts, why.to_owned());
+        let values = [old, new].map(|node| print::additional(&node.additional));
+        self.push(ChangeKind::AdditionalProperties, &path, verdicts, why, values);
     }
 }
 
-/// Whether objects cannot be without a field.
-pub(super) fn is_always_there(node: &Node, name: &str) -> bool {
-    checks(node).required.iter().any(|required| **required == *name)
-        || node
-            .property(name)
-            .is_some_and(|property| property.default.is_some())
+/// Names that a node requires, declared or not.
+pub(super) fn required_names(node: &Node) -> HashSet<&str> {
+    checks(node).required.iter().map(|name| &**name).collect()
 }
 
 /// Whether a field may be filled in. Servers look at a default in a CRD before defaults inside of it are filled in, and

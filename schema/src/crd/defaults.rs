@@ -17,20 +17,22 @@ use crate::validate::validate_value;
 ///
 /// `root` is the schema as it is read for defaults, `served` the same as it is read for objects; without that, rules in CEL
 /// are not evaluated.
-pub(super) fn check(root: &Node, served: Option<&Node>, path: &str, require_pruned: bool) -> Vec<FieldError> {
+pub(super) fn check(
+    mut root: Node,
+    served: Option<&Node>,
+    path: &str,
+    require_pruned: bool,
+) -> Vec<FieldError> {
     // The object itself is a resource, whether it says so or not.
-    let resource = Node {
-        embedded: true,
-        embedded_below: true,
-        ..root.clone()
-    };
+    root.embedded = true;
+    root.embedded_below = true;
     let mut checker = Checker {
         require_pruned,
         budget: Some(run::OBJECT_BUDGET),
         errors: Vec::new(),
     };
     let served = served.map(|node| (node, Place::ResourceRoot));
-    checker.node(&resource, served, path, &[], false);
+    checker.node(&root, served, path, &[], false);
     checker.errors
 }
 

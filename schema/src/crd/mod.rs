@@ -137,11 +137,12 @@ pub fn unrecognized_formats(crd: &Value, old: Option<&Value>) -> Vec<String> {
     found
 }
 
-/// Errors in the JSON types of a schema.
-pub(crate) fn schema_shape(schema: &Value) -> Vec<FieldError> {
-    match shape::decode_schema(&mut schema.clone()) {
-        Ok(_) => Vec::new(),
-        Err(text) => vec![FieldError::invalid("openAPIV3Schema", "", text)],
+/// Errors in the JSON types of a schema; if there are none, those in its structural form.
+pub(crate) fn check_any_schema(schema: &Value, path: &str) -> Vec<FieldError> {
+    let mut schema = schema.clone();
+    match shape::decode_schema(&mut schema) {
+        Ok(_) => check_decoded(&schema, path),
+        Err(text) => vec![FieldError::invalid(path, "", text)],
     }
 }
 
@@ -165,12 +166,17 @@ pub(crate) fn rule_field(field_path: &str, node: &Node) -> String {
 }
 
 /// Errors in the structural form of a schema.
+#[cfg(feature = "schemars")]
 pub(crate) fn check_schema(schema: &Value, path: &str) -> Vec<FieldError> {
     let mut schema = schema.clone();
     // Empty values mean nothing once decoded; a failure has been told before.
     let _ = shape::decode_schema(&mut schema);
+    check_decoded(&schema, path)
+}
+
+fn check_decoded(schema: &Value, path: &str) -> Vec<FieldError> {
     schema::check(
-        &schema,
+        &schema::Schema::new(schema),
         path,
         false,
         schema::Strictness::FULL,
@@ -183,7 +189,7 @@ pub(crate) fn check_schema(schema: &Value, path: &str) -> Vec<FieldError> {
 pub(crate) fn check_defaults(schema: &Value, path: &str) -> Vec<FieldError> {
     let mut schema = schema.clone();
     let _ = shape::decode_schema(&mut schema);
-    defaults::check(&Node::read(&schema, Reading::Defaults), None, path, true)
+    defaults::check(Node::read(&schema, Reading::Defaults), None, path, true)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The rules for one schema in a CRD: what `form` and `lists` say, forbidden keywords, then the rules in CEL.
 
+use std::cell::OnceCell;
+
 use serde_json::{Map, Value};
 
 use super::form::check_structural;
@@ -29,15 +31,35 @@ impl Strictness {
     };
 }
 
+/// A schema in a CRD, read once for all that looks at it.
+pub(super) struct Schema<'a> {
+    json: &'a Value,
+    served: OnceCell<Node>,
+}
+
+impl<'a> Schema<'a> {
+    pub(super) fn new(json: &'a Value) -> Self {
+        Self {
+            json,
+            served: OnceCell::new(),
+        }
+    }
+
+    /// As it is read for objects.
+    pub(super) fn served(&self) -> &Node {
+        self.served.get_or_init(|| Node::decode(self.json))
+    }
+}
+
 /// Checks a whole schema; `path` is that of the schema itself.
 pub(super) fn check(
-    schema: &Value,
+    schema: &Schema<'_>,
     path: &str,
     status: bool,
     strict: Strictness,
     limit: CostLimit,
 ) -> Vec<FieldError> {
-    let Some(map) = schema.as_object() else {
+    let Some(map) = schema.json.as_object() else {
         return Vec::new();
     };
     let mut errors = Vec::new();
@@ -57,9 +79,9 @@ pub(super) fn check(
         if unsupported.is_none() {
             let mut structural = check_structural(map, path);
             if structural.is_empty() {
-                let served = Node::read(schema, Reading::Served);
-                let read = Node::read(schema, Reading::Defaults);
-                structural = defaults::check(&read, Some(&served), path, strict.pruned_defaults);
+                let served = schema.served();
+                let read = Node::of(map, Reading::Defaults);
+                structural = defaults::check(read, Some(served), path, strict.pruned_defaults);
                 // Rules are judged on schemas without a mistake.
                 node = (structural.is_empty() && served.rules_below).then_some(served);
             }
@@ -71,7 +93,7 @@ pub(super) fn check(
         rules: Vec::new(),
         total: Total::new(limit),
     };
-    let context = Context::new(strict, node.as_ref().map(Scope::root));
+    let context = Context::new(strict, node.map(Scope::root));
     check_open_api(map, path, true, &context, &mut found);
     errors.extend(found.schema);
     errors.extend(found.rules);

@@ -9,7 +9,7 @@ use super::fieldpath::{self, Brackets};
 use super::internal::{self, Shared};
 use super::lists;
 use super::rules::CostLimit;
-use super::schema::{self, Strictness, flag, text};
+use super::schema::{self, Schema, Strictness, flag, text};
 use super::view::{View, schema_of};
 use crate::depth;
 use crate::error::{FieldError, NO_FIELD};
@@ -120,7 +120,7 @@ impl Options {
             !errors.is_empty()
         };
         let unpruned = schemas.iter().any(|schema| {
-            super::defaults::check(&Node::read(schema, Reading::Defaults), None, "", true)
+            super::defaults::check(Node::read(schema, Reading::Defaults), None, "", true)
                 .iter()
                 .any(|error| error.detail == "must not have unknown fields")
         });
@@ -277,9 +277,9 @@ fn check_spec(view: &View<'_>, options: &Options, errors: &mut Vec<FieldError>) 
         check_names(names, "spec.names", errors);
     }
     let first = view.versions.first();
-    if view.shared_schema
-        && let Some((version, schema)) = first.and_then(|version| Some((version, schema_of(version)?)))
-    {
+    let shared = first.filter(|_| view.shared_schema);
+    let shared = shared.and_then(|version| Some((version, Schema::new(schema_of(version)?))));
+    if let Some((version, schema)) = &shared {
         let any_status = view.versions.iter().any(|version| status_enabled(version));
         errors.extend(schema::check(
             schema,
@@ -303,8 +303,15 @@ fn check_spec(view: &View<'_>, options: &Options, errors: &mut Vec<FieldError>) 
         && let Some(version) = first
         && has_selectable(version)
     {
-        if view.shared_schema && schema_of(version).is_some() {
-            check_selectable(version, "spec.selectableFields", "", options, errors);
+        if let Some((_, schema)) = &shared {
+            check_selectable(
+                version,
+                schema.served(),
+                "spec.selectableFields",
+                "",
+                options,
+                errors,
+            );
         } else {
             errors.push(FieldError::invalid(
                 "spec.selectableFields",
@@ -340,9 +347,10 @@ fn check_versions(view: &View<'_>, options: &Options, errors: &mut Vec<FieldErro
             errors.push(FieldError::invalid(format!("{path}.name"), name, wrong.join(",")));
         }
         check_deprecation(version, &path, errors);
-        if !view.shared_schema
-            && let Some(schema) = schema_of(version)
-        {
+        let schema = schema_of(version)
+            .filter(|_| !view.shared_schema)
+            .map(Schema::new);
+        if let Some(schema) = &schema {
             let path = format!("{path}.schema.openAPIV3Schema");
             errors.extend(schema::check(
                 schema,
@@ -360,14 +368,15 @@ fn check_versions(view: &View<'_>, options: &Options, errors: &mut Vec<FieldErro
         }
         if !view.shared_selectable && has_selectable(version) {
             let path = format!("{path}.selectableFields");
-            if view.shared_schema || schema_of(version).is_none() {
-                errors.push(FieldError::invalid(
+            match &schema {
+                None => errors.push(FieldError::invalid(
                     path,
                     "",
                     "may only be set when `version.schema.openAPIV3Schema` is not included",
-                ));
-            } else {
-                check_selectable(version, &path, name, options, errors);
+                )),
+                Some(schema) => {
+                    check_selectable(version, schema.served(), &path, name, options, errors);
+                }
             }
         }
     }
@@ -614,13 +623,12 @@ fn has_selectable(version: &Map<String, Value>) -> bool {
 /// SCH-69.
 fn check_selectable(
     version: &Map<String, Value>,
+    node: &Node,
     path: &str,
     version_name: &str,
     options: &Options,
     errors: &mut Vec<FieldError>,
 ) {
-    let Some(schema) = schema_of(version) else { return };
-    let node = Node::decode(schema);
     let mut unique = HashSet::new();
     let fields = version.get("selectableFields").and_then(Value::as_array);
     for (index, selectable) in fields.into_iter().flatten().enumerate() {
@@ -633,7 +641,7 @@ fn check_selectable(
             errors.push(FieldError::required(field, ""));
             continue;
         }
-        let found = match fieldpath::resolve(json_path, &node, Brackets::Refused) {
+        let found = match fieldpath::resolve(json_path, node, Brackets::Refused) {
             Ok(found) => found,
             Err(reason) => {
                 let detail = format!("is an invalid path: {reason}");

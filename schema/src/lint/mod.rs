@@ -69,7 +69,7 @@ impl fmt::Display for Lint {
 /// `nullable-enum`, `typed-int-or-string`, `kind-name`, `lossy-conversion`, `scale-path`, `status-without-schema`,
 /// `column-path`, `too-large`. Of warnings: `unanchored-pattern`, `empty-object`, `emptied-map`, `unguarded-optional`, `size`. Those of types
 /// alone, which only building a schema finds: `float`, `wide-integer`, `byte-list`, `closed-object`, `unchecked-keys`,
-/// `lost-on-write`, `pruned-alias`, `os-path`.
+/// `lost-on-write`, `pruned-alias`, `os-path`, `none-as-default`.
 ///
 /// ```
 /// use kubewright_schema::lint;
@@ -297,12 +297,14 @@ impl Linter {
                 ),
             );
         }
-        for (index, version) in versions.into_iter().enumerate() {
-            self.version(version, &format!("spec.versions[{index}]"));
+        for (index, (version, root)) in versions.into_iter().zip(&shapes).enumerate() {
+            if let Some(root) = root {
+                self.version(version, root, &format!("spec.versions[{index}]"));
+            }
         }
     }
 
-    fn version(&mut self, version: &Map<String, Value>, path: &str) {
+    fn version(&mut self, version: &Map<String, Value>, root: &Node, path: &str) {
         let Some(schema) = version
             .get("schema")
             .and_then(|schema| schema.get("openAPIV3Schema")?.as_object())
@@ -314,7 +316,6 @@ impl Linter {
             &format!("{path}.schema.openAPIV3Schema"),
             Place::Structure,
         );
-        let root = Node::decode(&Value::Object(schema.clone()));
         let subresources = version.get("subresources");
         let status = subresources.is_some_and(|subresources| subresources.get("status").is_some());
         if status && root.property("status").is_none() && !root.preserve {
@@ -331,7 +332,7 @@ impl Linter {
                 ("labelSelectorPath", Type::String),
             ] {
                 let value = text(scale, key);
-                if value.starts_with('.') && !leads_to(&root, value, |node| node.kind == wanted) {
+                if value.starts_with('.') && !leads_to(root, value, |node| node.kind == wanted) {
                     let message = format!(
                         "{value} leads to no field of type {} in the schema",
                         wanted.name()
@@ -347,7 +348,7 @@ impl Linter {
             let simple = value.starts_with('.')
                 && !value.contains(['[', '*', '(', '\\'])
                 && !value.starts_with(".metadata");
-            if simple && !leads_to(&root, value, |_| true) {
+            if simple && !leads_to(root, value, |_| true) {
                 let path = format!("{path}.additionalPrinterColumns[{index}].jsonPath");
                 self.error(
                     "column-path",

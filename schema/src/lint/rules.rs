@@ -33,6 +33,7 @@ pub const LINTS: &[&str] = &[
     "lost-on-write",
     "pruned-alias",
     "os-path",
+    "none-as-default",
 ];
 
 /// Rules that nobody passes over: what they find, a server refuses or drops.

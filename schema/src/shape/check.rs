@@ -3,14 +3,14 @@
 //! Each check runs while the user's crate is compiled, and says what is wrong in a panic that the compiler shows. All of
 //! them track their caller, so that it shows the user's line alone and none of these.
 
-use super::{Field, Form, Kind, Role, Shape};
+use super::{Field, Kind, Role, Shape};
 
 /// Most bytes of a message.
 const LONGEST: usize = 600;
 
 /// Stops the compilation with the joined pieces.
 #[track_caller]
-const fn refuse(pieces: &[&str]) -> ! {
+pub(super) const fn refuse(pieces: &[&str]) -> ! {
     let mut text = [b' '; LONGEST];
     let mut at = 0;
     let mut piece = 0;
@@ -31,7 +31,7 @@ const fn refuse(pieces: &[&str]) -> ! {
     }
 }
 
-const fn same(a: &str, b: &str) -> bool {
+pub(super) const fn same(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len() != b.len() {
         return false;
@@ -76,6 +76,10 @@ pub enum Limit {
     Object,
     /// `values(...)`.
     Map,
+    /// `int_or_string`.
+    Either,
+    /// `preserve_unknown_fields`.
+    Fields,
 }
 
 /// Whether values of this kind can be limited so; what is unknown can.
@@ -89,6 +93,8 @@ pub const fn kind_takes(kind: Kind, limit: Limit) -> bool {
             | (Kind::List | Kind::Set, Limit::List)
             | (Kind::Object | Kind::Map, Limit::Object)
             | (Kind::Map, Limit::Map)
+            | (Kind::IntOrString, Limit::Either)
+            | (Kind::Object | Kind::Map | Kind::List, Limit::Fields)
     )
 }
 
@@ -102,6 +108,8 @@ pub const fn limit(place: &str, key: &str, kind: Kind, limit: Limit) {
             Limit::List => "lists",
             Limit::Object => "objects and maps",
             Limit::Map => "maps",
+            Limit::Either => "what is an integer or a string, as `IntOrString` is",
+            Limit::Fields => "objects, and lists and maps of them",
         };
         refuse(&[place, ": `", key, "` is for ", fits, ", and this is ", name(kind)]);
     }
@@ -169,7 +177,7 @@ pub const fn set_kind(place: &str, kind: Kind, items: Option<&'static Shape>) {
 #[track_caller]
 pub const fn nullable(place: &str, inner: Option<&'static Shape>) {
     let Some(shape) = inner else { return };
-    if let Form::Names(_, false) = shape.form {
+    if shape.only_names().is_some() {
         refuse(&[
             place,
             ": the server refuses null for an enum, and `",
@@ -288,16 +296,28 @@ pub const fn flat(place: &str, names: &[&str], kind: Kind, inner: Option<&'stati
     }
 }
 
-/// Refuses a default that is none of an enum's names.
+/// Refuses a literal, a default or one of `enum_values`, that is no value of its type. `given` is what it is itself.
 #[track_caller]
-pub const fn default_name(place: &str, default: &str, inner: Option<&'static Shape>) {
+pub const fn literal(place: &str, text: &str, given: Kind, kind: Kind, inner: Option<&'static Shape>) {
+    let fits = match given {
+        Kind::String => matches!(kind, Kind::String | Kind::IntOrString),
+        Kind::Integer => matches!(kind, Kind::Integer | Kind::Number | Kind::IntOrString),
+        Kind::List => matches!(kind, Kind::List | Kind::Set),
+        Kind::Object => matches!(kind, Kind::Object | Kind::Map),
+        Kind::Number => matches!(kind, Kind::Number),
+        Kind::Boolean => matches!(kind, Kind::Boolean),
+        _ => true,
+    };
+    if !fits && !matches!(kind, Kind::Unknown | Kind::Any) {
+        refuse(&[place, ": `", text, "` is not ", name(kind)]);
+    }
     let Some(shape) = inner else { return };
-    let Form::Names(names, false) = shape.form else {
+    let Some(names) = shape.only_names() else {
         return;
     };
     let mut at = 0;
     while at < names.len() {
-        if same(names[at], default) {
+        if same(names[at], text) {
             return;
         }
         at += 1;
@@ -307,7 +327,7 @@ pub const fn default_name(place: &str, default: &str, inner: Option<&'static Sha
         ": `",
         shape.name,
         "` has no variant that is written `",
-        default,
+        text,
         "`",
     ]);
 }

@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, RwLock};
 
-use super::Shape;
+use super::{Links, Shape};
 
 /// What a type's JSON is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,16 @@ pub trait Shaped {
     const KIND: Kind;
     /// What the derive wrote of it.
     const SHAPE: Option<&'static Shape> = None;
+    /// The type alone, where it holds others.
+    const LINKS_0: Links = Links::NONE;
+    /// With the types that it holds.
+    const LINKS_1: Links = Links::NONE;
+    /// With those that these hold, and so on.
+    const LINKS_2: Links = Links::NONE;
+    /// See [`LINKS_2`](Self::LINKS_2).
+    const LINKS_3: Links = Links::NONE;
+    /// See [`LINKS_2`](Self::LINKS_2).
+    const LINKS_4: Links = Links::NONE;
 }
 
 /// Asks what is known of `T`.
@@ -65,6 +75,16 @@ impl<T: Shaped + ?Sized> Of<T> {
     pub const KIND: Kind = T::KIND;
     /// What the derive wrote.
     pub const SHAPE: Option<&'static Shape> = T::SHAPE;
+    /// The type alone.
+    pub const LINKS_0: Links = T::LINKS_0;
+    /// With all that is one step away.
+    pub const LINKS_1: Links = T::LINKS_1;
+    /// Two.
+    pub const LINKS_2: Links = T::LINKS_2;
+    /// Three.
+    pub const LINKS_3: Links = T::LINKS_3;
+    /// Four.
+    pub const LINKS_4: Links = T::LINKS_4;
 }
 
 /// What is known of all other types.
@@ -73,6 +93,16 @@ pub trait Foreign {
     const KIND: Kind = Kind::Unknown;
     /// Nothing.
     const SHAPE: Option<&'static Shape> = None;
+    /// Nothing.
+    const LINKS_0: Links = Links::NONE;
+    /// Nothing.
+    const LINKS_1: Links = Links::NONE;
+    /// Nothing.
+    const LINKS_2: Links = Links::NONE;
+    /// Nothing.
+    const LINKS_3: Links = Links::NONE;
+    /// Nothing.
+    const LINKS_4: Links = Links::NONE;
 }
 
 impl<T: ?Sized> Foreign for Of<T> {}

@@ -14,6 +14,7 @@ mod check;
 mod kind;
 mod node;
 mod object;
+mod recursion;
 mod variants;
 
 use std::borrow::Cow;
@@ -21,9 +22,11 @@ use std::borrow::Cow;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
-pub use check::{Limit, default_name, flat, key_kind, kind_takes, limit, list_map, nullable, root, set_kind};
+pub use check::{Limit, flat, key_kind, kind_takes, limit, list_map, literal, nullable, root, set_kind};
 pub use kind::{Bytes, Foreign, Kind, Of, Shaped};
 pub use node::Node;
+pub(crate) use object::is_of_integers;
+pub use recursion::{Links, recursion};
 
 /// The keyword under which instructions for the builder stand.
 pub const MARK: &str = "x-kubewright";
@@ -154,6 +157,8 @@ pub struct Field {
     name: &'static str,
     child: Child,
     kind: Kind,
+    /// That of the field's type; known of the one in a newtype alone, since types may hold each other.
+    shape: Option<&'static Shape>,
     role: Role,
     doc: &'static str,
     keywords: &'static str,
@@ -173,6 +178,37 @@ enum Role {
     Flat,
     /// The same, where they may all be absent.
     FlatOptional,
+}
+
+/// What the derive writes beside a form.
+macro_rules! texts {
+    () => {
+        /// The doc comment.
+        #[must_use]
+        pub const fn doc(mut self, text: &'static str) -> Self {
+            self.doc = text;
+            self
+        }
+
+        /// Keywords, a JSON object.
+        #[must_use]
+        pub const fn keywords(mut self, json: &'static str) -> Self {
+            self.keywords = json;
+            self
+        }
+    };
+}
+
+/// The same for what stands by itself in a schema.
+macro_rules! later {
+    () => {
+        /// What is known at run time alone.
+        #[must_use]
+        pub const fn later(mut self, later: Later) -> Self {
+            self.later = Some(later);
+            self
+        }
+    };
 }
 
 impl Shape {
@@ -217,26 +253,8 @@ impl Shape {
         }
     }
 
-    /// The doc comment.
-    #[must_use]
-    pub const fn doc(mut self, text: &'static str) -> Self {
-        self.doc = text;
-        self
-    }
-
-    /// Keywords of the type, a JSON object.
-    #[must_use]
-    pub const fn keywords(mut self, json: &'static str) -> Self {
-        self.keywords = json;
-        self
-    }
-
-    /// What is known at run time alone.
-    #[must_use]
-    pub const fn later(mut self, later: Later) -> Self {
-        self.later = Some(later);
-        self
-    }
+    texts!();
+    later!();
 
     /// kube-derive's schema: null for each `Option`, the formats of Rust's integers.
     #[must_use]
@@ -278,10 +296,30 @@ impl Shape {
         node.into_schema()
     }
 
+    /// The form in the end: that of the innermost type where newtypes stand around it.
+    const fn inmost(&'static self) -> &'static Self {
+        let mut shape = self;
+        while let Form::Same(field) = shape.form {
+            match field.shape {
+                Some(inner) => shape = inner,
+                None => break,
+            }
+        }
+        shape
+    }
+
     /// The named fields, where the type is an object of them.
-    const fn fields(&self) -> Option<&'static [Field]> {
-        match self.form {
+    const fn fields(&'static self) -> Option<&'static [Field]> {
+        match self.inmost().form {
             Form::Object(fields) => Some(fields),
+            _ => None,
+        }
+    }
+
+    /// The names, where the type is one of them and nothing else.
+    const fn only_names(&'static self) -> Option<&'static [&'static str]> {
+        match self.inmost().form {
+            Form::Names(names, false) => Some(names),
             _ => None,
         }
     }
@@ -315,19 +353,7 @@ impl Variant {
         }
     }
 
-    /// The doc comment.
-    #[must_use]
-    pub const fn doc(mut self, text: &'static str) -> Self {
-        self.doc = text;
-        self
-    }
-
-    /// Keywords of the variant's content, a JSON object.
-    #[must_use]
-    pub const fn keywords(mut self, json: &'static str) -> Self {
-        self.keywords = json;
-        self
-    }
+    texts!();
 }
 
 impl Field {
@@ -338,6 +364,7 @@ impl Field {
             name,
             child,
             kind,
+            shape: None,
             role: Role::Required,
             doc: "",
             keywords: "",
@@ -345,6 +372,13 @@ impl Field {
             nullable: false,
             defaulted: false,
         }
+    }
+
+    /// The shape of the type in a newtype.
+    #[must_use]
+    pub const fn is(mut self, shape: Option<&'static Shape>) -> Self {
+        self.shape = shape;
+        self
     }
 
     /// Need not be there.
@@ -388,26 +422,8 @@ impl Field {
         self
     }
 
-    /// The doc comment.
-    #[must_use]
-    pub const fn doc(mut self, text: &'static str) -> Self {
-        self.doc = text;
-        self
-    }
-
-    /// Keywords, a JSON object.
-    #[must_use]
-    pub const fn keywords(mut self, json: &'static str) -> Self {
-        self.keywords = json;
-        self
-    }
-
-    /// What is known at run time alone.
-    #[must_use]
-    pub const fn later(mut self, later: Later) -> Self {
-        self.later = Some(later);
-        self
-    }
+    texts!();
+    later!();
 }
 
 /// `T`'s definition, where a schema is only a reference to it.

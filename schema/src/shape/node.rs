@@ -1,7 +1,7 @@
 //! A schema in the making: keywords laid over a child's, nulls of `Option` taken out, integers as a server knows them.
 //!
 //! **Invariant:** laying keywords over others never widens what is accepted: of two limits the narrower stays, of two
-//! patterns both.
+//! patterns both (see the builder's `overlay`).
 
 use schemars::Schema;
 use serde_json::{Map, Value, json};
@@ -52,11 +52,26 @@ impl Node {
 
     /// Sets a keyword to the value of an expression.
     pub fn set(&mut self, path: &[&str], value: impl serde::Serialize) {
+        self.lay(path, value, |value| value);
+    }
+
+    /// The same for `minimum` or `maximum` with the flag that excludes it, which stand and fall together.
+    pub fn exclude(
+        &mut self,
+        path: &[&str],
+        limit: &'static str,
+        flag: &'static str,
+        value: impl serde::Serialize,
+    ) {
+        self.lay(path, value, |value| json!({limit: value, flag: true}));
+    }
+
+    fn lay(&mut self, path: &[&str], value: impl serde::Serialize, layer: impl FnOnce(Value) -> Value) {
         match serde_json::to_value(value) {
             // A server stores no default of null; there is nothing to say.
             Ok(Value::Null) => {}
             Ok(value) => {
-                let mut layer = value;
+                let mut layer = layer(value);
                 for key in path.iter().rev() {
                     layer = Value::Object(Map::from_iter([((*key).to_owned(), layer)]));
                 }
@@ -73,6 +88,14 @@ impl Node {
         let mut path = path.to_vec();
         path.push(RULES);
         self.set(&path, [rule]);
+    }
+
+    /// Tells of a field that the type's own default sets, so that its `None` would be read as something else.
+    pub fn none_as_default(&mut self, field: &str) {
+        let property = self.map.get_mut("properties").and_then(|all| all.get_mut(field));
+        if let Some(Value::Object(property)) = property {
+            mark(property, "noneAsDefault", Value::Bool(true));
+        }
     }
 
     /// Calls schemars' `transform`.
@@ -117,55 +140,12 @@ pub(super) fn problem(map: &mut Map<String, Value>, message: impl Into<String>) 
     }
 }
 
-/// Lays keywords over others.
-pub(super) fn overlay(map: &mut Map<String, Value>, layer: Map<String, Value>) {
-    for (key, value) in layer {
-        let Some(before) = map.get_mut(&key) else {
-            map.insert(key, value);
-            continue;
-        };
-        match (key.as_str(), before, value) {
-            ("items" | "additionalProperties" | MARK, Value::Object(before), Value::Object(value)) => {
-                overlay(before, value);
-            }
-            ("properties", Value::Object(before), Value::Object(value)) => {
-                for (name, value) in value {
-                    match (before.get_mut(&name), value) {
-                        (Some(Value::Object(before)), Value::Object(value)) => overlay(before, value),
-                        (_, value) => {
-                            before.insert(name, value);
-                        }
-                    }
-                }
-            }
-            (RULES | "allow", Value::Array(before), Value::Array(mut value)) => before.append(&mut value),
-            ("minimum" | "minLength" | "minItems" | "minProperties", before, value) => {
-                if value.as_f64() >= before.as_f64() {
-                    *before = value;
-                }
-            }
-            ("maximum" | "maxLength" | "maxItems" | "maxProperties", before, value) => {
-                if value.as_f64() <= before.as_f64() {
-                    *before = value;
-                }
-            }
-            ("enum", Value::Array(before), Value::Array(value)) => {
-                let both: Vec<Value> = before.iter().filter(|v| value.contains(v)).cloned().collect();
-                if both.is_empty() {
-                    problem(map, "`enum_values` leaves no value of those that the type has");
-                } else {
-                    *before = both;
-                }
-            }
-            ("pattern", before, value) if *before != value => {
-                let before = std::mem::replace(before, value);
-                let also = json!({"pattern": before});
-                if let Value::Array(all) = map.entry("allOf").or_insert_with(|| json!([])) {
-                    all.push(also);
-                }
-            }
-            (_, before, value) => *before = value,
-        }
+/// Lays keywords over those of the node.
+fn overlay(map: &mut Map<String, Value>, layer: Map<String, Value>) {
+    let mut wrong = Vec::new();
+    crate::build::overlay::overlay(map, layer, &mut |message| wrong.push(message));
+    for message in wrong {
+        problem(map, message);
     }
 }
 

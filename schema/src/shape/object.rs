@@ -42,9 +42,8 @@ impl Object {
             list_keys(&mut node.map, generator);
             optional
         };
-        node.finish(field.doc, field.keywords, field.later);
-        // Keys as integers were refused by the macro, or asked for.
         keys(field.kind, &mut node.map);
+        node.finish(field.doc, field.keywords, field.later);
         if field.role == Role::Always || (field.role == Role::Required && !optional) {
             self.required.push(field.name.to_owned());
         }
@@ -190,8 +189,8 @@ pub(super) fn value_of(field: &'static Field, shape: &Shape, generator: &mut Sch
         tidy(field, shape, &mut node.map);
         list_keys(&mut node.map, generator);
     }
-    node.finish(field.doc, field.keywords, field.later);
     keys(field.kind, &mut node.map);
+    node.finish(field.doc, field.keywords, field.later);
     Value::Object(node.map)
 }
 
@@ -247,19 +246,32 @@ fn list_keys(map: &mut Map<String, Value>, generator: &SchemaGenerator) {
     }
 }
 
-/// schemars tells a map's keys as properties, where their type is an enum; a server knows maps with any keys alone.
+/// schemars tells a map's keys as properties, where their type is an enum, and else as patterns; a server knows maps with
+/// any keys alone (SCH-89, 90). What the field says of its values is laid over those of the map.
 fn keys(kind: Kind, map: &mut Map<String, Value>) {
     if kind != Kind::Map {
         return;
     }
-    // Integers are left to the builder, which refuses them unless they were asked for.
-    let Some(Value::Object(names)) = map.get("properties") else {
-        return;
-    };
-    if let Some(any) = names.values().next().cloned() {
-        map.remove("properties");
-        map.insert("additionalProperties".to_owned(), any);
+    for (told, are) in [("properties", "names"), ("patternProperties", "patterns")] {
+        let Some(Value::Object(keys)) = map.get(told) else {
+            continue;
+        };
+        let are = if told == "patternProperties" && keys.keys().any(|key| is_of_integers(key)) {
+            "integers"
+        } else {
+            are
+        };
+        if let Some(any) = keys.values().next().cloned() {
+            map.remove(told);
+            map.insert("additionalProperties".to_owned(), any);
+            mark(map, "keys", are.into());
+        }
     }
+}
+
+/// Whether a key's pattern is the one by which schemars tells integers.
+pub(crate) fn is_of_integers(pattern: &str) -> bool {
+    pattern == r"^\d+$" || pattern == r"^-?\d+$"
 }
 
 fn has_null(map: &Map<String, Value>) -> bool {

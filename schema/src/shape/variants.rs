@@ -282,34 +282,13 @@ fn below(mut rule: Value, field: &str) -> Value {
     rule
 }
 
-/// `self` and `oldSelf` as words, outside of strings, with the field behind them.
+/// The rule as one of the object that holds the field.
 fn move_self(rule: &str, field: &str) -> String {
-    let mut out = String::new();
-    let mut word = String::new();
-    let (mut quote, mut dot) = (None, false);
-    for letter in rule.chars().chain(['\n']) {
-        if quote.is_none() && (letter.is_alphanumeric() || letter == '_') {
-            word.push(letter);
-            continue;
-        }
-        if !word.is_empty() {
-            out.push_str(&word);
-            if !dot && (word == "self" || word == "oldSelf") {
-                out.push('.');
-                out.push_str(field);
-            }
-            word.clear();
-        }
-        match quote {
-            Some(open) if open == letter => quote = None,
-            None if letter == '\'' || letter == '"' => quote = Some(letter),
-            _ => {}
-        }
-        dot = letter == '.';
-        out.push(letter);
-    }
-    out.pop();
-    out
+    kubewright_cel::replace_variables(rule, |name| {
+        ["self", "oldSelf"]
+            .contains(&name)
+            .then(|| format!("{name}.{field}"))
+    })
 }
 
 /// The schema of what stands under a variant's name.

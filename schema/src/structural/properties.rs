@@ -1,14 +1,21 @@
-//! The declared properties of a node, found by a hash of their names.
+//! The declared properties of a node, found by what their names begin and end with.
 //!
 //! **Invariant:** a name is found in a bounded number of steps, whoever chose the names: names that hash badly are
 //! looked up by bisection.
 
+use std::fmt;
 use std::ops::Deref;
 
 use super::Node;
 
 /// Longest walk over occupied slots that a table may need.
 const MAX_PROBES: usize = 32;
+/// With as many properties the next one is tried before a search: objects are sorted too, and large ones that set most of
+/// what there is leave the processor's nearest memory otherwise. Few properties lie close together anyway.
+const MANY: usize = 64;
+
+/// As few are looked at one by one: they need no slots, which would have to come from memory first.
+const FEW: usize = 3;
 
 /// Properties, sorted by name.
 #[derive(Clone, Debug, Default)]
@@ -16,30 +23,120 @@ pub(crate) struct Properties(Option<Box<Table>>);
 
 #[derive(Clone, Debug)]
 struct Table {
-    entries: Box<[(Box<str>, Node)]>,
-    /// Open addressing; empty if the names hash badly or are very many.
+    entries: Box<[(Name, Node)]>,
+    /// Open addressing by hash. Empty if the names are few or hash badly.
     slots: Box<[Slot]>,
+    /// Multiplies a mark into its hash, of which the first bits tell the slot.
+    factor: u64,
+    shift: u32,
     /// Positions of those with a default.
     defaulted: Box<[u32]>,
 }
 
-/// Small, so that the table of a usual node takes one or two cache lines.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    /// Part of the hash, so that another name is seldom looked at.
-    tag: u16,
-    /// Position plus one; 0 if the slot is free.
-    place: u16,
+/// A position plus one; 0 is a free slot.
+type Slot = u32;
+
+/// The name of a property, beside what tells it from most others without a look at its text.
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    mark: Mark,
+    text: Box<str>,
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        Self {
+            mark: Mark::of(text),
+            text: text.into(),
+        }
+    }
+}
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl Name {
+    #[inline]
+    fn is(&self, mark: Mark, text: &str) -> bool {
+        self.is_short(mark, text) && (text.len() <= 16 || same_middle(&self.text, text))
+    }
+
+    /// Of up to 16 bytes the mark and the length are all there is.
+    #[inline]
+    fn is_short(&self, mark: Mark, text: &str) -> bool {
+        self.mark == mark && self.text.len() == text.len()
+    }
+}
+
+/// The first and the last eight bytes of a name; of a shorter one, all in some order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Mark {
+    head: u64,
+    tail: u64,
+}
+
+impl Mark {
+    #[inline]
+    fn of(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            Self {
+                head: u64::from_le_bytes(*first),
+                tail: u64::from_le_bytes(*last),
+            }
+        } else {
+            Self {
+                head: pack(bytes),
+                tail: 0,
+            }
+        }
+    }
+
+    /// Spreads names over all 64 bits, the first ones best.
+    #[inline]
+    fn hash(self, factor: u64) -> u64 {
+        (self.head ^ self.tail.rotate_left(23)).wrapping_mul(factor)
+    }
+}
+
+/// Whether two names of the same length, longer than 16 bytes and with the same [`Mark`], are the same.
+#[inline]
+fn same_middle(a: &str, b: &str) -> bool {
+    // Two words cover what 32 bytes have between their ends, without a call.
+    fn words(text: &str) -> Option<(&[u8; 8], &[u8; 8])> {
+        let bytes = text.as_bytes();
+        let second = bytes.len().checked_sub(16)?;
+        Some((
+            bytes.get(8..)?.first_chunk()?,
+            bytes.get(second..)?.first_chunk()?,
+        ))
+    }
+    if a.len() <= 32 {
+        words(a) == words(b)
+    } else {
+        *a == *b
+    }
 }
 
 impl Properties {
     /// Sorts the entries, whose names are distinct.
-    pub(super) fn new(mut entries: Vec<(Box<str>, Node)>) -> Self {
+    pub(super) fn new(mut entries: Vec<(Name, Node)>) -> Self {
         if entries.is_empty() {
             return Self(None);
         }
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
-        let slots = slots(&entries);
+        entries.sort_by(|a, b| (*a.0).cmp(&b.0));
+        let (slots, factor, shift) = slots(&entries);
         let defaulted = (0..)
             .zip(&entries)
             .filter(|(_, (_, node))| node.default.is_some())
@@ -48,6 +145,8 @@ impl Properties {
         Self(Some(Box::new(Table {
             entries: entries.into(),
             slots,
+            factor,
+            shift,
             defaulted,
         })))
     }
@@ -55,18 +154,28 @@ impl Properties {
     /// The schema of a property.
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<&Node> {
-        let table = self.0.as_deref()?;
-        table.find(name).map(|position| &table.entries[position].1)
+        self.0.as_deref()?.get(Mark::of(name), name)
+    }
+
+    /// For names that come in order, mostly.
+    #[inline]
+    pub(crate) fn in_order(&self) -> InOrder<'_> {
+        InOrder {
+            table: self.0.as_deref(),
+            next: 0,
+        }
     }
 
     /// For names that are only known after the properties.
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Node> {
         let table = self.0.as_deref_mut()?;
-        table.find(name).map(|position| &mut table.entries[position].1)
+        table
+            .find(Mark::of(name), name)
+            .map(|position| &mut table.entries[position].1)
     }
 
     /// Those with a default.
-    pub(crate) fn defaulted(&self) -> impl ExactSizeIterator<Item = &(Box<str>, Node)> {
+    pub(crate) fn defaulted(&self) -> impl ExactSizeIterator<Item = &(Name, Node)> {
         let positions = self.0.as_deref().map(|table| &*table.defaulted);
         positions
             .unwrap_or_default()
@@ -75,26 +184,90 @@ impl Properties {
     }
 }
 
-impl Table {
+/// Finds properties one after another.
+pub(crate) struct InOrder<'a> {
+    table: Option<&'a Table>,
+    /// The position behind the last one that was found.
+    next: usize,
+}
+
+impl<'a> InOrder<'a> {
+    /// The schema of a property; quickest if names come sorted, yet right in any order.
     #[inline]
-    fn find(&self, name: &str) -> Option<usize> {
-        if self.slots.is_empty() {
-            return self.entries.binary_search_by(|(key, _)| (**key).cmp(name)).ok();
+    pub(crate) fn get(&mut self, name: &str) -> Option<&'a Node> {
+        let table = self.table?;
+        let mark = Mark::of(name);
+        if table.entries.len() >= MANY {
+            return self.get_of_many(mark, name);
         }
-        let (mut index, tag) = split(ends(name));
+        if table.entries.len() <= FEW {
+            let mut known = table.entries.iter();
+            return known.find(|(at, _)| at.is(mark, name)).map(|(_, node)| node);
+        }
+        // Mostly a name stands in its first slot or nowhere.
+        let slot = table.slots.get(first_slot(mark, table.factor, table.shift));
+        let entry = slot.and_then(|slot| table.entries.get((*slot as usize).wrapping_sub(1)));
+        match entry {
+            Some((at, node)) if name.len() <= 16 && at.is_short(mark, name) => Some(node),
+            None if slot == Some(&0) => None,
+            _ => table.get(mark, name),
+        }
+    }
+
+    #[inline(never)]
+    fn get_of_many(&mut self, mark: Mark, name: &str) -> Option<&'a Node> {
+        let table = self.table?;
+        let position = if table.is_at(self.next, mark, name) {
+            self.next
+        } else {
+            table.find(mark, name)?
+        };
+        self.next = position + 1;
+        Some(&table.entries[position].1)
+    }
+}
+
+impl Table {
+    #[inline(never)]
+    fn get(&self, mark: Mark, name: &str) -> Option<&Node> {
+        self.find(mark, name).map(|position| &self.entries[position].1)
+    }
+
+    #[inline]
+    fn is_at(&self, position: usize, mark: Mark, name: &str) -> bool {
+        self.entries
+            .get(position)
+            .is_some_and(|(at, _)| at.is(mark, name))
+    }
+
+    #[inline]
+    fn find(&self, mark: Mark, name: &str) -> Option<usize> {
+        if self.slots.is_empty() {
+            return if self.entries.len() <= FEW {
+                self.entries.iter().position(|(at, _)| at.is(mark, name))
+            } else {
+                self.bisect(name)
+            };
+        }
+        let mut index = first_slot(mark, self.factor, self.shift);
         loop {
             let slot = self.slots[index & (self.slots.len() - 1)];
-            let position = usize::from(slot.place).checked_sub(1)?;
-            if slot.tag == tag && *self.entries[position].0 == *name {
+            let position = (slot as usize).checked_sub(1)?;
+            if self.is_at(position, mark, name) {
                 return Some(position);
             }
             index = index.wrapping_add(1);
         }
     }
+
+    #[cold]
+    fn bisect(&self, name: &str) -> Option<usize> {
+        self.entries.binary_search_by(|(key, _)| (**key).cmp(name)).ok()
+    }
 }
 
 impl Deref for Properties {
-    type Target = [(Box<str>, Node)];
+    type Target = [(Name, Node)];
 
     fn deref(&self) -> &Self::Target {
         self.0.as_deref().map(|table| &*table.entries).unwrap_or_default()
@@ -102,45 +275,66 @@ impl Deref for Properties {
 }
 
 impl<'a> IntoIterator for &'a Properties {
-    type Item = &'a (Box<str>, Node);
-    type IntoIter = std::slice::Iter<'a, (Box<str>, Node)>;
+    type Item = &'a (Name, Node);
+    type IntoIter = std::slice::Iter<'a, (Name, Node)>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-/// A table with free places, so that each search ends; empty if a search could be long.
-fn slots(entries: &[(Box<str>, Node)]) -> Box<[Slot]> {
-    let Ok(count) = u16::try_from(entries.len()) else {
-        return Box::default();
-    };
-    let size = (entries.len() + entries.len() / 3 + 1).next_power_of_two();
-    let mut slots = vec![Slot { tag: 0, place: 0 }; size];
-    for (place, (name, _)) in (1..=count).zip(entries) {
-        let (start, tag) = split(ends(name));
-        let free = (start..start.saturating_add(MAX_PROBES))
-            .map(|index| index & (size - 1))
-            .find(|index| slots[*index].place == 0);
-        let Some(index) = free else {
-            return Box::default();
-        };
-        slots[index] = Slot { tag, place };
-    }
-    slots.into()
-}
-
-/// Where to begin in a table, and a tag.
-#[allow(clippy::cast_possible_truncation)]
-fn split(hash: u64) -> (usize, u16) {
-    ((hash as u32) as usize, (hash >> 48) as u16)
-}
-
-/// A hash of both ends of a name, which tell most names apart.
 #[inline]
-fn ends(name: &str) -> u64 {
-    let bytes = name.as_bytes();
-    mix(bytes.len() as u64, pack(bytes))
+#[allow(clippy::cast_possible_truncation)]
+fn first_slot(mark: Mark, factor: u64, shift: u32) -> usize {
+    (mark.hash(factor) >> shift) as usize
+}
+
+/// A table with free places, so that each search ends, and how its slots are chosen; empty if a search could be long.
+fn slots(entries: &[(Name, Node)]) -> (Box<[Slot]>, u64, u32) {
+    /// Small tables try several factors for one under which no name stands in another's place.
+    const FACTORS: [u64; 4] = [
+        0x9e37_79b9_7f4a_7c15,
+        0xff51_afd7_ed55_8ccd,
+        0xc4ce_b9fe_1a85_ec53,
+        0xd6e8_feb8_6659_fd93,
+    ];
+    if entries.len() <= FEW {
+        return Default::default();
+    }
+    let size = (entries.len() + entries.len() / 3 + 1).next_power_of_two();
+    let shift = 64 - size.trailing_zeros();
+    let (few, factors) = if entries.len() < MANY {
+        (1, 4)
+    } else {
+        (MAX_PROBES, 1)
+    };
+    FACTORS[..factors]
+        .iter()
+        .find_map(|factor| Some((place(entries, size, *factor, shift, few)?, *factor, shift)))
+        .or_else(|| {
+            let slots = place(entries, size, FACTORS[0], shift, MAX_PROBES)?;
+            Some((slots, FACTORS[0], shift))
+        })
+        .unwrap_or_default()
+}
+
+/// Gives each name a slot, at most a number of steps from its first one.
+fn place(
+    entries: &[(Name, Node)],
+    size: usize,
+    factor: u64,
+    shift: u32,
+    steps: usize,
+) -> Option<Box<[Slot]>> {
+    let mut slots = vec![0; size];
+    for (place, (name, _)) in (1..).zip(entries) {
+        let start = first_slot(name.mark, factor, shift);
+        let index = (start..start + steps)
+            .map(|index| index & (size - 1))
+            .find(|index| slots[*index] == 0)?;
+        slots[index] = place;
+    }
+    Some(slots.into())
 }
 
 /// A quick hash without a secret: whoever chooses bad names gets bisection, no more.
@@ -183,7 +377,7 @@ mod tests {
 
     fn properties(names: impl Iterator<Item = String>) -> Properties {
         let node = Node::decode(&json!({"type": "string"}));
-        Properties::new(names.map(|name| (name.into(), node.clone())).collect())
+        Properties::new(names.map(|name| (name.as_str().into(), node.clone())).collect())
     }
 
     /// The module's invariant, in both forms.
@@ -204,10 +398,63 @@ mod tests {
         assert!(properties(std::iter::once(String::new())).get("").is_some());
     }
 
+    /// Names of all lengths that have both ends in common, asked for in order and in none.
+    #[test]
+    fn names_are_told_apart_by_all_their_bytes() {
+        for count in [1, 3, 40, 300] {
+            let names = || {
+                (0..count).flat_map(|n| {
+                    let fill = "x".repeat(n % 40);
+                    [
+                        format!("{fill}{n}"),
+                        format!("{n}{fill}"),
+                        format!("name-{fill}{n:04}{fill}-name"),
+                    ]
+                })
+            };
+            let names: std::collections::BTreeSet<String> = names().chain([String::new()]).collect();
+            let found = properties(names.iter().cloned());
+            let ordered: Vec<&str> = names.iter().map(String::as_str).collect();
+            let turned: Vec<&str> = ordered.iter().rev().copied().collect();
+            for order in [ordered, turned] {
+                let mut search = found.in_order();
+                for name in order {
+                    let wanted = found
+                        .iter()
+                        .find(|(known, _)| **known == *name)
+                        .map(|(_, node)| node);
+                    assert!(
+                        search
+                            .get(name)
+                            .zip(wanted)
+                            .is_some_and(|(a, b)| std::ptr::eq(a, b)),
+                        "{name}"
+                    );
+                    assert!(
+                        found
+                            .get(name)
+                            .zip(wanted)
+                            .is_some_and(|(a, b)| std::ptr::eq(a, b)),
+                        "{name}"
+                    );
+                    for unknown in [
+                        format!("{name}?"),
+                        name.replace('x', "y"),
+                        name.replace("e-x", "e-y"),
+                    ] {
+                        let known = names.contains(&unknown);
+                        assert_eq!(search.get(&unknown).is_some(), known, "{unknown}");
+                        assert_eq!(found.get(&unknown).is_some(), known, "{unknown}");
+                    }
+                }
+            }
+        }
+    }
+
     /// Names that would all begin in one place get no table.
     #[test]
     fn names_that_hash_badly_are_bisected() {
-        let found = properties((100..140).map(|n| format!("name{n}name")));
+        let found = properties((100..140).map(|n| format!("namename{n}namename")));
         assert!(found.0.as_deref().expect("there are properties").slots.is_empty());
         assert!(found.iter().all(|(name, _)| found.get(name).is_some()));
         assert!(found.get("name").is_none());

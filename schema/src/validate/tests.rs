@@ -348,7 +348,61 @@ fn odd_schema() -> Structural {
     }}))
 }
 
+/// Each type under each check, whether it applies or not.
+fn checked_nodes() -> Vec<Node> {
+    let types = [
+        json!({}),
+        json!({"type": "string"}),
+        json!({"type": "integer"}),
+        json!({"type": "number"}),
+        json!({"type": "boolean"}),
+        json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer", "maximum": 9}}}),
+        json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        json!({"type": "array", "items": {"type": "integer"}}),
+        json!({"x-kubernetes-int-or-string": true}),
+    ];
+    let checks = [
+        json!({}),
+        json!({"nullable": true}),
+        json!({"enum": ["a", 1, 2.5, true, {}, [], {"a": "b"}]}),
+        json!({"format": "date"}),
+        json!({"format": "byte"}),
+        json!({"format": "int32"}),
+        json!({"format": "float"}),
+        json!({"pattern": "^a", "maxLength": 2}),
+        json!({"minLength": 2}),
+        json!({"minimum": 3, "exclusiveMinimum": true, "maximum": 7}),
+        json!({"multipleOf": 2}),
+        json!({"minItems": 1, "maxItems": 2}),
+        json!({"minProperties": 1, "maxProperties": 2, "required": ["a", "zz"]}),
+        json!({"required": ["a"]}),
+        json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+        json!({"anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": "b"}),
+        json!({"oneOf": [{"minLength": 1}, {"required": ["a"]}]}),
+        json!({"not": {"enum": ["a"]}}),
+    ];
+    let with = |(kind, check): (&Value, &Value)| {
+        let parts = [kind, check].map(|part| part.as_object().cloned().unwrap_or_default());
+        Node::decode(&Value::Object(parts.into_iter().flatten().collect()))
+    };
+    types
+        .iter()
+        .flat_map(|kind| checks.iter().map(move |check| (kind, check)))
+        .map(with)
+        .collect()
+}
+
 proptest! {
+    /// The quick walk knows short ways for types under usual checks; all of them lead where the full one does.
+    #[test]
+    fn both_walks_agree_on_each_check(value in values()) {
+        for node in checked_nodes() {
+            let mut full = Full::default();
+            walk(&value, None, &node, &Path::Root, &mut full);
+            prop_assert_eq!(Quick::judge(&value, &node).failed, !full.errors.is_empty(), "{} by {:?}", value, node);
+        }
+    }
+
     /// Pruning and defaulting twice is the same as once, and nothing is unknown the second time.
     #[test]
     fn preparing_is_idempotent(spec in values()) {

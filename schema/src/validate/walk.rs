@@ -226,17 +226,10 @@ pub(super) fn walk<S: Sink>(
     path: &Path<'_>,
     sink: &mut S,
 ) -> usize {
-    if S::QUICK && node.checks.is_none() {
-        // Most values are plain ones without a limit. How much fits matters to the full walk alone.
-        match (value, node.kind) {
-            (Value::String(_), Type::String | Type::IntOrString) | (Value::Bool(_), Type::Boolean) => {
-                return 0;
-            }
-            (Value::Number(number), Type::Integer | Type::IntOrString | Type::Number) if number.is_i64() => {
-                return 0;
-            }
-            _ => {}
-        }
+    if S::QUICK
+        && let Some(known) = quick(value, node, path, sink)
+    {
+        return known;
     }
     let mark = sink.mark();
     let matches = walk_all(value, old, node, path, sink);
@@ -244,6 +237,52 @@ pub(super) fn walk<S: Sink>(
         sink.forgive(mark);
     }
     matches
+}
+
+/// Whether nothing is to be said about a value: most are plain ones without a limit.
+#[inline]
+fn is_plain(value: &Value, node: &Node) -> bool {
+    node.checks.is_none()
+        && match value {
+            Value::String(_) => matches!(node.kind, Type::String | Type::IntOrString),
+            Value::Bool(_) => node.kind == Type::Boolean,
+            Value::Number(number) => {
+                matches!(node.kind, Type::Integer | Type::IntOrString | Type::Number) && number.is_i64()
+            }
+            _ => false,
+        }
+}
+
+/// The short way for values of the right type under usual checks; `None` if all that [`walk_all`] looks at may matter.
+/// How much fits matters to the full walk alone.
+#[inline]
+fn quick<S: Sink>(value: &Value, node: &Node, path: &Path<'_>, sink: &mut S) -> Option<usize> {
+    let checks = node.checks.as_deref();
+    if checks.is_some_and(|checks| !checks.junctors_follow) {
+        return None;
+    }
+    match (value, node.kind) {
+        (Value::Object(map), Type::Object) if checks.is_none_or(|checks| checks.values.is_empty()) => {
+            return Some(check_object(map, None, node, checks, path, sink));
+        }
+        (Value::Array(items), Type::Array) if checks.is_none_or(|checks| checks.values.is_empty()) => {
+            return Some(check_items(items, None, node, checks, path, sink));
+        }
+        (Value::String(text), Type::String | Type::IntOrString) => {
+            if let Some(checks) = checks {
+                check_string(text, checks, path, sink);
+            }
+        }
+        (Value::Number(number), Type::Integer | Type::IntOrString | Type::Number) if number.is_i64() => {
+            check_number(number, node.kind, checks, path, sink);
+        }
+        (Value::Bool(_), Type::Boolean) => {}
+        _ => return None,
+    }
+    if let Some(checks) = checks {
+        check_enum(value, checks, path, sink);
+    }
+    Some(0)
 }
 
 fn walk_all<S: Sink>(
@@ -579,6 +618,9 @@ fn check_items<S: Sink>(
             .filter(|_| !S::QUICK)
             .and_then(|old| OldItems::new(old, node));
         for (index, item) in items.iter().enumerate() {
+            if S::QUICK && is_plain(item, item_node) {
+                continue;
+            }
             let old = old.as_ref().and_then(|old| old.find(item));
             matches += walk(item, old, item_node, &Path::Index(path, index), sink);
             if sink.done() {
@@ -590,7 +632,9 @@ fn check_items<S: Sink>(
             sink.undescribed(item, &Path::Index(path, index));
         }
     }
-    sink.list(items, &node.list_type);
+    if node.list_type != ListType::Atomic {
+        sink.list(items, &node.list_type);
+    }
     if let Some(checks) = checks {
         check_count(
             items.len(),
@@ -643,21 +687,30 @@ fn check_object<S: Sink>(
         check_count(map.len(), min, max, "properties", path, sink);
     }
     let mut required = 0;
+    let mut properties = node.properties.in_order();
     for (key, value) in map {
         // The type of an object is set by the server in both versions, so a change of it cannot be seen.
         let correlated = |key: &str| match old {
-            Some(Value::Object(old)) if !(path.is_root() && matches!(key, "kind" | "apiVersion")) => {
+            Some(Value::Object(old))
+                if !(S::QUICK || path.is_root() && matches!(key, "kind" | "apiVersion")) =>
+            {
                 old.get(key)
             }
             _ => None,
         };
         let here = Path::Key(path, key);
-        if let Some(property) = node.property(key) {
+        if let Some(property) = properties.get(key) {
             required += u32::from(property.required);
+            if S::QUICK && is_plain(value, property) {
+                continue;
+            }
             matches += walk(value, correlated(key), property, &here, sink);
         } else {
             match &node.additional {
                 Additional::Schema(values) => {
+                    if S::QUICK && is_plain(value, values) {
+                        continue;
+                    }
                     let here = Path::Dotted(path, key);
                     matches += walk(value, correlated(key), values, &here, sink);
                 }

@@ -3,9 +3,10 @@
 //! updated, kept while their CRD changes, and applied by several managers.
 //!
 //! `KUBEWRIGHT_CASES` sets the number of CRDs, `KUBEWRIGHT_SEED` the first seed; each case has a seed of its own, which a
-//! difference names. Without `KUBEWRIGHT_CASES`, the time is bounded.
+//! difference names beside a reduced body. Without `KUBEWRIGHT_CASES`, the time is bounded.
 
 mod applies;
+mod reduce;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -259,8 +260,31 @@ impl Both {
                 text += &format!("\n  {what}:\n    real {real}\n    ours {dev}");
             }
         }
+        if let Some(smaller) = self.reduced(method, uri, body).await {
+            text += &format!("\n  as small as it still differs (dry run): {smaller}");
+        }
         tally.differences.push(text);
         None
+    }
+
+    /// The body without what the difference does not need; none if the request shows no difference where it changes
+    /// nothing, as one that depends on what was sent before.
+    async fn reduced(&self, method: &str, uri: &str, body: &Value) -> Option<Value> {
+        let dry = match uri.contains("dryRun=All") {
+            true => uri.to_owned(),
+            false => format!("{uri}{}dryRun=All", if uri.contains('?') { '&' } else { '?' }),
+        };
+        let shows = async |body: &Value| {
+            let (real, dev) = futures::join!(
+                send(&self.real, method, &dry, Some(body)),
+                send(&self.dev, method, &dry, Some(body)),
+            );
+            real != dev
+        };
+        if method == "GET" || !shows(body).await {
+            return None;
+        }
+        Some(reduce::reduced(body.clone(), shows).await)
     }
 
     async fn is_served(&self, uri: &str) {

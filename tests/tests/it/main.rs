@@ -7,11 +7,14 @@
     reason = "a test ends where a step fails, and says what it ran"
 )]
 
+mod ask;
 mod client;
+mod conversion;
 mod differential;
 mod gadget;
 #[path = "../../../schema/tests/common/generate.rs"]
 mod generate;
 mod mapping;
+mod migrate;
 mod real;
 mod webhook;

@@ -47,11 +47,13 @@ async fn a_real_control_plane_agrees() {
         return;
     };
     let client = plane.client().await.unwrap();
+    crate::conversion::suite(client.clone(), crate::client::Server::Real).await;
     the_crd_is_accepted_when_strict(&client).await;
     the_same_controller_reconciles(&client).await;
     crate::client::suite(client.clone(), crate::client::Server::Real).await;
     crate::mapping::suite(&client).await;
     crate::webhook::suite(&client).await;
+    crate::migrate::suite(&client).await;
     the_same_suite_passes(&client).await;
 }
 

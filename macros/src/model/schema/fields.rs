@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
 use super::marks::{self, Words};
+use super::nulls;
 use super::refused::refuse;
 use super::relations::{Reference, references, resolve};
 use super::types;
@@ -27,6 +28,8 @@ pub(super) struct Around<'a> {
     pub(super) optional: bool,
     pub(super) strict_ints: bool,
     pub(super) compat: Compat,
+    /// The type itself says where it ends, should it contain itself.
+    pub(super) cut: bool,
     /// Markers in doc comments were reported by `CustomResource`.
     pub(super) told: bool,
 }
@@ -40,6 +43,8 @@ pub(super) struct Fields {
     pub(super) names: Vec<(String, String)>,
     /// Some fields are not known here.
     pub(super) open: bool,
+    /// Fields whose `None` is read as what the type's own default has, in Rust and in JSON.
+    pub(super) nones: Vec<(syn::Ident, String)>,
 }
 
 /// Reads named fields.
@@ -56,6 +61,7 @@ pub(super) fn named<'a>(
         let Some(ident) = &field.ident else { continue };
         let rust = schema::plain(ident);
         let part = form::part(&field.attrs);
+        unread(&part.extras, errors);
         let marks = schema::of_part(&field.attrs, Place::Field, errors);
         let skipped = part.skip || part.skip_deserializing.is_some() && part.skip_serializing.is_some();
         if let Some(mark) = marks.iter().find(|mark| mark.key == "skip")
@@ -83,6 +89,9 @@ pub(super) fn named<'a>(
             seen.push((name.clone(), ident.span()));
         }
         let made = one(field, &name, &part, &marks, around, errors);
+        if around.defaulted.is_some() && nulls::none_of_the_type(field, &part, &marks, &made.field, around) {
+            found.nones.push((ident.clone(), name.clone()));
+        }
         references.extend(made.references);
         found.checks.extend(made.checks);
         if flat {
@@ -118,6 +127,7 @@ struct Made {
 /// The one value of a newtype, or of a variant.
 pub(super) fn value(field: &syn::Field, around: &Around<'_>, errors: &mut Errors) -> (Field, Vec<Check>) {
     let part = form::part(&field.attrs);
+    unread(&part.extras, errors);
     let marks = schema::of_part(&field.attrs, Place::Field, errors);
     let name = field.ident.as_ref().map_or_else(|| "0".to_owned(), schema::plain);
     let made = one(field, &name, &part, &marks, around, errors);
@@ -187,8 +197,18 @@ fn one(
     if known {
         refuse(&ty, marks, &place, around, &mut checks, errors);
     }
+    let cut = around.cut || is_cut(marks);
+    // One that is this type was told of.
+    let inner = types::leaf(&ty).filter(|(leaf, _)| known && !cut && !types::holds(leaf, around.ident));
+    if let Some((leaf, true)) = inner {
+        checks.push(Check::Recursion {
+            place: place.clone(),
+            ty: leaf.clone(),
+            span: leaf.span(),
+        });
+    }
     if words.nullable && part.skip_serializing_if.is_none() {
-        null_of_an_enum(marks, &node, &words, &mut checks, errors);
+        nulls::null_of_an_enum(marks, &node, &words, &mut checks, errors);
     }
     let options = types::peel(&field.ty).1;
     if options > 1 && !words.nullable {
@@ -226,6 +246,7 @@ fn one(
              `#[serde(default)]`, or write it always",
         );
     }
+    nulls::none_of_a_default(part, marks, field, &words, around, errors);
     if flag(marks, "schema_default") {
         schema_default(marks, part, field, around, &mut words, errors);
     }
@@ -243,6 +264,7 @@ fn one(
     Made {
         field: Field {
             name: name.to_owned(),
+            inner: inner.map(|(leaf, _)| leaf.clone()),
             child,
             always: required && options > 0,
             optional,
@@ -257,36 +279,6 @@ fn one(
         },
         checks,
         references,
-    }
-}
-
-/// SCH-31: a server takes no null where values are listed, not even a listed one, and here a `None` is written as null.
-fn null_of_an_enum(
-    marks: &[Mark],
-    node: &marks::Node<'_>,
-    words: &Words,
-    checks: &mut Vec<Check>,
-    errors: &mut Errors,
-) {
-    const RULE: &str = "nullable-enum";
-    let allows =
-        |mark: &Mark| matches!(&mark.value, Given::Texts(ids) if ids.iter().any(|id| id.value() == RULE));
-    if marks.iter().any(|mark| mark.key == "allow" && allows(mark)) {
-        return;
-    }
-    let span = marks.iter().find(|mark| mark.key == "nullable");
-    let span = span.map_or_else(Span::call_site, |mark| mark.span);
-    if words.map.contains_key("enum") {
-        errors.at(
-            span,
-            "the server refuses null where values are listed; remove `nullable`: then the null of a `None` is dropped",
-        );
-    } else if let (types::Kind::Unknown, Some(ty)) = (node.kind, node.ty) {
-        checks.push(Check::Nullable {
-            place: node.place.clone(),
-            ty: types::peel(ty).0.clone(),
-            span,
-        });
     }
 }
 
@@ -305,6 +297,16 @@ fn name(part: &Part, rust: &str, around: &Around<'_>, errors: &mut Errors) -> St
         );
     }
     read
+}
+
+/// Whether what is held here ends, should it contain the type around it.
+pub(super) fn is_cut(marks: &[Mark]) -> bool {
+    marks.iter().any(|mark| match (mark.key, &mark.value) {
+        ("preserve_unknown_fields", Given::Flag(on)) => *on,
+        ("max_depth", _) => true,
+        ("items" | "values", Given::Marks(inside)) => is_cut(inside),
+        _ => false,
+    })
 }
 
 pub(super) fn flag(marks: &[Mark], key: &str) -> bool {
@@ -461,11 +463,12 @@ pub(super) fn extras(extras: &Extras, kind: types::Kind, words: &mut Words, erro
     if let Some(transform) = &extras.transform {
         words.later.push(Later::Transform(transform.clone()));
     }
-    for (key, span) in &extras.unreadable {
-        errors.at(
-            *span,
-            format!("`schemars({key})` is not known here; write it in #[kube(...)]"),
-        );
+}
+
+/// Reports what schemars' attribute says and this derive does not follow.
+pub(super) fn unread(extras: &Extras, errors: &mut Errors) {
+    for (message, span) in &extras.refused {
+        errors.at(*span, message.clone());
     }
 }
 
@@ -584,6 +587,7 @@ pub(super) fn around<'a>(
         optional: flag(type_marks, "optional_by_default"),
         strict_ints: flag(type_marks, "strict_ints"),
         compat: compat(type_marks),
+        cut: is_cut(type_marks),
         told,
     }
 }

@@ -10,7 +10,7 @@ use super::marks::{self, Words};
 use super::relations;
 use super::types;
 use super::variants::enumeration;
-use super::{Check, Extra, Form, Kind, Schema, doc, json as written, rules};
+use super::{Check, Extra, Form, Kind, Later, Schema, doc, json as written, rules};
 use crate::attrs::form::{self, Container};
 use crate::attrs::schema::{self, Given, Mark, TypeMarks};
 use crate::attrs::serde;
@@ -24,6 +24,7 @@ pub(super) struct Found {
     /// Rules of variants and fields, which stand before the type's own.
     names: Vec<(String, String)>,
     open: bool,
+    nones: Vec<(syn::Ident, String)>,
 }
 
 impl Found {
@@ -34,6 +35,7 @@ impl Found {
             checks: fields.checks,
             names: fields.names,
             open: fields.open,
+            nones: fields.nones,
         }
     }
 
@@ -54,6 +56,7 @@ impl Found {
             checks,
             names: Vec::new(),
             open: true,
+            nones: Vec::new(),
         }
     }
 }
@@ -102,6 +105,10 @@ pub(super) fn build(
             words.map.entry(key).or_insert(value);
         }
     }
+    fields::unread(&serde.extras, errors);
+    if let Some(default) = serde.default.clone().filter(|_| !found.nones.is_empty()) {
+        words.later.push(Later::Nones(default, found.nones));
+    }
     fields::extras(&serde.extras, types::Kind::Unknown, &mut words, errors);
     if serde.deny_unknown_fields.is_some() {
         words.note("denyUnknownFields", true);
@@ -119,7 +126,8 @@ pub(super) fn build(
         root(input, &found.form, &found.kind, &mut checks, errors);
     }
     checks.extend(std::mem::take(&mut words.checks));
-    let name = serde.rename.as_ref().and_then(|name| name.read.clone());
+    let of_schemars = serde.extras.rename.as_ref().map(syn::LitStr::value);
+    let name = of_schemars.or_else(|| serde.rename.as_ref()?.read.clone());
     Schema {
         ident: input.ident.clone(),
         generics: input.generics.clone(),
@@ -129,6 +137,7 @@ pub(super) fn build(
             keywords: written(&words.map),
             later: words.later,
         },
+        links: found.form.links(),
         form: found.form,
         kind: found.kind,
         compat: around.compat,
@@ -182,6 +191,7 @@ fn stand_in(child: super::Child) -> super::Field {
     super::Field {
         name: "0".to_owned(),
         child,
+        inner: None,
         always: false,
         optional: false,
         flat: false,
@@ -278,6 +288,7 @@ fn structure(
                 // serde writes the struct's name under it.
                 let name = serde.rename.as_ref().and_then(|rename| rename.written.clone());
                 let name = name.unwrap_or_else(|| schema::plain(&input.ident));
+                found.names.push((tag.value(), tag.value()));
                 found.fields.insert(0, tag_field(&tag.value(), &name));
             }
             Found::object(found)
@@ -402,6 +413,11 @@ fn of_type(
                 "`open_enum` is for enums whose variants are written as strings",
             );
         }
+    }
+    let embedded = ["embedded", "embedded_resource"];
+    let embedded = embedded.iter().any(|key| fields::flag(marks, key));
+    if matches!(found.form, Form::Object(_)) && !found.open && !embedded {
+        super::names::check(marks, &found.names, errors);
     }
     let laid = marks::lay(marks, &node, errors);
     let before = words.map.remove("x-kubernetes-validations");

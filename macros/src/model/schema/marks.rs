@@ -65,6 +65,10 @@ pub(crate) enum Limit {
     List,
     Object,
     Map,
+    /// An integer or a string.
+    Either,
+    /// What has fields, or holds what has some.
+    Fields,
 }
 
 impl Limit {
@@ -73,10 +77,10 @@ impl Limit {
             Kind::Unknown | Kind::Any => true,
             Kind::Text => self == Self::Text,
             Kind::Integer | Kind::Number => self == Self::Number,
-            Kind::IntOrString => matches!(self, Self::Number | Self::Text),
+            Kind::IntOrString => matches!(self, Self::Number | Self::Text | Self::Either),
             Kind::Bool => false,
-            Kind::List => self == Self::List,
-            Kind::Map => matches!(self, Self::Object | Self::Map),
+            Kind::List => matches!(self, Self::List | Self::Fields),
+            Kind::Map => matches!(self, Self::Object | Self::Map | Self::Fields),
         }
     }
 
@@ -87,6 +91,8 @@ impl Limit {
             Self::List => "lists",
             Self::Object => "objects and maps",
             Self::Map => "maps",
+            Self::Either => "what is an integer or a string, as `IntOrString` is",
+            Self::Fields => "objects, and lists and maps of them",
         }
     }
 
@@ -98,6 +104,8 @@ impl Limit {
             Self::List => "List",
             Self::Object => "Object",
             Self::Map => "Map",
+            Self::Either => "Either",
+            Self::Fields => "Fields",
         }
     }
 }
@@ -148,7 +156,7 @@ pub(super) fn lay(marks: &[Mark], node: &Node<'_>, errors: &mut Errors) -> Words
 }
 
 impl Words {
-    fn set(&mut self, key: &str, value: impl Into<Json>) {
+    pub(super) fn set(&mut self, key: &str, value: impl Into<Json>) {
         self.map.insert(key.to_owned(), value.into());
     }
 
@@ -189,6 +197,11 @@ impl Words {
             if !self.fits(mark, *limit, node, errors) {
                 return;
             }
+            let flag = match mark.key {
+                "exclusive_minimum" => Some("exclusiveMinimum"),
+                "exclusive_maximum" => Some("exclusiveMaximum"),
+                _ => None,
+            };
             match &mark.value {
                 Given::Json(value, span) => {
                     if node.kind == Kind::Integer && !value.is_i64() && !value.is_u64() {
@@ -214,13 +227,18 @@ impl Words {
                         return;
                     }
                     self.set(keyword, value.clone());
+                    if let Some(flag) = flag {
+                        self.set(flag, true);
+                    }
                 }
-                Given::Expr(expr) => self.later(node, keyword, expr),
-                _ => {}
-            }
-            match mark.key {
-                "exclusive_minimum" => self.set("exclusiveMinimum", true),
-                "exclusive_maximum" => self.set("exclusiveMaximum", true),
+                Given::Expr(expr) => match flag {
+                    Some(flag) => {
+                        let path = node.path.iter().map(|key| (*key).to_owned()).collect();
+                        self.later
+                            .push(Later::Exclude(path, keyword, flag, expr.to_token_stream()));
+                    }
+                    None => self.later(node, keyword, expr),
+                },
                 _ => {}
             }
             return;
@@ -259,11 +277,11 @@ impl Words {
                 self.nullable = true;
             }
             ("default", value) => self.default_of(mark, value, node, errors),
-            ("int_or_string", Given::Flag(true)) => {
+            ("int_or_string", Given::Flag(true)) if self.fits(mark, Limit::Either, node, errors) => {
                 self.set("x-kubernetes-int-or-string", true);
                 self.set("anyOf", json!([{"type": "integer"}, {"type": "string"}]));
             }
-            ("preserve_unknown_fields", Given::Flag(true)) => {
+            ("preserve_unknown_fields", Given::Flag(true)) if self.keeps(mark, node, errors) => {
                 self.set("x-kubernetes-preserve-unknown-fields", true);
                 self.note("preserve", true);
             }
@@ -355,7 +373,7 @@ impl Words {
     }
 
     /// Reports a limit on the wrong kind of value; where tokens do not tell, a constant does.
-    fn fits(&mut self, mark: &Mark, limit: Limit, node: &Node<'_>, errors: &mut Errors) -> bool {
+    pub(super) fn fits(&mut self, mark: &Mark, limit: Limit, node: &Node<'_>, errors: &mut Errors) -> bool {
         if !limit.takes(node.kind) {
             let what = node.ty.map_or_else(String::new, |ty| {
                 format!(", and `{}` is {}", types::text(ty), node.kind.name())
@@ -375,6 +393,20 @@ impl Words {
             });
         }
         true
+    }
+
+    /// Whether what is held here, however deep in lists, can have unknown fields.
+    fn keeps(&mut self, mark: &Mark, node: &Node<'_>, errors: &mut Errors) -> bool {
+        let inside = node.ty.and_then(types::item);
+        if let (Kind::List, Some(item)) = (node.kind, inside) {
+            let inner = Node {
+                ty: Some(item),
+                kind: types::kind(item),
+                ..node.clone()
+            };
+            return self.keeps(mark, &inner, errors);
+        }
+        self.fits(mark, Limit::Fields, node, errors)
     }
 
     fn pattern(&mut self, mark: &Mark, value: &Given, node: &Node<'_>, errors: &mut Errors) {
@@ -466,9 +498,22 @@ impl Words {
             if !is_of(value, node.kind) {
                 errors.at(*span, format!("`{value}` is not {}", node.kind.name()));
             }
+            self.literal(value, *span, node);
         }
         let values: Vec<Json> = values.iter().map(|(_, value)| value.clone()).collect();
         self.set("enum", values);
+    }
+
+    /// Asks whether a literal is a value of the type, where tokens do not tell.
+    fn literal(&mut self, value: &Json, span: Span, node: &Node<'_>) {
+        if let (Kind::Unknown, Some(ty)) = (node.kind, node.ty) {
+            self.checks.push(Check::Literal {
+                place: node.place.clone(),
+                value: value.clone(),
+                ty: types::peel(ty).0.clone(),
+                span,
+            });
+        }
     }
 
     fn validation(&mut self, expr: &Expr, node: &Node<'_>) {
@@ -478,132 +523,6 @@ impl Words {
                 let path = node.path.iter().map(|key| (*key).to_owned()).collect();
                 self.later.push(Later::Rule(path, expr.clone()));
             }
-        }
-    }
-
-    fn list_type(&mut self, mark: &Mark, text: &LitStr, node: &Node<'_>, errors: &mut Errors) {
-        const TYPES: [&str; 3] = ["atomic", "set", "map"];
-        if !self.fits(mark, Limit::List, node, errors) {
-            return;
-        }
-        let value = text.value();
-        if !TYPES.contains(&value.as_str()) {
-            errors.at(
-                text.span(),
-                format!(
-                    "`{value}` is no list type; the types are {}",
-                    suggest::list(&TYPES)
-                ),
-            );
-            return;
-        }
-        if value == "set"
-            && let Some(item) = node.ty.and_then(types::item)
-        {
-            let kind = types::kind(item);
-            if matches!(kind, Kind::Map) {
-                errors.at(
-                    text.span(),
-                    "only scalars (or atomic objects) can form a set; use `Vec` with list_type = map and keys",
-                );
-            }
-        }
-        self.set("x-kubernetes-list-type", value);
-    }
-
-    fn list_map_keys(&mut self, mark: &Mark, keys: &[LitStr], node: &Node<'_>, errors: &mut Errors) {
-        if !self.fits(mark, Limit::List, node, errors) {
-            return;
-        }
-        let names: Vec<String> = keys.iter().map(LitStr::value).collect();
-        for (index, key) in keys.iter().enumerate() {
-            if names[..index].contains(&names[index]) {
-                errors.at(key.span(), format!("`{}` is given twice; keep one", key.value()));
-            }
-        }
-        self.map
-            .entry("x-kubernetes-list-type")
-            .or_insert_with(|| "map".into());
-        self.set("x-kubernetes-list-map-keys", names.clone());
-        if let Some(item) = node.ty.and_then(types::item) {
-            let kind = types::kind(item);
-            if !matches!(kind, Kind::Unknown | Kind::Any) {
-                errors.at(
-                    mark.span,
-                    format!(
-                        "items of a list of type map are structs, and `{}` is {}",
-                        types::text(item),
-                        kind.name()
-                    ),
-                );
-                return;
-            }
-            self.checks.push(Check::ListMap {
-                place: node.place.clone(),
-                keys: names,
-                ty: types::peel(item).0.clone(),
-                span: mark.span,
-            });
-        }
-    }
-
-    fn map_type(&mut self, mark: &Mark, text: &LitStr, node: &Node<'_>, errors: &mut Errors) {
-        if !self.fits(mark, Limit::Object, node, errors) {
-            return;
-        }
-        let value = text.value();
-        if !["atomic", "granular"].contains(&value.as_str()) {
-            errors.at(
-                text.span(),
-                format!("`{value}` is no map type; the types are `atomic`, `granular`"),
-            );
-            return;
-        }
-        self.set("x-kubernetes-map-type", value);
-    }
-
-    fn merge_strategy(&mut self, expr: &Expr) {
-        let path = match expr {
-            Expr::Path(path) => &path.path,
-            other => {
-                self.later.push(Later::Merge(other.clone()));
-                return;
-            }
-        };
-        let names: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        match names.as_slice() {
-            ["ListMerge", "Atomic"] => self.set("x-kubernetes-list-type", "atomic"),
-            ["ListMerge", "Set"] => self.set("x-kubernetes-list-type", "set"),
-            // The server knows one keyword for maps and structs.
-            ["MapMerge" | "StructMerge", "Atomic"] => self.set("x-kubernetes-map-type", "atomic"),
-            ["MapMerge" | "StructMerge", "Granular"] => self.set("x-kubernetes-map-type", "granular"),
-            _ => self.later.push(Later::Merge(expr.clone())),
-        }
-    }
-
-    fn unique(&mut self, mark: &Mark, value: &Given, node: &Node<'_>, errors: &mut Errors) {
-        if !self.fits(mark, Limit::List, node, errors) {
-            return;
-        }
-        match value {
-            Given::Flag(true) => self.rule(rules::rule(
-                "self.all(x, self.exists_one(y, x == y))",
-                "items must be unique",
-            )),
-            Given::Texts(keys) => {
-                let same: Vec<String> = keys
-                    .iter()
-                    .map(|key| rules::escaped(&key.value()))
-                    .map(|key| format!("x.{key} == y.{key}"))
-                    .collect();
-                let names: Vec<String> = keys.iter().map(LitStr::value).collect();
-                self.rule(rules::rule(
-                    format!("self.all(x, self.exists_one(y, {}))", same.join(" && ")),
-                    format!("items must be unique by {}", names.join(" and ")),
-                ));
-            }
-            _ => {}
         }
     }
 
@@ -650,14 +569,7 @@ impl Words {
                         format!("the default `{value}` is not {}", node.kind.name()),
                     );
                 }
-                if let (Json::String(text), Kind::Unknown, Some(ty)) = (value, node.kind, node.ty) {
-                    self.checks.push(Check::DefaultName {
-                        place: node.place.clone(),
-                        default: text.clone(),
-                        ty: types::peel(ty).0.clone(),
-                        span: *span,
-                    });
-                }
+                self.literal(value, *span, node);
                 self.set("default", value.clone());
                 self.defaulted = true;
             }

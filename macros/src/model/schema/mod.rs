@@ -1,14 +1,20 @@
 //! A type's schema, ready to print.
 //!
-//! `forms` decides what the type is in JSON, `fields` reads what holds for each field, `marks` turns attributes into
-//! keywords, `relations` those that name other fields into rules; `refused` tells what no schema can say. What needs two types becomes a [`Check`], which constants make in the user's crate.
+//! `forms` decides what the type is in JSON, `fields` reads what holds for each field (`nulls`: of its `None`), `marks` and
+//! `lists` turn attributes into keywords, `relations` those that name other fields into rules, `parts` those of one item or one
+//! field; `names` looks at the fields that rules name, `refused` tells what no schema can say. What needs two types becomes a
+//! [`Check`], which constants make in the user's crate.
 //!
 //! **Invariant:** for every struct and enum there is a model, however many errors were found.
 
 mod doc;
 mod fields;
 mod forms;
+mod lists;
 mod marks;
+mod names;
+mod nulls;
+mod parts;
 mod re2;
 mod refused;
 mod relations;
@@ -40,6 +46,8 @@ pub(crate) struct Schema {
     pub(crate) kind: Kind,
     pub(crate) compat: Compat,
     pub(crate) checks: Vec<Check>,
+    /// Types that are held, each once.
+    pub(crate) links: Vec<Type>,
     /// Where a key of `CustomResource` stands.
     pub(crate) spec: Option<Span>,
     pub(crate) crates: Crates,
@@ -58,6 +66,8 @@ pub(crate) struct Extra {
 pub(crate) enum Later {
     /// A keyword, at a path below the node, is the value of an expression.
     Set(Vec<String>, TokenStream),
+    /// A limit, at a path below the node, and the flag that excludes it.
+    Exclude(Vec<String>, &'static str, &'static str, TokenStream),
     /// The same for what has a text, as a regular expression has.
     Text(Vec<String>, TokenStream),
     /// A rule at a path.
@@ -68,6 +78,8 @@ pub(crate) enum Later {
     Default(Default, Type),
     /// schemars' `transform`.
     Transform(Expr),
+    /// The type's own default, and fields of it, in Rust and in JSON, in which `None` would be read as something else.
+    Nones(Default, Vec<(Ident, String)>),
 }
 
 /// What a type is in JSON.
@@ -112,6 +124,8 @@ pub(crate) enum Body {
 pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) child: Child,
+    /// The type that is held, in lists, maps and boxes or by itself, where its name tells nothing and nothing cuts it off.
+    pub(crate) inner: Option<Type>,
     /// Required although its type is optional.
     pub(crate) always: bool,
     pub(crate) optional: bool,
@@ -194,12 +208,62 @@ pub(crate) enum Check {
         ty: Type,
         span: Span,
     },
-    DefaultName {
+    /// A literal that has to be a value of the type.
+    Literal {
         place: String,
-        default: String,
+        value: serde_json::Value,
         ty: Type,
         span: Span,
     },
+    /// The type may contain the one that is derived.
+    Recursion {
+        place: String,
+        ty: Type,
+        span: Span,
+    },
+}
+
+impl Check {
+    /// The other type.
+    pub(crate) fn ty(&self) -> &Type {
+        match self {
+            Self::Limit { ty, .. }
+            | Self::ListMap { ty, .. }
+            | Self::Key { ty, .. }
+            | Self::Set { ty, .. }
+            | Self::Flat { ty, .. }
+            | Self::Nullable { ty, .. }
+            | Self::Root { ty, .. }
+            | Self::Literal { ty, .. }
+            | Self::Recursion { ty, .. } => ty,
+        }
+    }
+}
+
+impl Form {
+    /// The types that its fields hold, each once.
+    fn links(&self) -> Vec<Type> {
+        let fields: Vec<&Field> = match self {
+            Self::Object(fields) => fields.iter().collect(),
+            Self::Same(field) => vec![field],
+            Self::Names(..) => Vec::new(),
+            Self::Variants(_, variants) => variants
+                .iter()
+                .flat_map(|variant| match &variant.body {
+                    Body::Unit => Vec::new(),
+                    Body::New(field) => vec![&**field],
+                    Body::Fields(fields) => fields.iter().collect(),
+                })
+                .collect(),
+        };
+        let mut found: Vec<Type> = Vec::new();
+        for ty in fields.into_iter().filter_map(|field| field.inner.as_ref()) {
+            if !found.iter().any(|known| types::text(known) == types::text(ty)) {
+                found.push(ty.clone());
+            }
+        }
+        found
+    }
 }
 
 /// Resolves and checks. Absent for unions alone.
@@ -211,6 +275,7 @@ pub(crate) fn build(input: &DeriveInput, attrs: TypeMarks, errors: &mut Errors) 
         );
         return None;
     }
+    refused::second_schema(&input.attrs, errors);
     let serde = container(&input.attrs);
     let mut schema = forms::build(input, &attrs, &serde, errors);
     schema.spec = attrs.kind;

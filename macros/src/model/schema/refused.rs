@@ -1,14 +1,34 @@
 //! Types of fields that no structural schema describes, and keys of maps that are no strings.
 
 use proc_macro2::Span;
-use syn::Type;
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
+use syn::{Attribute, Path, Type};
 
-use super::fields::{Around, flag};
+use super::fields::{Around, flag, is_cut};
 use super::types::{self, Known};
 use super::{Check, Compat};
 use crate::attrs::schema::{Given, Mark};
 use crate::errors::Errors;
+
+/// A derived `JsonSchema` beside this one, as far as it is seen: one on the same line is not.
+pub(super) fn second_schema(attrs: &[Attribute], errors: &mut Errors) {
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("derive")) {
+        let paths = attr.parse_args_with(Punctuated::<Path, syn::Token![,]>::parse_terminated);
+        for path in paths.into_iter().flatten() {
+            if path
+                .segments
+                .last()
+                .is_some_and(|last| last.ident == "JsonSchema")
+            {
+                errors.at(
+                    path.span(),
+                    "`KubeSchema` implements `JsonSchema` itself; remove this from the derives",
+                );
+            }
+        }
+    }
+}
 
 /// What a structural schema cannot say of a field's type.
 pub(super) fn refuse(
@@ -20,8 +40,7 @@ pub(super) fn refuse(
     errors: &mut Errors,
 ) {
     let inner = types::peel(ty).0;
-    let cut = flag(marks, "preserve_unknown_fields") || marks.iter().any(|mark| mark.key == "max_depth");
-    if types::holds(ty, around.ident) && !cut {
+    if types::holds(ty, around.ident) && !around.cut && !is_cut(marks) {
         errors.at(
             ty.span(),
             format!(
@@ -143,6 +162,7 @@ fn deeper(
         optional: false,
         strict_ints: false,
         compat: around.compat,
+        cut: around.cut,
         told: around.told,
     };
     // The whole type was looked at for itself already.

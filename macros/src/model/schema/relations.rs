@@ -1,10 +1,11 @@
-//! Attributes that stand for rules: of a field, between fields, of one item or one part of a field.
+//! Attributes that stand for rules: of a field, and between fields.
 
 use serde_json::{Value as Json, json};
 use syn::LitStr;
 
 use super::fields::Fields;
 use super::marks::{self, Words};
+use super::parts::Part;
 use super::{json as written, rules, types};
 use crate::attrs::schema::{Given, Mark};
 use crate::attrs::suggest;
@@ -77,109 +78,17 @@ pub(super) fn references(
                 key: mark.key,
                 others: others.clone(),
             }),
-            ("item", Given::Inside(which, inside)) => {
-                let select: Vec<String> = which
-                    .iter()
-                    .map(|(key, value)| format!("x.{} == {}", rules::escaped(key), rules::literal(value)))
-                    .collect();
-                let select = select.join(" && ");
-                let name: Vec<String> = which
-                    .iter()
-                    .map(|(key, value)| format!("{key}: {value}"))
-                    .collect();
-                let name = name.join(", ");
-                part_rules(
-                    inside,
-                    "x",
-                    &format!("the item with {name}"),
-                    words,
-                    errors,
-                    |condition| format!("self.filter(x, {select}).all(x, {condition})"),
-                );
-                for mark in inside {
-                    match mark.key {
-                        "forbidden" => words.rule(rules::rule(
-                            format!("!self.exists(x, {select})"),
-                            format!("an item with {name} is forbidden"),
-                        )),
-                        "required" => words.rule(rules::rule(
-                            format!("self.exists(x, {select})"),
-                            format!("an item with {name} is required"),
-                        )),
-                        "immutable" => words.rule(rules::rule(
-                            format!("self.filter(x, {select}) == oldSelf.filter(x, {select})"),
-                            format!("the item with {name} is immutable"),
-                        )),
-                        _ => {}
-                    }
-                }
-                if node.kind != types::Kind::List && node.kind != types::Kind::Unknown {
+            ("item" | "subfield", Given::Inside(..)) => {
+                if mark.key == "item" && !matches!(node.kind, types::Kind::List | types::Kind::Unknown) {
                     errors.at(mark.span, "`item(...)` is for lists");
                 }
-            }
-            ("subfield", Given::Inside(which, inside)) => {
-                let Some((key, _)) = which.first() else { continue };
-                let part = format!("self.{}", rules::escaped(key));
-                part_rules(
-                    inside,
-                    &part,
-                    &format!("field {key}"),
-                    words,
-                    errors,
-                    |condition| format!("!has({part}) || ({condition})"),
-                );
-                for mark in inside {
-                    match mark.key {
-                        "forbidden" => words.rule(rules::rule(
-                            format!("!has({part})"),
-                            format!("field {key} is forbidden"),
-                        )),
-                        "required" => {
-                            words.rule(rules::rule(
-                                format!("has({part})"),
-                                format!("field {key} is required"),
-                            ));
-                        }
-                        "immutable" => {
-                            let old = part.replacen("self", "oldSelf", 1);
-                            words.rule(rules::rule(
-                                format!("has({part}) == has({old}) && (!has({part}) || {part} == {old})"),
-                                format!("field {key} is immutable"),
-                            ));
-                        }
-                        _ => {}
-                    }
-                }
+                Part::whole().mark(mark, words, errors);
             }
             ("map_key", Given::Flag(true)) => words.note("mapKey", true),
             _ => {}
         }
     }
     found
-}
-
-/// The plain conditions among the marks of a part; flags are the caller's.
-fn part_rules(
-    inside: &[Mark],
-    subject: &str,
-    what: &str,
-    words: &mut Words,
-    errors: &mut Errors,
-    around: impl Fn(&str) -> String,
-) {
-    for mark in inside {
-        if ["forbidden", "required", "immutable"].contains(&mark.key) {
-            continue;
-        }
-        for (condition, must) in rules::conditions(std::slice::from_ref(mark), subject, errors) {
-            let rule = around(&condition);
-            words.rule(if must.is_empty() {
-                json!({ "rule": rule })
-            } else {
-                rules::rule(rule, format!("{what} must be {must}"))
-            });
-        }
-    }
 }
 
 /// `requires` and `conflicts_with`, once all fields are known.
@@ -231,11 +140,18 @@ pub(super) fn named_field(
     if open {
         return Some(value);
     }
+    errors.at(
+        text.span(),
+        format!("there is no field `{value}`; {}", advice(&value, names)),
+    );
+    None
+}
+
+/// What was probably meant.
+pub(super) fn advice(name: &str, names: &[(String, String)]) -> String {
     let known: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
-    let advice = match suggest::nearest(&value, &known) {
+    match suggest::nearest(name, &known) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the fields are {}", suggest::list(&known)),
-    };
-    errors.at(text.span(), format!("there is no field `{value}`; {advice}"));
-    None
+    }
 }

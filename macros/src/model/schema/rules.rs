@@ -148,10 +148,14 @@ pub(super) fn conditions(marks: &[Mark], subject: &str, errors: &mut Errors) -> 
                 )
             }
             ("validation", Given::Expr(expr)) => match text_of(expr) {
-                Some(text) => {
-                    let text = replace_self(&text, subject);
-                    Some((text, String::new()))
+                Some(text) if mentions_old(&text) => {
+                    errors.at(
+                        mark.span,
+                        "a part of a field has no `oldSelf`; write the rule on the field, or on that of its type",
+                    );
+                    continue;
                 }
+                Some(text) => Some((replace_self(&text, subject), String::new())),
                 None => None,
             },
             _ => None,
@@ -170,31 +174,13 @@ pub(super) fn conditions(marks: &[Mark], subject: &str, errors: &mut Errors) -> 
     found
 }
 
-/// `self` as a word, replaced; not `oldSelf`, and not in strings.
+/// A rule of a part as one of what holds it.
 fn replace_self(rule: &str, subject: &str) -> String {
-    let mut out = String::new();
-    let mut word = String::new();
-    let mut quote: Option<char> = None;
-    let mut dot = false;
-    for letter in rule.chars().chain([' ']) {
-        if quote.is_none() && (letter.is_alphanumeric() || letter == '_') {
-            word.push(letter);
-            continue;
-        }
-        if !word.is_empty() {
-            out.push_str(if word == "self" && !dot { subject } else { &word });
-            word.clear();
-        }
-        match quote {
-            Some(open) if open == letter => quote = None,
-            None if letter == '\'' || letter == '"' => quote = Some(letter),
-            _ => {}
-        }
-        dot = letter == '.';
-        out.push(letter);
-    }
-    out.pop();
-    out
+    kubewright_cel::replace_variables(rule, |name| (name == "self").then(|| subject.to_owned()))
+}
+
+fn mentions_old(rule: &str) -> bool {
+    kubewright_cel::replace_variables(rule, |name| (name == "oldSelf").then(String::new)) != rule
 }
 
 /// A rule that is written in literals alone, as the JSON it becomes.

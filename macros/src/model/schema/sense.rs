@@ -15,6 +15,15 @@ impl Words {
             let found = marks.iter().rev().find(|mark| keys.contains(&mark.key));
             found.map_or_else(Span::call_site, |mark| mark.span)
         };
+        for (bound, exclusive) in [("minimum", "exclusive_minimum"), ("maximum", "exclusive_maximum")] {
+            let given = |key: &str| marks.iter().any(|mark| mark.key == key);
+            if given(bound) && given(exclusive) {
+                errors.at(
+                    span(&[exclusive]),
+                    format!("`{bound}` is one bound and `{exclusive}` another; keep the narrower"),
+                );
+            }
+        }
         for (low, high, least, most) in [
             ("minimum", "maximum", "minimum", "maximum"),
             ("minLength", "maxLength", "min_length", "max_length"),

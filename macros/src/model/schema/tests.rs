@@ -261,7 +261,7 @@ fn keys_become_rules() {
             own
         ),
         [
-            "self.filter(x, x.name == 'x').all(x, x.self > 0 && x.b != 'self') | ",
+            "self.all(x, !(x.name == 'x') || (x.self > 0 && x.b != 'self')) | ",
             "self.filter(x, x.name == 'x') == oldSelf.filter(x, x.name == 'x') | the item with name: \"x\" is immutable",
         ]
     );
@@ -273,6 +273,41 @@ fn keys_become_rules() {
         [
             "!has(self.host) || (size(self.host) >= 1) | field host must be of size 1 or more",
             "has(self.host) | field host is required",
+        ]
+    );
+    assert_eq!(
+        rules(
+            quote!(
+                #[kube(item(name = "x", subfield(host, forbidden, subfield(port, minimum = 1)), item(n = 1, required)))]
+                a: Vec<X>
+            ),
+            own
+        ),
+        [
+            "self.all(x, !(x.name == 'x') || (!has(x.host))) | field host of the item with name: \"x\" is forbidden",
+            "self.all(x, !(x.name == 'x') || (!has(x.host) || (!has(x.host.port) || (x.host.port >= 1)))) | field port \
+             of field host of the item with name: \"x\" must be at least 1",
+            "self.all(x, !(x.name == 'x') || (x.exists(x1, x1.n == 1))) | an item with n: 1 of the item with name: \
+             \"x\" is required",
+        ]
+    );
+    assert_eq!(
+        rules(
+            quote!(#[kube(subfield(list, item(n = 1, validation = "self.b"), subfield(c, max_length = 2)))] a: X),
+            own
+        ),
+        [
+            "!has(self.list) || (self.list.all(x1, !(x1.n == 1) || (x1.b))) | ",
+            "!has(self.list) || (!has(self.list.c) || (size(self.list.c) <= 2)) | field c of field list must be of size 2 \
+             or less",
+        ]
+    );
+    assert_eq!(
+        wrong(quote!(#[kube(subfield(a, subfield(b, immutable), validation = "self == oldSelf"))] a: X)),
+        [
+            "`immutable` is for a part of the field itself, and this is one of field a; make all of that immutable, or \
+             write `immutable` on the field of its type",
+            "a part of a field has no `oldSelf`; write the rule on the field, or on that of its type",
         ]
     );
     assert_eq!(
@@ -449,6 +484,10 @@ fn limits_of_the_wrong_kind_or_without_sense() {
         (
             quote!(#[kube(minimum = 3, exclusive_maximum = 3)] a: i32),
             "`minimum` and `maximum` leave no value",
+        ),
+        (
+            quote!(#[kube(minimum = 5, exclusive_minimum = 3)] a: i32),
+            "`minimum` is one bound and `exclusive_minimum` another; keep the narrower",
         ),
         (
             quote!(#[kube(min_items = 3, max_items = 2)] a: Vec<i32>),

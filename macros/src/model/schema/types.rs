@@ -221,6 +221,23 @@ pub(super) fn holds(ty: &Type, name: &syn::Ident) -> bool {
     }
 }
 
+/// The innermost type that is held here, in lists, maps and boxes, and whether it is in one of these: a type that
+/// contains itself needs one. Absent where the name tells all.
+pub(super) fn leaf(ty: &Type) -> Option<(&Type, bool)> {
+    let inside = |ty| leaf(ty).map(|(leaf, _)| (leaf, true));
+    match known(ty) {
+        Known::List(Some(item)) | Known::Set(Some(item)) => inside(item),
+        Known::Map(_, Some(value)) => inside(value),
+        Known::Array(inner) | Known::Option(inner) => leaf(inner),
+        Known::Same(inner) => inside(inner),
+        Known::Named => match ty {
+            Type::Path(_) => Some((ty, false)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// The type as written, for messages.
 pub(super) fn text(ty: &Type) -> String {
     ty.to_token_stream()

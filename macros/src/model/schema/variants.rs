@@ -10,9 +10,16 @@ use super::marks;
 use super::types;
 use super::{Body, Form, Kind, Open, Tagging, Variant, doc, json as written};
 use crate::attrs::form::{self, Container};
-use crate::attrs::schema::{self, Mark, Place};
+use crate::attrs::schema::{self, Given, Mark, Place};
 use crate::attrs::serde;
 use crate::errors::Errors;
+
+/// A variant that is written, and its attributes.
+struct Read<'a> {
+    name: String,
+    variant: &'a syn::Variant,
+    marks: Vec<Mark>,
+}
 
 pub(super) fn enumeration(
     data: &DataEnum,
@@ -22,10 +29,17 @@ pub(super) fn enumeration(
     around: &Around<'_>,
     errors: &mut Errors,
 ) -> Found {
-    let mut variants: Vec<(String, &syn::Variant)> = Vec::new();
+    let mut variants: Vec<Read<'_>> = Vec::new();
     let mut other = None;
     for variant in &data.variants {
         let part = form::part(&variant.attrs);
+        fields::unread(&part.extras, errors);
+        if !part.extras.is_empty() {
+            errors.at(
+                variant.ident.span(),
+                "what schemars' attribute says of a variant is not read; say it of its fields, or in #[kube(...)]",
+            );
+        }
         let own = schema::of_part(&variant.attrs, Place::Variant, errors);
         if let Some(span) = part.skip_deserializing
             && !part.skip
@@ -65,13 +79,17 @@ pub(super) fn enumeration(
             }
             None => by_rule(),
         };
-        if variants.iter().any(|(before, _)| *before == name) && serde.untagged.is_none() {
+        if variants.iter().any(|before| before.name == name) && serde.untagged.is_none() {
             errors.at(
                 variant.ident.span(),
                 format!("another variant is written `{name}` too; rename one"),
             );
         }
-        variants.push((name, variant));
+        variants.push(Read {
+            name,
+            variant,
+            marks: own,
+        });
     }
     if variants.is_empty() {
         errors.at(
@@ -94,7 +112,7 @@ pub(super) fn enumeration(
              them; remove it",
         );
     }
-    let units = variants.iter().filter(|(_, variant)| is_unit(variant)).count();
+    let units = variants.iter().filter(|read| is_unit(read.variant)).count();
     if matches!(tagging, Tagging::External) && units == variants.len() {
         return names(variants, other, marks, errors);
     }
@@ -114,13 +132,19 @@ fn is_unit(variant: &syn::Variant) -> bool {
 }
 
 /// SCH-91.
-fn names(
-    variants: Vec<(String, &syn::Variant)>,
-    other: Option<Span>,
-    marks: &[Mark],
-    errors: &mut Errors,
-) -> Found {
+fn names(variants: Vec<Read<'_>>, other: Option<Span>, marks: &[Mark], errors: &mut Errors) -> Found {
     let open = flag(marks, "open_enum");
+    for mark in variants.iter().flat_map(|read| &read.marks) {
+        if mark.key != "skip" {
+            errors.at(
+                mark.span,
+                format!(
+                    "the names of an enum have no schemas of their own, so that `{}` says nothing; remove it",
+                    mark.key
+                ),
+            );
+        }
+    }
     if let Some(span) = other
         && !open
     {
@@ -129,13 +153,13 @@ fn names(
             "unknown values never reach you: drop `enum` with #[kube(open_enum)], or remove the variant",
         );
     }
-    let names = variants.into_iter().map(|(name, _)| name).collect();
+    let names = variants.into_iter().map(|read| read.name).collect();
     let open = if open { Open::Yes } else { Open::No };
     Found::enumeration(Form::Names(names, open), Kind::Known("String"), Vec::new())
 }
 
 fn of_data(
-    variants: &[(String, &syn::Variant)],
+    variants: &[Read<'_>],
     tagging: Tagging,
     units: usize,
     input: &DeriveInput,
@@ -147,10 +171,11 @@ fn of_data(
     let mut checks = Vec::new();
     let fields_rule = fields::rule_of(serde.rename_all_fields.as_ref(), errors);
     if matches!(tagging, Tagging::External) && units > 0 {
-        let (_, unit) = variants
+        let unit = variants
             .iter()
-            .find(|(_, variant)| is_unit(variant))
-            .expect("counted");
+            .map(|read| read.variant)
+            .find(|variant| is_unit(variant));
+        let unit = unit.expect("counted");
         errors.at(
             unit.ident.span(),
             format!(
@@ -163,9 +188,13 @@ fn of_data(
     if matches!(tagging, Tagging::Untagged) {
         mixed(variants, errors);
     }
-    for (name, variant) in variants {
+    for Read {
+        name,
+        variant,
+        marks: own,
+    } in variants
+    {
         let part = form::part(&variant.attrs);
-        let own = schema::of_part(&variant.attrs, Place::Variant, errors);
         let inside = Around {
             ident: around.ident,
             name: format!("{}::{}", input.ident, variant.ident),
@@ -174,6 +203,7 @@ fn of_data(
             optional: false,
             strict_ints: around.strict_ints,
             compat: around.compat,
+            cut: around.cut,
             told: around.told,
         };
         let body = match &variant.fields {
@@ -231,7 +261,10 @@ fn of_data(
             place: inside.name.clone(),
             path: Vec::new(),
         };
-        let words = marks::lay(&own, &node, errors);
+        let words = marks::lay(own, &node, errors);
+        for mark in own.iter().filter(|mark| matches!(mark.value, Given::Expr(_))) {
+            errors.at(mark.span, format!("`{}` of a variant takes a literal", mark.key));
+        }
         found.push(Variant {
             name: name.clone(),
             doc: doc::read(&variant.attrs, around.told, errors),
@@ -247,9 +280,9 @@ fn of_data(
 }
 
 /// SCH-96, as far as tokens tell.
-fn mixed(variants: &[(String, &syn::Variant)], errors: &mut Errors) {
+fn mixed(variants: &[Read<'_>], errors: &mut Errors) {
     let mut kinds: Vec<(types::Kind, Span)> = Vec::new();
-    for (_, variant) in variants {
+    for variant in variants.iter().map(|read| read.variant) {
         let kind = match &variant.fields {
             SynFields::Unit => continue,
             SynFields::Named(_) => types::Kind::Map,

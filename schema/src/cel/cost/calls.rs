@@ -5,6 +5,7 @@
 
 use kubewright_cel::{Expr, ExprKind, Literal};
 
+use super::super::run_cost::orders_text;
 use super::super::types::Type;
 use super::{Arg, Coster, Entries, LIST, Range};
 
@@ -179,20 +180,9 @@ impl<'a> Coster<'a> {
                 let is_list = call.overload == "add_list";
                 sized(if is_list { ONE } else { size.scale(TRAVERSAL) }, size)
             }
-            (
-                "less_string"
-                | "greater_string"
-                | "less_equals_string"
-                | "greater_equals_string"
-                | "less_bytes"
-                | "greater_bytes"
-                | "less_equals_bytes"
-                | "greater_equals_bytes"
-                | "equals"
-                | "not_equals",
-                _,
-                [left, right],
-            ) => {
+            (overload, _, [left, right])
+                if matches!(overload, "equals" | "not_equals") || orders_text(overload) =>
+            {
                 let max = known(left).max.min(known(right).max);
                 let least = Range {
                     min: u64::from(max > 0),

@@ -321,6 +321,84 @@ fn costs_are_limited() {
     );
 }
 
+fn soon<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let start = std::time::Instant::now();
+    let found = work();
+    assert!(
+        start.elapsed().as_secs() < 20,
+        "{what} took {:?}",
+        start.elapsed()
+    );
+    found
+}
+
+/// SCH-54: what costs little and doubles with each step ends, too, before the memory does.
+#[test]
+fn results_that_costs_do_not_bound_are_limited() {
+    let node = Node::decode(&json!({"type": "array", "items": {"type": "string"}}));
+    let value = json!(vec!["x".repeat(1000); 300]);
+    let run = |rule: &str| {
+        soon(rule, || {
+            program(rule, &node).evaluate(Subject::new(&value, &node), OldSelf::Absent, LIMIT_PER_CALL)
+        })
+    };
+    let doubled = |first: &str, step: &str, end: &str| format!("[{first}]{}{end}", step.repeat(40));
+    for rule in [
+        doubled("self", ".map(a, a + a)", "[0].size() > 0"),
+        doubled("self[0]", ".map(a, '%s%s'.format([a, a]))", "[0].size() > 0"),
+        doubled("self", ".map(a, [a, a])", ".map(a, '%s'.format([a])).size() > 0"),
+        doubled("self[0]", ".map(a, a.replace('x', 'xx'))", "[0].size() > 0"),
+        doubled("self[0]", ".map(a, [a, a].join())", "[0].size() > 0"),
+        doubled("self[0]", ".map(a, a.replace('', a))", "[0].size() > 0"),
+        format!("[self]{}.flatten(50).size() > 0", ".map(a, [a, a])".repeat(40)),
+        // Each is short enough, all together are not.
+        "self.map(a, self.map(b, self.join())).size() > 0".to_owned(),
+    ] {
+        assert_eq!(run(&rule).result, Err(super::EvalError::CostExceeded), "{rule}");
+    }
+    let joined = run("[self].map(a, a + a).map(a, a + a)[0].size() == 1200");
+    assert_eq!(joined.result, Ok(super::Output::Bool(true)));
+}
+
+/// SCH-54: quadratic work is paid for before it is done, and maps grow in place.
+#[test]
+fn work_is_within_the_budget() {
+    let inner = json!({"type": "array", "items": {"type": "integer"}});
+    let node = Node::decode(&json!({"type": "array", "items": inner}));
+    let value = json!([(0..200_000).collect::<Vec<i32>>()]);
+    let run = |rule: &str| {
+        soon(rule, || {
+            program(rule, &node).evaluate(Subject::new(&value, &node), OldSelf::Absent, LIMIT_PER_CALL)
+        })
+    };
+    for rule in [
+        "self.flatten().distinct().size() > 0",
+        "sets.contains(self.flatten(), self.flatten().map(x, -x))",
+        "self.flatten().sort().size() > 0",
+    ] {
+        assert_eq!(run(rule).result, Err(super::EvalError::CostExceeded), "{rule}");
+    }
+    // Go makes the same large cost of it.
+    let deep = run("self.flatten(9223372036854775807).size() > 0");
+    assert_eq!(deep.result, Err(super::EvalError::CostExceeded));
+
+    let node = Node::decode(&json!({"type": "object", "additionalProperties": {"type": "integer"}}));
+    let value: Json = (0..30_000)
+        .map(|at| (format!("k{at}"), at.into()))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    for rule in [
+        "self.transformMap(k, v, v + 1).size() == 30000",
+        "self.transformMap(k, v, v > 0, v).size() == 29999",
+        "self.transformMapEntry(k, v, v % 3 == 0, {k: v}).size() == 10000",
+    ] {
+        let found = soon(rule, || {
+            program(rule, &node).evaluate(Subject::new(&value, &node), OldSelf::Absent, LIMIT_PER_CALL)
+        });
+        assert_eq!(found.result, Ok(super::Output::Bool(true)), "{rule}");
+    }
+}
+
 /// SCH-56: what is absent fails by name, and a rule that needs an old value has none to read.
 #[test]
 fn absent_values() {

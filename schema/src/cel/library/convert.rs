@@ -94,24 +94,67 @@ fn without_underscores(text: &str) -> Option<String> {
 }
 
 /// Mantissa and binary exponent, the second of which Go demands.
-#[allow(clippy::cast_precision_loss)]
 fn parse_hex_float(text: &str) -> Option<f64> {
+    /// Beyond any exponent of a float, with as many digits as a text may have.
+    const FAR: i64 = 1 << 40;
     let (mantissa, exponent) = text.split_once('p')?;
-    let exponent: i32 = exponent.parse().ok()?;
+    let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let sign = if exponent.starts_with('-') { -1 } else { 1 };
+    let mut exponent = sign * digits.parse::<i64>().unwrap_or(FAR).min(FAR);
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    let mut value = 0_u64;
+    exponent -= 4 * i64::try_from(fraction.len()).ok()?;
+    let mut value = 0_u128;
     for digit in whole.chars().chain(fraction.chars()) {
-        // More digits than a float holds are beyond exact reading.
-        value = value
-            .checked_mul(16)?
-            .checked_add(u64::from(digit.to_digit(16)?))?;
+        let digit = u128::from(digit.to_digit(16)?);
+        if value >> 120 == 0 {
+            value = value << 4 | digit;
+        } else {
+            // More than a float holds: these only say whether there is anything more.
+            value |= u128::from(digit != 0);
+            exponent += 4;
+        }
     }
-    let scale = exponent.checked_sub(4 * i32::try_from(fraction.len()).ok()?)?;
-    let value = value as f64 * 2.0_f64.powi(scale);
+    let value = scale_binary(value, exponent);
     value.is_finite().then_some(value)
+}
+
+/// `value` times two to the `exponent`, rounded once, to the nearest and of two to the even one.
+#[allow(clippy::cast_precision_loss)]
+fn scale_binary(value: u128, exponent: i64) -> f64 {
+    if value == 0 {
+        return 0.0;
+    }
+    let top = i64::from(value.ilog2()) + exponent;
+    if top > 1023 {
+        return f64::INFINITY;
+    }
+    // The last bit that a float of this size has; the smallest ones have fewer.
+    let last = (top - 52).max(-1074);
+    let surplus = last - exponent;
+    let whole = match surplus {
+        // All bits fit.
+        ..=0 => return value as f64 * power_of_two(exponent),
+        128.. => return 0.0,
+        1..128 => {
+            let (kept, rest) = (value >> surplus, value & ((1 << surplus) - 1));
+            let half = 1 << (surplus - 1);
+            kept + u128::from(rest > half || (rest == half && kept & 1 == 1))
+        }
+    };
+    whole as f64 * power_of_two(last)
+}
+
+/// Exact, also where it is smaller than the smallest normal float.
+fn power_of_two(exponent: i64) -> f64 {
+    let half = i32::try_from(exponent / 2).unwrap_or_default();
+    let rest = i32::try_from(exponent - exponent / 2).unwrap_or_default();
+    2.0_f64.powi(half) * 2.0_f64.powi(rest)
 }
 
 fn parse_uint(text: &str) -> Option<u64> {
@@ -234,6 +277,35 @@ mod tests {
         );
         assert_eq!(of("1e3", Target::Double), "double 1000");
         assert_eq!(of("0x1p4", Target::Double), "double 16");
+        assert_eq!(of("0x1p-1074", Target::Double), "double 5e-324");
+        assert_eq!(of("0x1p-1075", Target::Double), "double 0");
+        assert_eq!(of("0x1.8p-1075", Target::Double), "double 5e-324");
+        assert_eq!(of("0x1p-99999999999999999999", Target::Double), "double 0");
+        assert_eq!(of("0x1.fffffffffffff8p0", Target::Double), "double 2");
+        assert_eq!(
+            of("0x1.fffffffffffff7p0", Target::Double),
+            "double 1.9999999999999998"
+        );
+        assert_eq!(
+            of("0x123456789abcdef01p0", Target::Double),
+            "double 2.0988295479420645e+19"
+        );
+        assert_eq!(
+            of(&format!("0x1{}1p-400", "0".repeat(99)), Target::Double),
+            "double 1"
+        );
+        assert_eq!(
+            of("0x1.fffffffffffffp1023", Target::Double),
+            "double 1.7976931348623157e+308"
+        );
+        assert_eq!(
+            of("0x1p1024", Target::Double),
+            "type conversion error from 'string' to 'double'"
+        );
+        assert_eq!(
+            of("0x1p", Target::Double),
+            "type conversion error from 'string' to 'double'"
+        );
         assert_eq!(of("1_0", Target::Double), "double 10");
         assert_eq!(
             of("1__0", Target::Double),

@@ -1,6 +1,7 @@
 //! `format()` of strings.
 
 use super::super::value::{Failure, List, Map, Value};
+use super::COST_EXCEEDED;
 use super::convert::{Target, convert};
 use crate::gotext;
 
@@ -32,10 +33,12 @@ pub(super) fn format(text: &str, args: &List<'_>) -> Result<String, Failure> {
         }
         let (verb, precision, after) = clause(rest)
             .map_err(|error| Failure::new(format!("could not parse formatting clause: {error}")))?;
-        out.push_str(
-            &write(verb, precision, &arg)
-                .map_err(|error| Failure::new(format!("error during formatting: {error}")))?,
-        );
+        let written = write(verb, precision, &arg).map_err(|error| match error {
+            error if error == COST_EXCEEDED => Failure::abort(COST_EXCEEDED),
+            error => Failure::new(format!("error during formatting: {error}")),
+        })?;
+        super::check_length(out.len().checked_add(written.len()))?;
+        out.push_str(&written);
         rest = after;
         index += 1;
     }
@@ -54,7 +57,7 @@ fn clause(text: &str) -> Result<(char, Option<usize>, &str), String> {
             );
         };
         let digits = &after[..end];
-        let number = digits.parse::<u32>().map_err(|_| {
+        let number = digits.parse::<i64>().map_err(|_| {
             let why = if digits.is_empty() { "invalid syntax" } else { "value out of range" };
             format!(
                 "error while parsing precision: error while converting precision to integer: strconv.Atoi: parsing \
@@ -294,20 +297,32 @@ fn member(value: &Value<'_>) -> Result<String, String> {
     })
 }
 
+/// Texts that are put together; what becomes too long ends the evaluation.
+#[derive(Default)]
+struct Parts {
+    texts: Vec<String>,
+    length: usize,
+}
+
+impl Parts {
+    fn push(&mut self, text: String) -> Result<(), String> {
+        self.length = self.length.saturating_add(text.len());
+        super::check_length(Some(self.length)).map_err(|_| COST_EXCEEDED.to_owned())?;
+        self.texts.push(text);
+        Ok(())
+    }
+}
+
 fn list_text(list: &List<'_>) -> Result<String, String> {
-    let members: Result<Vec<String>, String> = list
-        .iter()
-        .map(|value| {
-            value
-                .map_err(|error| error.text().to_owned())
-                .and_then(|value| member(&value))
-        })
-        .collect();
-    Ok(format!("[{}]", members?.join(", ")))
+    let mut members = Parts::default();
+    for value in list.iter() {
+        members.push(member(&value.map_err(|error| error.text().to_owned())?)?)?;
+    }
+    Ok(format!("[{}]", members.texts.join(", ")))
 }
 
 fn map_text(map: &Map<'_>) -> Result<String, String> {
-    let mut entries = Vec::with_capacity(map.len());
+    let mut entries = Parts::default();
     for key in map.keys() {
         let name = match &key {
             Value::String(_) | Value::Bool(_) | Value::Int(_) | Value::Uint(_) => member(&key)?,
@@ -319,14 +334,11 @@ fn map_text(map: &Map<'_>) -> Result<String, String> {
             }
         };
         let value = map.get(&key).map_err(|error| error.text().to_owned())?;
-        entries.push((name, member(&value)?));
+        entries.push(format!("{name}:{}", member(&value)?))?;
     }
-    entries.sort();
-    let entries: Vec<String> = entries
-        .into_iter()
-        .map(|(key, value)| format!("{key}:{value}"))
-        .collect();
-    Ok(format!("{{{}}}", entries.join(", ")))
+    // Names end in a quote or are of one type, so that their order is that of the entries.
+    entries.texts.sort();
+    Ok(format!("{{{}}}", entries.texts.join(", ")))
 }
 
 #[cfg(test)]

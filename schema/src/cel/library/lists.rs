@@ -93,6 +93,10 @@ fn flatten_into<'a>(list: &List<'a>, depth: i64, out: &mut Vec<Value<'a>>) -> Re
     for value in list.iter() {
         match value? {
             Value::List(inner) if depth > 0 => flatten_into(&inner, depth - 1, out)?,
+            // A list that holds another twice, and so on, is small until it is flat.
+            _ if out.len() >= super::MEMORY / size_of::<Value<'_>>() => {
+                return Err(Failure::abort(super::COST_EXCEEDED));
+            }
             value => out.push(value),
         }
     }

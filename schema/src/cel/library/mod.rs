@@ -28,6 +28,21 @@ use super::value::{Entries, Failure, Key, Map, Outcome, Text, Value, display, is
 /// The end of an evaluation that costs too much.
 pub(crate) const COST_EXCEEDED: &str = "operation cancelled: actual cost limit exceeded";
 
+/// Most bytes that the functions of an evaluation may make. Costs say nothing of some results (`replace()`, `join()`,
+/// `format()`, sums of lists), which would double with each step of a rule.
+pub(crate) const MEMORY: usize = 1 << 29;
+
+/// Most bytes of one text.
+const LONGEST: usize = 1 << 26;
+
+/// The end of an evaluation where a text would become too long.
+fn check_length(length: Option<usize>) -> Result<(), Failure> {
+    match length {
+        Some(length) if length <= LONGEST => Ok(()),
+        _ => Err(Failure::abort(COST_EXCEEDED)),
+    }
+}
+
 /// A function, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Function {
@@ -294,6 +309,11 @@ impl Function {
         }
     }
 
+    /// Whether it makes texts whose length its costs do not bound.
+    pub(crate) fn may_explode(self) -> bool {
+        matches!(self, Self::Format | Self::Join | Self::Quote | Self::Replace)
+    }
+
     /// Whether the function is called with errors, too.
     pub(crate) fn is_lenient(self) -> bool {
         matches!(self, Self::NotStrictlyFalse)
@@ -344,7 +364,7 @@ pub(crate) fn call<'a>(function: Function, name: &str, args: &[Value<'a>]) -> Ou
             Value::String(old),
             Value::String(new),
             Value::Int(limit),
-        ] if function == Function::Replace => Some(Ok(Value::text(strings::replace(text, old, new, *limit)))),
+        ] if function == Function::Replace => Some(strings::replace(text, old, new, *limit).map(Value::text)),
         _ => None,
     };
     known.unwrap_or_else(|| mismatch(name, args))
@@ -571,7 +591,6 @@ fn binary<'a>(function: Function, left: &Value<'a>, right: &Value<'a>) -> Option
                 lists::contains_all(left, right).and_then(|all| Ok(all && lists::contains_all(right, left)?));
             both.map(Value::Bool)
         }
-        (Function::MapInsert, Value::Map(map), Value::Map(update)) => insert_all(map, update),
         (Function::ContainsIp, Value::Cidr(network), Value::Ip(address)) => truth(network.contains(*address)),
         // What is wrong with the text is lost upstream.
         (Function::ContainsIp, Value::Cidr(network), Value::String(text)) => match net::parse_ip(text) {
@@ -671,7 +690,7 @@ fn ternary<'a>(
             strings::last_index_of(text, part, Some(*from)).map(Value::Int)
         }
         (Function::Replace, Value::String(text), Value::String(old), Value::String(new)) => {
-            Ok(Value::text(strings::replace(text, old, new, -1)))
+            strings::replace(text, old, new, -1).map(Value::text)
         }
         (Function::Split, Value::String(text), Value::String(separator), Value::Int(limit)) => {
             Ok(Value::texts(strings::split(text, separator, *limit)))
@@ -685,9 +704,27 @@ fn ternary<'a>(
         (Function::Slice, Value::List(list), Value::Int(start), Value::Int(end)) => {
             lists::slice(list, *start, *end)
         }
-        (Function::MapInsert, Value::Map(map), key, value) => insert(map.clone(), key, value.clone()),
         _ => return None,
     })
+}
+
+/// The first value, a map, with the entry or the entries of the others; in place where nobody else holds it.
+///
+/// # Errors
+/// A key is there already, or no overload takes the values.
+pub(crate) fn insert_into<'a>(name: &str, values: Vec<Value<'a>>) -> Outcome<'a> {
+    if !matches!(
+        values.as_slice(),
+        [Value::Map(_), Value::Map(_)] | [Value::Map(_), _, _]
+    ) {
+        return mismatch(name, &values);
+    }
+    let mut values = values.into_iter();
+    match (values.next(), values.next(), values.next()) {
+        (Some(Value::Map(map)), Some(key), Some(value)) => insert(map, &key, value),
+        (Some(Value::Map(map)), Some(Value::Map(update)), None) => insert_all(map, &update),
+        _ => Err(Failure::no_overload()),
+    }
 }
 
 /// The map with one more entry.
@@ -718,8 +755,8 @@ pub(crate) fn insert<'a>(map: Map<'a>, key: &Value<'a>, value: Value<'a>) -> Out
     Ok(Value::Map(Map::Shared(entries)))
 }
 
-fn insert_all<'a>(map: &Map<'a>, update: &Map<'a>) -> Outcome<'a> {
-    let mut out = map.clone();
+fn insert_all<'a>(map: Map<'a>, update: &Map<'a>) -> Outcome<'a> {
+    let mut out = map;
     for key in update.keys() {
         let value = update.get(&key)?;
         match insert(out, &key, value)? {

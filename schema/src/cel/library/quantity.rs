@@ -198,9 +198,17 @@ impl Decimal {
         })
     }
 
-    /// Rounds away from zero to whole nanos.
+    /// Writes it in nanos, rounded away from zero.
     fn round_to_nano(&mut self) {
-        if self.scale >= -9 || self.digits.is_empty() {
+        /// What is larger is no float, and would have as many digits.
+        const MAX_SCALE: i32 = 400;
+        if self.digits.is_empty() || self.scale > MAX_SCALE {
+            return;
+        }
+        if self.scale >= -9 {
+            // Upstream's float is the product of all these digits and a billionth.
+            self.digits = self.digits_at(-9);
+            self.scale = -9;
             return;
         }
         let surplus = usize::try_from(-9 - i64::from(self.scale)).unwrap_or_default();
@@ -597,9 +605,15 @@ mod tests {
         assert_eq!(quantity("1Ki").as_int(), Some(1024));
         assert_eq!(quantity("9999999999999999999").as_int(), None);
         assert!((quantity("1500m").approximate() - 1.5).abs() < 1e-12);
+        assert_eq!(
+            quantity("12345678901234567890").approximate().to_string(),
+            "12345678901234570000"
+        );
         assert_eq!(quantity("-5").sign(), Ordering::Less);
-        let long = format!("1{}", "0".repeat(300));
-        assert!((quantity(&long).approximate() / 1e300 - 1.0).abs() < 1e-12);
+        let long = |zeros: usize| quantity(&format!("1{}", "0".repeat(zeros))).approximate();
+        assert!((long(299) / 1e299 - 1.0).abs() < 1e-12);
+        // In nanos it is no float any more.
+        assert!(long(300).is_infinite());
         assert!(
             quantity(&format!("0.{}1", "0".repeat(300)))
                 .cmp(&quantity("1n"))

@@ -1,6 +1,7 @@
 //! Functions of strings; positions count characters.
 
 use super::super::value::{Failure, List, Outcome, Value, display};
+use super::check_length;
 
 fn out_of_range(index: i64) -> Failure {
     Failure::new(format!("index out of range: {index}"))
@@ -95,11 +96,26 @@ pub(super) fn substring(text: &str, start: i64, end: Option<i64>) -> Result<Stri
 }
 
 /// `replace()`; a negative limit is none.
-pub(super) fn replace(text: &str, old: &str, new: &str, limit: i64) -> String {
-    match usize::try_from(limit) {
-        Ok(limit) => text.replacen(old, new, limit),
-        Err(_) => text.replace(old, new),
+///
+/// # Errors
+/// The text would be too long.
+pub(super) fn replace(text: &str, old: &str, new: &str, limit: i64) -> Result<String, Failure> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if new.len() > old.len() {
+        let most = if old.is_empty() {
+            text.len() + 1
+        } else {
+            text.len() / old.len()
+        };
+        let added = most.min(limit).checked_mul(new.len() - old.len());
+        // Only what could be too long is looked at twice.
+        if check_length(added.and_then(|added| added.checked_add(text.len()))).is_err() {
+            let count = text.matches(old).take(limit).count();
+            let added = count.checked_mul(new.len() - old.len());
+            check_length(added.and_then(|added| added.checked_add(text.len())))?;
+        }
     }
+    Ok(text.replacen(old, new, limit))
 }
 
 /// `split()`; a negative limit is none.
@@ -142,7 +158,10 @@ pub(super) fn join<'a>(list: &List<'a>, separator: &str) -> Outcome<'a> {
             out.push_str(separator);
         }
         match value? {
-            Value::String(text) => out.push_str(&text),
+            Value::String(text) => {
+                check_length(out.len().checked_add(text.len() + separator.len()))?;
+                out.push_str(&text);
+            }
             other => return Err(Failure::new(format!("join: invalid input: {}", display(&other)))),
         }
     }
@@ -202,8 +221,9 @@ mod tests {
         assert_eq!(split("abc", "", 2), ["a", "bc"]);
         assert!(split("abc", ",", 0).is_empty());
         assert_eq!(split("", ",", -1), [""]);
-        assert_eq!(replace("aaa", "a", "b", 2), "bba");
-        assert_eq!(replace("ab", "", "-", -1), "-a-b-");
+        assert_eq!(replace("aaa", "a", "b", 2).unwrap(), "bba");
+        assert_eq!(replace("ab", "", "-", -1).unwrap(), "-a-b-");
+        assert_eq!(replace("ab", "", "-", 0).unwrap(), "ab");
         assert_eq!(quote("a\"\n\\"), "\"a\\\"\\n\\\\\"");
     }
 }

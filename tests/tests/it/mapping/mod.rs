@@ -79,6 +79,7 @@ const RULES: &[(u16, &[Shown])] = &[
         84,
         &[
             Held("Compound", "three"),
+            Held("Compound", "fences"),
             NotCompiled("mapping_tuples", "a structural schema cannot describe a tuple"),
         ],
     ),
@@ -135,6 +136,8 @@ const RULES: &[(u16, &[Shown])] = &[
             Held("Compound", "map"),
             Held("Compound", "hashMap"),
             Held("Compound", "byLetter"),
+            Held("Compound", "byTextAndLetter"),
+            Held("Compound", "nullByLetter"),
             Held("Compound", "byKey"),
             Held("Compound", "byCow"),
             Doubtful("unchecked-keys"),
@@ -230,6 +233,12 @@ const RULES: &[(u16, &[Shown])] = &[
             Held("Compound", "toldHundred"),
             Held("Compound", "container"),
             Held("Form", "defaultPhase"),
+            Held("Compound", "maybeHundred"),
+            NotCompiled(
+                "mapping_none_as_default",
+                "a `None` is not stored, and read again as what",
+            ),
+            Doubtful("none-as-default"),
         ],
     ),
     (
@@ -266,6 +275,10 @@ const RULES: &[(u16, &[Shown])] = &[
             NotCompiled(
                 "mapping_recursion",
                 "contains itself here; structural schemas have no references",
+            ),
+            NotCompiled(
+                "mapping_recursion_through_others",
+                "`Tree` contains itself here, through `Branch`",
             ),
             NotBuilt("contains itself through `branches[].tree`"),
         ],

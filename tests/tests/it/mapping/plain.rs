@@ -116,6 +116,12 @@ mapped! {
         z: Option<i32>,
     }
 
+    struct Fence {
+        name: String,
+        posts: [Point; 2],
+        gate: Option<Point>,
+    }
+
     /// SCH-97.
     struct Common {
         owner: String,
@@ -308,6 +314,10 @@ fn hundred() -> i64 {
     100
 }
 
+fn maybe_hundred() -> Option<i64> {
+    Some(100)
+}
+
 /// Every number of 64 bits, since it is text.
 fn any_number(from: &mut Source) -> u64 {
     from.one_of(&[0, u64::MAX, 1 << 63])
@@ -365,6 +375,11 @@ mapped! {
         wrapped_list: Vec<Word>,
         /// SCH-84.
         three: [i32; 3],
+        /// Rules for parts of parts, as a server compiles them; no name is drawn that these are about.
+        #[kube(item(name = "no such name",
+            subfield(gate, required, subfield(x, minimum = 1)),
+            subfield(posts, item(x = 7, forbidden), item(x = 8, subfield(y, forbidden), subfield(x, not_equal = 9)))))]
+        fences: [Fence; 2],
         /// SCH-85.
         maybe: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -396,6 +411,9 @@ mapped! {
         hash_map: HashMap<String, Point>,
         map_of_maps: BTreeMap<String, BTreeMap<String, Vec<bool>>>,
         by_letter: BTreeMap<Letter, i32> => texts,
+        by_text_and_letter: BTreeMap<String, BTreeMap<Letter, i32>>,
+        #[kube(values(maximum = 2147483647, nullable))]
+        null_by_letter: BTreeMap<Letter, Option<i32>>,
         by_key: BTreeMap<Key, Point>,
         by_cow: BTreeMap<Cow<'static, str>, i32>,
         /// SCH-90.
@@ -414,6 +432,10 @@ mapped! {
         defaulted: i32,
         #[serde(default = "hundred")]
         hundred: i64,
+        /// A `None` is kept as null, so that it is not read as the default.
+        #[serde(default = "maybe_hundred")]
+        #[kube(nullable)]
+        maybe_hundred: Option<i64>,
         #[serde(default = "hundred")]
         #[kube(schema_default)]
         told_hundred: i64,

@@ -98,11 +98,13 @@ struct OpenValue {
     rest: BTreeMap<String, Value>,
 }
 
-/// SCH-106.
+/// SCH-106: under another name, which hides it from the compiler.
 #[derive(KubeSchema, Serialize, Deserialize)]
 struct Root {
-    branches: Vec<Branch>,
+    branches: Branches,
 }
+
+type Branches = Vec<Branch>;
 
 #[derive(KubeSchema, Serialize, Deserialize)]
 struct Branch {
@@ -149,8 +151,12 @@ struct Doubts {
     empty: Empty,
     /// SCH-89.
     by_key: BTreeMap<Key, String>,
+    /// SCH-89.
+    by_name: BTreeMap<Letter, String>,
     /// SCH-99.
     closed: Closed,
+    /// SCH-100.
+    defaults: Defaults,
     /// SCH-102.
     #[serde(skip_serializing)]
     #[allow(dead_code, reason = "it is read alone")]
@@ -170,6 +176,52 @@ struct Doubts {
 
 #[derive(KubeSchema, Serialize, Deserialize)]
 struct Empty {}
+
+#[derive(KubeSchema, Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+enum Letter {
+    A,
+    B,
+}
+
+#[derive(KubeSchema, Serialize, Deserialize)]
+#[serde(default)]
+struct Defaults {
+    one: Option<i32>,
+    none: Option<i32>,
+    #[kube(nullable)]
+    kept: Option<i32>,
+    #[kube(allow("none-as-default"))]
+    allowed: Option<i32>,
+    #[kube(default = 1)]
+    told: Option<i32>,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            one: Some(1),
+            none: None,
+            kept: Some(1),
+            allowed: Some(1),
+            told: Some(1),
+        }
+    }
+}
+
+/// Which fields are read as their type's own default (SCH-100), and which maps have keys that nobody checks (SCH-89).
+#[test]
+fn each_field_is_told_of_by_itself() {
+    let built = kubewright_schema::build::build::<Doubts>().unwrap();
+    let of = |id: &str| -> Vec<String> {
+        let notes = built.notes.iter().filter(|note| note.id == id);
+        notes.map(|note| note.path.clone()).collect()
+    };
+    assert_eq!(of("none-as-default"), [".properties[defaults].properties[one]"]);
+    assert_eq!(
+        of("unchecked-keys"),
+        [".properties[by_key]", ".properties[by_name]"]
+    );
+}
 
 #[derive(KubeSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
