@@ -72,8 +72,8 @@
 //! | `build` | yes | `build`: definitions as files, for build scripts and tests |
 //! | `rustls-tls` | yes | TLS by rustls with ring for kube's client |
 //! | `latest` | yes | the newest Kubernetes version that k8s-openapi knows |
+//! | `webhook` | no | `webhook`: a server of conversion and admission webhooks, with its certificates |
 //! | `lock` | no | `lock`: a record of what was released, and what a new definition would break |
-//! | `webhook` | no | [`webhook`]: a server of conversion and admission webhooks, with its certificates |
 //! | `cel` | no | `#[kube(cel)]`: validation in the client by a kind's CEL rules |
 //!
 //! For another Kubernetes version turn the default features off, and one of k8s-openapi's `v1_*` on. A build script
@@ -83,6 +83,8 @@
 //!
 //! - [`CustomResource`](derive@CustomResource): what stands in `#[kube(...)]`, and what is made.
 //! - [`crd`]: definitions, versions merged, and what a server would say to them. [`build`]: the same as files.
+//! - [`Convert`](derive@Convert): how a version follows from the one before; [`versions`]: all of them in one definition;
+//!   [`convert`]: objects from one to the other. [`Defaults`](derive@Defaults): what fills absent values.
 //! - [`client`]: verbs, places, errors; [`apply`]: server-side apply by what is set.
 //! - [`cache`]: informers, listers, indexes. [`controller`]: reconcilers and their loop, with [`queue`], [`backoff`],
 //!   [`events`] and [`metrics`] behind it. [`finalizer`], [`owner`] and [`conditions`] for what reconcilers do all day.
