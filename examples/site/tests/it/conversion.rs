@@ -74,3 +74,17 @@ fn ver_12_what_moved_moves_back_and_leaves_no_container() {
     }
     assert!(convert(&old, "v1")["metadata"]["annotations"][PRESERVED].is_string());
 }
+#[test]
+fn ver_19_what_changed_at_one_step_and_is_gone_at_the_next_comes_back() {
+    let new = site("v1", crate::harness::full("v1"));
+    let mut old = stored(convert(&new, "v1alpha1"));
+    assert_eq!(convert(&old, "v1")["spec"], new["spec"]);
+    // Of another type than v1 has there; what is v1beta1's is none.
+    let text = old["metadata"]["annotations"][PRESERVED].as_str().unwrap();
+    let forged = text.replace("\"requestsPerMinute\":60", "\"rate\":60");
+    assert_ne!(text, forged);
+    old["metadata"]["annotations"][PRESERVED] = forged.into();
+    let mut without = new["spec"].clone();
+    without.as_object_mut().unwrap().remove("limits");
+    assert_eq!(convert(&old, "v1")["spec"], without);
+}

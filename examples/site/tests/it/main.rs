@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where a step fails")]
 
 mod conversion;
+mod harness;
+mod serving;
 
 /// Where conversion keeps what a version cannot show.
 const PRESERVED: &str = "conversion.web.example.com/preserved";
