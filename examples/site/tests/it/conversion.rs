@@ -26,7 +26,7 @@ fn stored(mut object: Value) -> Value {
     object
 }
 
-fn site(version: &str, spec: Value) -> Value {
+fn site(version: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": format!("web.example.com/{version}"), "kind": "Site", "metadata": {"name": "blog"}, "spec": spec,
     })
@@ -36,7 +36,7 @@ fn site(version: &str, spec: Value) -> Value {
 fn ver_18_a_function_s_none_is_not_taken_for_an_edit() {
     let new = site(
         "v1",
-        json!({
+        &json!({
             "host": "blog", "port": 80, "image": "blog:1", "timeoutMillis": 3000, "retries": 3, "tier": "Gold",
             "strategy": "Rolling", "memoryMib": 64,
             "content": {"type": "Artifact", "reference": "r", "source": "https://git"},
@@ -56,7 +56,7 @@ fn ver_18_a_function_s_none_is_not_taken_for_an_edit() {
 fn ver_12_what_moved_moves_back_and_leaves_no_container() {
     let old = site(
         "v1alpha1",
-        json!({
+        &json!({
             "address": "blog:80", "imageName": "blog:1", "timeoutSeconds": 3, "legacyMode": false, "strategy": "Rolling",
             "tls": {"secretName": "blog-tls"},
         }),
@@ -76,7 +76,7 @@ fn ver_12_what_moved_moves_back_and_leaves_no_container() {
 }
 #[test]
 fn ver_19_what_changed_at_one_step_and_is_gone_at_the_next_comes_back() {
-    let new = site("v1", crate::harness::full("v1"));
+    let new = site("v1", &crate::harness::full("v1"));
     let mut old = stored(convert(&new, "v1alpha1"));
     assert_eq!(convert(&old, "v1")["spec"], new["spec"]);
     // Of another type than v1 has there; what is v1beta1's is none.

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where a step fails")]
 
+mod admission;
 mod conversion;
 mod harness;
+mod program;
 mod serving;
 
 /// Where conversion keeps what a version cannot show.

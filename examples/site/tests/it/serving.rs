@@ -56,21 +56,21 @@ async fn ver_22_what_is_written_at_a_version_is_read_at_it() {
             .iter()
             .any(|warning| warning.contains("is deprecated"));
         assert_eq!(deprecated, written == "v1alpha1", "{:?}", made.warnings);
-        let made = made.ok();
-        assert_eq!(made["spec"], full(written), "{written}");
-        for read in VERSIONS {
-            // A client of each version reads it, and writes it back as it found it.
-            let seen = get(&client, read, written).await;
-            assert_eq!(seen["apiVersion"], format!("web.example.com/{read}"));
-            let put = put(&client, read, &seen).await.ok();
-            assert_eq!(put["spec"], seen["spec"], "{written} at {read}");
+        assert_eq!(made.ok()["spec"], full(written), "{written}");
+        let mut kept = Vec::new();
+        for _ in 0..2 {
+            for read in VERSIONS {
+                // A client of each version reads it, and writes it back as it found it.
+                let seen = get(&client, read, written).await;
+                assert_eq!(seen["apiVersion"], format!("web.example.com/{read}"));
+                let put = put(&client, read, &seen).await.ok();
+                assert_eq!(put["spec"], seen["spec"], "{written} at {read}");
+            }
+            let left = get(&client, written, written).await;
+            assert_eq!(left["spec"], full(written), "{written}");
+            kept.push(left["metadata"]["annotations"].clone());
         }
-        let left = get(&client, written, written).await;
-        assert_eq!(left["spec"], full(written), "{written}");
-        assert_eq!(
-            left["metadata"]["annotations"], made["metadata"]["annotations"],
-            "what is kept does not grow"
-        );
+        assert_eq!(kept[0], kept[1], "what is kept does not grow");
     }
 }
 
@@ -188,6 +188,7 @@ async fn api_80_a_watch_at_an_old_version_shows_it() {
     let sites: Client<v1alpha1::Site> = Client::new(client.clone());
     let factory = InformerFactory::new(&sites);
     let mut changes = factory.informer::<v1alpha1::Site>().subscribe();
+    factory.start();
     let mut next = async || {
         let delta = tokio::time::timeout(DEADLINE, changes.recv())
             .await
