@@ -73,6 +73,7 @@
 //! | `rustls-tls` | yes | TLS by rustls with ring for kube's client |
 //! | `latest` | yes | the newest Kubernetes version that k8s-openapi knows |
 //! | `lock` | no | `lock`: a record of what was released, and what a new definition would break |
+//! | `testing` | no | `testing`: property tests of a kind's conversions, by `conversion_tests!` |
 //! | `webhook` | no | [`webhook`]: a server of conversion and admission webhooks, with its certificates |
 //! | `cel` | no | `#[kube(cel)]`: validation in the client by a kind's CEL rules |
 //!
@@ -98,6 +99,8 @@ pub mod versions;
 
 #[cfg(feature = "lock")]
 pub mod lock;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** conversion is a function of its input alone: no clock, no random, no network.
 
-mod cell;
+pub(crate) mod cell;
 mod chain;
 mod diff;
 mod enums;
