@@ -24,6 +24,11 @@ impl Errors {
         self.found.push(error);
     }
 
+    /// Whether nothing was reported yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// The errors as `compile_error!` invocations, in the order in which they were found.
     pub(crate) fn finish(mut self) -> TokenStream {
         self.finished = true;

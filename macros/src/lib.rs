@@ -78,7 +78,9 @@ use syn::DeriveInput;
 ///
 /// | key | meaning | default |
 /// |---|---|---|
-/// | `storage = false` | objects are stored in another version | `true` |
+/// | `storage`, `storage = false` | objects are stored in this version, or in another | stored, unless another version of the chain says `storage` |
+/// | + `previous = old::Foo` | the type of the version before; the spec converts from its spec, by [`Convert`](macro@Convert) | this is the oldest |
+/// | + `conversion(overflow = "fail")` | what a version cannot show and is too large to be kept in an annotation: the object can be read and not written (`"refuse_write"`), or neither | `"refuse_write"` |
 /// | `served = false` | the server does not serve this version | `true` |
 /// | `deprecated`, `deprecated = "use v2"` | marks the version, with the server's warning or this one | not deprecated |
 ///
@@ -297,6 +299,7 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `required` | must be there although it is an `Option` (with `nullable`) or has a default |
 /// | `default = 3`, `default = {"a": [1]}`, `default = make()` | the server fills it in; a literal, JSON, or an expression |
 /// | `schema_default` | the same, with the value of `#[serde(default)]` or `#[serde(default = "f")]` |
+/// | `default_with = f` | not in the schema: what [`Defaults`](macro@Defaults) fills in |
 /// | `immutable` | rules "field is immutable" and, on an optional field, "field f is immutable once set" |
 /// | `update("no-set", "no-unset", "no-modify")` | may not be set, unset, changed by an update |
 /// | `monotonic` | may not decrease |
@@ -338,6 +341,7 @@ pub fn derive_apply(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `description = "none"`, `"short"`, `100`; `max_desc_len = 100` | shortens descriptions, from here downwards |
 /// | `printcolumn = "Name"`, `printcolumn(name = "", description = "", format = "", priority = 1)` | a column of `kubectl get` with this field's path and type |
 /// | `selectable` | a field for field selectors |
+/// | `sensitive` | the value is a secret, of which [`Convert`](macro@Convert) warns where it would be seen in an annotation |
 /// | `allow("float")`, `allow_float`, `empty_ok` | passes over findings of [`kubewright::crd::check`](https://docs.rs/kubewright) here and below |
 /// | `crates(kubewright = "", schemars = "", kube_core = "")` | paths for emitted code |
 ///
@@ -365,7 +369,129 @@ pub fn derive_kube_schema(input: proc_macro::TokenStream) -> proc_macro::TokenSt
     run(input.into(), kube_schema).into()
 }
 
-/// Says how a type converts from the type of the version before.
+/// Says how a type of one version follows from that of the version before, and how old clients see it.
+///
+/// The newer type names the older one, and each field says what became of it. A field without a word is the older field
+/// of that name and type. From this the runtime converts objects both ways, in the webhook and between values, and keeps
+/// what the older version cannot show in an annotation, so that nothing is lost when an old client writes an object back.
+///
+/// ```
+/// pub mod v1alpha1 {
+///     # use kubewright::{Convert, CustomResource, schemars::JsonSchema};
+///     # use serde::{Deserialize, Serialize};
+///     #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+///     #[kube(group = "web.example.com", version = "v1alpha1", kind = "Site", namespaced, deprecated = "use v1")]
+///     #[serde(rename_all = "camelCase")]
+///     pub struct SiteSpec {
+///         pub image_name: String,
+///         pub timeout_seconds: i64,
+///         pub legacy_mode: bool,
+///         pub tls: Option<Tls>,
+///     }
+///
+///     // Its written names are all that is asked of the oldest version.
+///     #[derive(Convert, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+///     pub struct Tls {
+///         pub min: String,
+///     }
+/// }
+/// pub mod v1 {
+///     # use kubewright::{Convert, CustomResource, schemars::JsonSchema};
+///     # use serde::{Deserialize, Serialize};
+///     use super::v1alpha1 as old;
+///
+///     #[derive(CustomResource, Convert, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+///     #[kube(group = "web.example.com", version = "v1", kind = "Site", namespaced, storage, previous = old::Site)]
+///     #[convert(from = old::SiteSpec, old_only(legacy_mode = false))]
+///     #[serde(rename_all = "camelCase")]
+///     pub struct SiteSpec {
+///         #[convert(rename = "image_name")]
+///         pub image: String,
+///         #[convert(rename = "timeout_seconds", with(up = to_millis, down = to_seconds))]
+///         pub timeout_millis: i64,
+///         #[convert(added(value = 1))]
+///         pub retries: i32,
+///         #[convert(nested)]
+///         pub tls: Option<Tls>,
+///     }
+///
+///     #[derive(Convert, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+///     #[convert(from = old::Tls)]
+///     pub struct Tls {
+///         #[convert(rename = "min")]
+///         pub minimum: String,
+///     }
+///
+///     fn to_millis(seconds: i64) -> i64 {
+///         seconds * 1000
+///     }
+///
+///     fn to_seconds(millis: i64) -> i64 {
+///         millis / 1000
+///     }
+/// }
+/// # fn main() {}
+/// ```
+///
+/// Values convert by `v1::Site::try_from(old)` and `v1alpha1::Site::try_from(new)`, and so do specs.
+///
+/// A third version has `previous = super::v1::Site` and `from = super::v1::SiteSpec`; nothing else changes.
+///
+/// # On a type
+///
+/// `#[convert(...)]`:
+///
+/// | key | meaning |
+/// |---|---|
+/// | `from = old::Type` | the older type. Without it nothing is converted: so the oldest version's nested types and status make their written names known |
+/// | `old_only(a, b = false)` | fields that are gone. `=` is what old clients see where nothing was saved; without it an `Option` is absent, and so is what serde has a default for |
+/// | `old_only(Blue(up = Rolling))` | on an enum: a variant that is gone, and what it became |
+/// | `group(old(a), new(b, c), up = f, down = g)` | fields that are converted together; functions of several take and return a tuple |
+/// | `moved("tls.secret" => "ingress.secret")` | a field that changed its struct, in Rust names from this type on; repeats. The structs on the way say `old_only(secret(moved))` and `#[convert(moved)]`, and are `Default` |
+/// | `manual` | the whole type by hand: `impl ManualConvert<old::Type> for Type` |
+/// | `crates(kubewright = "path")` | paths for emitted code; those of `#[kube(crates(...))]` hold too |
+///
+/// # On a field
+///
+/// | key | meaning |
+/// |---|---|
+/// | (none) | the older field of the same Rust name and type |
+/// | `rename = "old_field"` | the older field of this Rust name; together with `nested` or `with` too |
+/// | `added` | the older type does not have it; older objects stay without. For `Option` and what serde has a default for |
+/// | `added(value = 1)` | older objects have this value |
+/// | `added(with = f)` | `fn f(old: &old::Spec) -> T` |
+/// | `nested` | the type converts by its own derive; through `Option`, `Box`, lists and maps |
+/// | `nested(key = "name")` | items of a list are told apart by these written fields, which `list_map_keys` says too; without keys a list is restored as a whole or not at all |
+/// | `with(up = f, down = g)` | functions from the older field's value to this one's, and back. Of an `Option` the functions take what it holds, or the whole |
+/// | `with(try_up = f, down = g)` | the same for functions that return a `Result<_, E: Display>`; an error is the object's |
+/// | `with(try_up = f, down = g, or = 256)` | a value in place of an error; the original is saved |
+/// | `with(up = f, down = g, exact)` | the functions are inverses, so nothing needs to be saved |
+/// | `moved` | some `moved(...)` of a struct around this one fills it |
+///
+/// # On a variant
+///
+/// | key | meaning |
+/// |---|---|
+/// | (none), `rename = "Old"` | the older variant of this name; its fields say what became of them, as those of a struct |
+/// | `added(down = Rolling)` | old clients see this variant of theirs, one without data |
+/// | `added(down_with = f)` | `fn f(new: &Enum) -> old::Enum` |
+/// | `added(refuse)` | objects that hold it cannot be shown to old clients: an error |
+///
+/// # What serde says
+///
+/// Written names, `rename_all`, `alias`, `default`, `skip`, `flatten` and the tagged forms of enums are read of both types.
+/// A value is moved as it is written; only functions have it parsed. What a table cannot see through, as `untagged`,
+/// `from` and `into`, needs `manual`, and a `nested` field may have no `serde(with)`. A copied field that has one must
+/// have one of the same name in both versions.
+///
+/// # Mistakes
+///
+/// Each older field is spoken of: rustc names one that is forgotten, at `from`, and one that does not exist, at the word
+/// that names it. It compares the types of copied fields, and those of functions with the fields' own. What only both
+/// written forms show, such as a key that the items of a list do not have, constants find.
+///
+/// A field with `#[kube(sensitive)]` which the older version cannot show gives a warning: old clients get it in an
+/// annotation. Allow `deprecated` around the type where that is meant.
 #[proc_macro_derive(Convert, attributes(convert, kube, x_kube))]
 pub fn derive_convert(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     run(input.into(), convert).into()

@@ -17,7 +17,7 @@ pub use crate::kind::{Cluster, CustomKind, Namespaced, ScaleSubresource, StatusS
 pub use crate::versions::emitted as versions;
 pub use core::clone::Clone;
 pub use core::concat;
-pub use core::convert::Into;
+pub use core::convert::{Into, TryFrom};
 pub use core::default::Default;
 pub use core::fmt::Debug;
 pub use core::module_path;

@@ -37,6 +37,8 @@ mod rook;
 mod tfjob;
 #[path = "it/twins.rs"]
 mod twins;
+#[path = "it/versions.rs"]
+mod versions;
 #[cfg(feature = "webhook")]
 #[path = "it/webhook.rs"]
 mod webhook;

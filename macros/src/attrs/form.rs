@@ -47,6 +47,8 @@ pub(crate) struct Part {
     pub(crate) untagged: Option<Span>,
     /// `with` and its like, and where.
     pub(crate) converted: Option<(String, Span)>,
+    /// The text of that function's path.
+    pub(crate) converter: Option<LitStr>,
     pub(crate) extras: Extras,
 }
 
@@ -138,6 +140,7 @@ pub(crate) fn part(attrs: &[Attribute]) -> Part {
             "other" => set(&mut found.other, Some(meta.span())),
             "untagged" => set(&mut found.untagged, Some(meta.span())),
             "with" | "serialize_with" | "deserialize_with" => {
+                set(&mut found.converter, text(&meta));
                 set(&mut found.converted, Some((key, meta.span())));
             }
             _ => {}

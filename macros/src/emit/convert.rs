@@ -3,6 +3,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Ident, Path};
 
 use super::{at, ties, wire};
@@ -18,7 +19,26 @@ pub(crate) fn convert(model: &Convert) -> TokenStream {
     let ident = &model.ident;
     // That of a kind's spec is made with the kind, unless this derive has something to say.
     let on_wire = (!model.of_kind).then(|| wire::on_wire(&quote!(#ident), model.wire.as_ref()));
-    let edge = model.edge.as_ref().map(|edge| emit(ident, edge));
+    let edge = model.edge.as_ref().map(|edge| emit(ident, edge, model.broken));
+    // A status that the version before does not have.
+    let first = (model.edge.is_none() && !model.spec).then(|| {
+        quote! {
+            impl __k::convert::ConvertEdge<__k::NoStatus> for #ident {
+                const SHAPE: __k::convert::Shape = __k::convert::Shape::Same;
+                const LOSS: __k::convert::Loss = __k::convert::Loss::NONE;
+            }
+        }
+    });
+    let values = model.edge.as_ref().filter(|_| model.spec);
+    let values = values.map(|edge| {
+        let from = &edge.from;
+        try_from(
+            &quote!(#ident),
+            &quote!(#from),
+            &quote!(part_up),
+            &quote!(part_down),
+        )
+    });
     let shaped = model
         .shaped
         .map(|span| quote_spanned!(at(span)=> const _: () = __k::has_shape::<#ident>();));
@@ -27,7 +47,28 @@ pub(crate) fn convert(model: &Convert) -> TokenStream {
         quote_spanned!(at(key.span)=> const _: () = __k::versions::list_key::<#ty>(#text, #name);)
     });
     let sensitive = model.sensitive.iter().map(|(name, span)| warning(name, *span));
-    paths.block(&quote!(#on_wire #edge #shaped #(#keys)* #(#sensitive)*))
+    paths.block(&quote!(#on_wire #edge #first #values #shaped #(#keys)* #(#sensitive)*))
+}
+
+/// Values from one version to the other, by the runtime's functions `up` and `down`.
+pub(super) fn try_from(
+    new: &TokenStream,
+    old: &TokenStream,
+    up: &TokenStream,
+    down: &TokenStream,
+) -> TokenStream {
+    let way = |from: &TokenStream, to: &TokenStream, function: &TokenStream| {
+        quote! {
+            impl __k::TryFrom<#from> for #to {
+                type Error = __k::convert::ConvertError;
+                fn try_from(__value: #from) -> __k::Result<Self, Self::Error> {
+                    __k::convert::#function(&__value)
+                }
+            }
+        }
+    };
+    let (up, down) = (way(old, new, up), way(new, old, down));
+    quote!(#up #down)
 }
 
 /// A derive has no warnings of its own; what is deprecated has one.
@@ -35,8 +76,9 @@ fn warning(name: &Ident, span: Span) -> TokenStream {
     let note = format!(
         "`{name}` is sensitive, and older clients see it in an annotation: what their version cannot show is saved there"
     );
-    let name = format_ident!("sensitive_{}", text(name));
-    quote_spanned! {at(span)=>
+    // Where the key stands, and not in generated code, of which rustc tells no deprecation.
+    let name = format_ident!("sensitive_{}", text(name), span = span);
+    quote! {
         const _: () = {
             #[deprecated(note = #note)]
             const fn #name() {}
@@ -45,7 +87,7 @@ fn warning(name: &Ident, span: Span) -> TokenStream {
     }
 }
 
-fn emit(ident: &Ident, edge: &Edge) -> TokenStream {
+fn emit(ident: &Ident, edge: &Edge, broken: bool) -> TokenStream {
     let from = &edge.from;
     let ties = ties::emit(ident, edge);
     let (table, shape, loss) = match &edge.body {
@@ -69,8 +111,13 @@ fn emit(ident: &Ident, edge: &Edge) -> TokenStream {
                 quote!(__k::convert::Loss::NONE),
             ),
         },
-        Body::Struct(found) => of_table(&structure(ident, from, found)),
-        Body::Enum(found) => of_table(&enumeration(ident, from, found)),
+        Body::Broken => (
+            TokenStream::new(),
+            quote!(__k::convert::Shape::Same),
+            quote!(__k::convert::Loss::NONE),
+        ),
+        Body::Struct(found) => of_table(ident, from, &structure(ident, from, found), broken),
+        Body::Enum(found) => of_table(ident, from, &enumeration(ident, from, found), broken),
     };
     let through = matches!(&edge.body, Body::Struct(found) if !found.moves.is_empty()).then(|| {
         quote!(
@@ -93,9 +140,23 @@ fn emit(ident: &Ident, edge: &Edge) -> TokenStream {
     }
 }
 
-fn of_table(table: &TokenStream) -> (TokenStream, TokenStream, TokenStream) {
+fn of_table(
+    ident: &Ident,
+    from: &Path,
+    table: &TokenStream,
+    broken: bool,
+) -> (TokenStream, TokenStream, TokenStream) {
+    // What was reported is not to be told again.
+    let complete = (!broken).then(|| {
+        quote!(
+            const _: () = __k::versions::complete::<#from, #ident>(&__TABLE);
+        )
+    });
     (
-        quote!(static __TABLE: __k::convert::Table = #table;),
+        quote! {
+            static __TABLE: __k::convert::Table = #table;
+            #complete
+        },
         quote!(__k::convert::Shape::Table(&__TABLE)),
         quote!(__TABLE.loss()),
     )
@@ -174,14 +235,14 @@ fn field(owner: Place<'_>, from: Place<'_>, field: &Field) -> Option<TokenStream
                 Source::Nothing => None,
                 Source::Value(value) => {
                     let of = owner.accessor(name);
-                    Some(quote!(.value(|| __k::versions::value(#of, &(#value)))))
+                    Some(quote_spanned!(at(value.span())=> .value(|| __k::versions::value(#of, &(#value)))))
                 }
                 Source::With(path) => Some(quote!(.computed(|__a| __k::convert::view(#path, __a)))),
             };
             quote!(#kind::added(#new).checked(#check) #source)
         }
         Action::Moved => quote!(#kind::moved_new(#new)),
-        Action::Grouped | Action::Skipped(_) => return None,
+        Action::Grouped | Action::Skipped(_) | Action::Rest(_) => return None,
     })
 }
 
@@ -193,7 +254,9 @@ fn old_field(from: &Path, old: &OldField) -> TokenStream {
     }
     let value = value
         .as_ref()
-        .map(|value| quote!(.value(|| __k::versions::value(|__o: &#from| &__o.#name, &(#value)))));
+        .map(|value| {
+            quote_spanned!(at(value.span())=> .value(|| __k::versions::value(|__o: &#from| &__o.#name, &(#value))))
+        });
     quote!(__k::convert::Field::old_only(#rust).checked(__k::convert::reads_at(|__o: &#from| &__o.#name)) #value)
 }
 

@@ -1,7 +1,7 @@
 //! What ties the two types of an edge together: a function that nobody calls, in which rustc finds a field that was
 //! forgotten and types that do not fit, each at its token.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Path};
@@ -16,7 +16,7 @@ pub(super) fn emit(of: &Ident, edge: &Edge) -> TokenStream {
     let from = &edge.from;
     let body = match &edge.body {
         // `ManualConvert` names both types.
-        Body::Manual => return TokenStream::new(),
+        Body::Manual | Body::Broken => return TokenStream::new(),
         Body::Inner(field) => {
             let member = if field.name == "only" {
                 quote!(0)
@@ -36,6 +36,14 @@ pub(super) fn emit(of: &Ident, edge: &Edge) -> TokenStream {
     }
 }
 
+/// Fields in a pattern. It stands where the user wrote something, and not in generated code: only then rustc names what
+/// is missing.
+fn braces(fields: TokenStream, span: Span) -> Group {
+    let mut group = Group::new(Delimiter::Brace, fields);
+    group.set_span(span);
+    group
+}
+
 /// A name for a field's value that no field has, at the place that is to be blamed.
 fn of_old(name: &Ident) -> Ident {
     format_ident!("__o_{}", name, span = name.span())
@@ -47,7 +55,9 @@ fn of_new(name: &Ident) -> Ident {
 
 fn structure(from: &Path, found: &Struct) -> TokenStream {
     let taken = found.fields.iter().filter_map(|field| match &field.action {
-        Action::Copied(old) | Action::Nested(old, _) | Action::With(old, _) => Some(bound(old)),
+        Action::Copied(old) | Action::Rest(old) | Action::Nested(old, _) | Action::With(old, _) => {
+            Some(bound(old))
+        }
         Action::Skipped(old) => old.as_ref().map(|old| quote!(#old: _)),
         Action::Added(_) | Action::Moved | Action::Grouped => None,
     });
@@ -56,9 +66,8 @@ fn structure(from: &Path, found: &Struct) -> TokenStream {
         let name = &old.name;
         quote!(#name: _)
     });
-    // At the path, where the field that is not mentioned is missed.
-    let pattern =
-        quote_spanned!(at(from.span())=> let #from { #(#taken,)* #(#grouped,)* #(#gone,)* } = __old;);
+    let fields = braces(quote!(#(#taken,)* #(#grouped,)* #(#gone,)*), from.span());
+    let pattern = quote!(let #from #fields = __old;);
     let ties = found.fields.iter().map(|field| {
         let name = &field.name;
         tie_or_make(field, &quote!(&__new.#name))
@@ -78,7 +87,8 @@ fn structure(from: &Path, found: &Struct) -> TokenStream {
             access(&quote!(__old), &moved.from),
             access(&quote!(__new), &moved.to),
         );
-        quote_spanned!(at(span)=> __k::versions::moved(#old, #new);)
+        let containers = creatable("__old", &moved.from).chain(creatable("__new", &moved.to));
+        quote_spanned!(at(span)=> __k::versions::moved(#old, #new); #(#containers)*)
     });
     quote!(#pattern #(#ties)* #(#groups)* #(#moves)*)
 }
@@ -86,6 +96,15 @@ fn structure(from: &Path, found: &Struct) -> TokenStream {
 fn bound(name: &Ident) -> TokenStream {
     let binding = of_old(name);
     quote!(#name: #binding)
+}
+
+/// Containers on the way, which are made where they are not there.
+fn creatable(root: &str, path: &[Ident]) -> impl Iterator<Item = TokenStream> {
+    let root = format_ident!("{root}");
+    (1..path.len()).map(move |end| {
+        let place = access(&quote!(#root), &path[..end]);
+        quote_spanned!(at(path[0].span())=> __k::versions::creatable(__k::versions::Through(#place).it());)
+    })
 }
 
 /// A reference to the field at a path, seen through each `Option` on the way.
@@ -104,7 +123,7 @@ pub(super) fn access(root: &TokenStream, path: &[Ident]) -> TokenStream {
 /// A field that has an older one; its value is bound.
 fn tie_or_make(field: &Field, new: &TokenStream) -> TokenStream {
     match &field.action {
-        Action::Copied(old) | Action::Nested(old, _) | Action::With(old, _) => {
+        Action::Copied(old) | Action::Rest(old) | Action::Nested(old, _) | Action::With(old, _) => {
             let old = of_old(old);
             tie(field, &quote!(#old), new)
         }
@@ -202,7 +221,9 @@ fn pair(of: &Ident, from: &Path, variant: &Variant) -> Option<TokenStream> {
         }
         VariantBody::Fields(fields) => {
             let bindings = fields.iter().filter_map(|field| match &field.action {
-                Action::Copied(old) | Action::Nested(old, _) | Action::With(old, _) => Some(bound(old)),
+                Action::Copied(old) | Action::Rest(old) | Action::Nested(old, _) | Action::With(old, _) => {
+                    Some(bound(old))
+                }
                 Action::Skipped(Some(old)) => Some(quote!(#old: _)),
                 _ => None,
             });
@@ -223,8 +244,9 @@ fn pair(of: &Ident, from: &Path, variant: &Variant) -> Option<TokenStream> {
                 let binding = of_new(&field.name);
                 tie_or_make(field, &quote!(#binding))
             });
+            let old_fields = braces(quote!(#(#bindings,)*), old.span());
             quote_spanned! {at(old.span())=>
-                (#from::#old { #(#bindings,)* }, #of::#name { #(#names,)* .. }) => { #(#ties)* }
+                (#from::#old #old_fields, #of::#name { #(#names,)* .. }) => { #(#ties)* }
             }
         }
     })

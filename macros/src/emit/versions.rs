@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{at, wire};
+use super::{at, convert, wire};
 use crate::model::custom_resource::{Model, Overflow, SpecWire};
 
 pub(super) fn emit(model: &Model) -> TokenStream {
@@ -29,8 +29,13 @@ pub(super) fn emit(model: &Model) -> TokenStream {
         .wire
         .as_ref()
         .map(|SpecWire(form)| wire::of_kind(&model.spec, form.as_ref()));
+    let values = model
+        .previous
+        .as_ref()
+        .map(|path| convert::try_from(&quote!(#root), &quote!(#path), &quote!(up), &quote!(down)));
     quote! {
         #on_wire
+        #values
         impl __k::convert::Versioned for #root {
             const LINK: &'static __k::convert::VersionLink =
                 &__k::convert::VersionLink::of::<Self>() #previous #overflow;

@@ -28,6 +28,10 @@ pub(super) fn of_kind(of: &TokenStream, wire: Option<&Wire>) -> TokenStream {
 }
 
 fn print(of: &TokenStream, wire: Option<&Wire>, flat: &dyn Fn(&Type) -> TokenStream) -> TokenStream {
+    let coded = match wire {
+        Some(Wire::Fields(list)) => coded(list),
+        _ => None,
+    };
     let wire = match wire {
         Some(Wire::Fields(list)) => {
             let (open, list) = fields(list, flat);
@@ -47,6 +51,7 @@ fn print(of: &TokenStream, wire: Option<&Wire>, flat: &dyn Fn(&Type) -> TokenStr
     quote! {
         impl __k::convert::OnWire for #of {
             const WIRE: __k::convert::Wire = __k::convert::Wire::#wire;
+            #coded
         }
     }
 }
@@ -72,6 +77,17 @@ fn fields(fields: &[WireField], flat: &dyn Fn(&Type) -> TokenStream) -> (bool, T
         })
     });
     (open, quote!(&[#(#fields),*]))
+}
+
+/// Fields that a function writes, and which.
+fn coded(fields: &[WireField]) -> Option<TokenStream> {
+    let pairs = fields.iter().filter_map(|field| {
+        let (rust, how) = (field.rust(), field.coded.as_ref()?);
+        Some(quote!((#rust, #how)))
+    });
+    let pairs: Vec<_> = pairs.collect();
+    (!pairs.is_empty())
+        .then(|| quote!(const CODED: &'static [(&'static str, &'static str)] = &[#(#pairs),*];))
 }
 
 fn alias(aliases: &[String]) -> Option<TokenStream> {

@@ -49,7 +49,7 @@ pub(super) fn all(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
     derives(attrs, errors);
     attributes(attrs, errors);
     deprecated(attrs, errors);
-    versions(input, attrs, errors);
+    versions(attrs, errors);
     metadata(attrs, errors);
 }
 
@@ -513,7 +513,7 @@ const OVERFLOWS: &[&str] = &["refuse_write", "fail"];
 /// Longest group whose key of the annotation is one that a server takes: `conversion.<group>/preserved`.
 const LONGEST_GROUP: usize = 253 - "conversion.".len();
 
-fn versions(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
+fn versions(attrs: &KubeAttrs, errors: &mut Errors) {
     if let Some(word) = &attrs.overflow {
         let value = word.value();
         if !OVERFLOWS.contains(&value.as_str()) {
@@ -536,14 +536,6 @@ fn versions(input: &DeriveInput, attrs: &KubeAttrs, errors: &mut Errors) {
         errors.at(
             group.span(),
             format!("group is too long for the annotation key ({LONGEST_GROUP} at most)"),
-        );
-    }
-    if attrs.no_spec.is_some_and(|(on, _)| on)
-        && !input.attrs.iter().any(|attr| attr.path().is_ident("convert"))
-    {
-        errors.at(
-            attrs.previous.span(),
-            "with `no_spec` the fields at the root convert; derive Convert with `#[convert(from = ...)]`",
         );
     }
 }

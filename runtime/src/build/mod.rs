@@ -32,8 +32,10 @@ use std::{env, fmt, fs, io};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
+use crate::convert::Versioned;
 use crate::crd::{self, CheckError, DefinitionError, MergeError, Told};
 use crate::kind::CustomKind;
+use crate::versions::{Conversion, VersionSet, VersionsError};
 use directory::{HEADER, orphans, read, rerun_if_changed, set_back, warn};
 
 pub use yaml::to_yaml;
@@ -52,6 +54,8 @@ pub fn crds() -> Crds {
 pub struct Crds {
     /// By the name of the definition.
     kinds: BTreeMap<String, Versions>,
+    /// Kinds whose versions have no common definition.
+    failed: Vec<BuildError>,
     name: Option<fn(&CustomResourceDefinition) -> String>,
     allowed: Vec<&'static str>,
     max_description: Option<usize>,
@@ -68,6 +72,35 @@ impl Crds {
     pub fn add<K: CustomKind>(mut self) -> Self {
         let versions = self.kinds.entry(K::INFO.crd_name.to_owned()).or_default();
         versions.push(crd::made::<K>());
+        self
+    }
+
+    /// Adds all versions of a kind, of which `K` is the newest: one file, with the conversion stanza where the versions
+    /// differ.
+    ///
+    /// ```no_run
+    /// # mod v1 {
+    /// #     use kubewright::schemars::JsonSchema;
+    /// #     #[derive(kubewright::CustomResource, serde::Serialize, serde::Deserialize, Clone, Debug, JsonSchema)]
+    /// #     #[kube(group = "example.com", version = "v1", kind = "Foo", namespaced)]
+    /// #     pub struct FooSpec {}
+    /// # }
+    /// use kubewright::versions::Conversion;
+    ///
+    /// fn main() -> kubewright::build::Result {
+    ///     let webhook = Conversion::service("foo-system", "foo-webhook");
+    ///     kubewright::build::crds().add_versions::<v1::Foo>(&webhook).write("crds")
+    /// }
+    /// ```
+    #[must_use]
+    pub fn add_versions<'a, K: Versioned>(mut self, conversion: impl Into<Option<&'a Conversion>>) -> Self {
+        match VersionSet::<K>::definitions(conversion.into()) {
+            Ok(definitions) => {
+                let versions = self.kinds.entry(K::INFO.crd_name.to_owned()).or_default();
+                versions.extend(definitions);
+            }
+            Err(error) => self.failed.push(BuildError::Versions(error)),
+        }
         self
     }
 
@@ -187,8 +220,8 @@ impl Crds {
     /// File names and their bytes; warns of what is doubtful in the definitions.
     fn make(&mut self) -> std::result::Result<BTreeMap<String, String>, BuildError> {
         let mut files = BTreeMap::new();
-        let mut errors = Vec::new();
-        if self.kinds.is_empty() {
+        let mut errors = std::mem::take(&mut self.failed);
+        if self.kinds.is_empty() && errors.is_empty() {
             errors.push(BuildError::NoKinds);
         }
         let unknown = self.allowed.iter().filter(|rule| !crd::LINTS.contains(rule));
@@ -288,6 +321,9 @@ pub enum BuildError {
     /// Versions of one kind contradict each other.
     #[error(transparent)]
     Merge(MergeError),
+    /// Versions of one kind have no common definition.
+    #[error(transparent)]
+    Versions(VersionsError),
     /// A server would refuse a definition, drop parts of it, or accept it in vain.
     #[error("{0}")]
     Check(CheckError),

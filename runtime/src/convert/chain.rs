@@ -73,7 +73,7 @@ impl Converter {
 
     pub(crate) fn of_link(newest: &'static VersionLink) -> Self {
         let links: Vec<_> = std::iter::successors(Some(newest), |link| link.previous).collect();
-        let storage = links.iter().position(|link| link.info.storage).unwrap_or(0);
+        let storage = crate::versions::stored_among(&links);
         let mut versions = Vec::with_capacity(links.len());
         for (index, link) in links.iter().copied().enumerate() {
             let legs = (index != storage).then(|| (leg(&links, index, storage), leg(&links, storage, index)));

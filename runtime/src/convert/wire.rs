@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub trait OnWire {
     /// The form.
     const WIRE: Wire;
+    /// Fields that `#[serde(with = "...")]` writes, by their Rust names, and what it says.
+    const CODED: &'static [(&'static str, &'static str)] = &[];
 }
 
 impl<T: OnWire> OnWire for Option<T> {

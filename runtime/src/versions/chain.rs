@@ -126,6 +126,15 @@ pub(super) const fn stored(newest: &'static VersionLink) -> &'static str {
     newest.info.version
 }
 
+/// The place of the stored version; where the types do not say which one it is, the first of those that it may be.
+pub(crate) fn stored_among(links: &[&VersionLink]) -> usize {
+    let said = links
+        .iter()
+        .filter(|link| link.info.storage_marked == Some(true))
+        .count();
+    links.iter().position(|link| is_stored(link, said)).unwrap_or(0)
+}
+
 const fn is_stored(link: &VersionLink, said: usize) -> bool {
     match link.info.storage_marked {
         Some(marked) => marked,

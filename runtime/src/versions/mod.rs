@@ -26,6 +26,7 @@
 //!     }
 //! }
 //!
+//! # fn main() -> Result<(), kubewright::versions::VersionsError> {
 //! use kubewright::versions::{Conversion, VersionSet};
 //!
 //! # let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -34,7 +35,7 @@
 //! let names: Vec<&str> = definition.spec.versions.iter().map(|version| version.name.as_str()).collect();
 //! assert_eq!(names, ["v1", "v1alpha1"]);
 //! assert!(definition.spec.versions[0].storage);
-//! # Ok::<(), kubewright::versions::VersionsError>(())
+//! # Ok(()) }
 //! ```
 //!
 //! # Which version is stored
@@ -57,15 +58,17 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext
 use crate::convert::{VersionLink, Versioned};
 use crate::crd::{self, DefinitionError, MergeError, Told};
 
+pub(crate) use chain::stored_among;
 pub use conversion::{Conversion, ConversionError};
 
 /// What emitted code names.
 #[doc(hidden)]
 pub mod emitted {
     pub use super::chain::{checked, never};
-    pub use super::same::{Flat, NotOnWire, list_key};
+    pub use super::same::{Flat, NotOnWire, complete, list_key};
     pub use super::ties::{
-        Through, ThroughAny, group, made, moved, nested, same_type, shown, try_group, try_way, value, way,
+        Through, ThroughAny, creatable, group, made, moved, nested, same_type, shown, try_group, try_way,
+        value, way,
     };
 }
 

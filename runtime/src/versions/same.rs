@@ -96,6 +96,148 @@ fn variant(of: &Variant, old: &[WireVariant], new: &[WireVariant]) -> bool {
         }
 }
 
+/// Each field and variant that a table speaks of has a name on the wire, and each older field is spoken of. rustc says
+/// the same of Rust names, without advice; what serde skips it does not know.
+#[track_caller]
+pub const fn complete<Old: OnWire, New: OnWire>(table: &Table) {
+    let mut at = 0;
+    while at < table.fields.len() {
+        let field = &table.fields[at];
+        if let (Action::Same, Some(old), Some(new)) = (&field.action, field.old, field.new) {
+            coded_alike(coded(Old::CODED, old), coded(New::CODED, new), new);
+        }
+        if let Some(name) = field.old
+            && !table.old.wire.has(name)
+        {
+            match field.new {
+                Some(new) => refuse(&[
+                    "no field `",
+                    name,
+                    "` in the older type; mark `",
+                    new,
+                    "` with `#[convert(added)]` or `rename = \"...\"`, or skip it, where serde skips the older one",
+                ]),
+                None => refuse(&[
+                    "no field `",
+                    name,
+                    "` in the older type, or serde skips it: there is nothing to convert",
+                ]),
+            }
+        }
+        at += 1;
+    }
+    if let Wire::Struct { fields, .. } = &table.old.wire {
+        let mut at = 0;
+        while at < fields.len() {
+            if !is_spoken_of(table, fields[at].rust) {
+                refuse(&[
+                    "field `",
+                    fields[at].rust,
+                    "` of the older type is not spoken of: say `old_only(",
+                    fields[at].rust,
+                    ")` on the type or `rename = \"",
+                    fields[at].rust,
+                    "\"` on a field",
+                ]);
+            }
+            at += 1;
+        }
+    }
+    let mut at = 0;
+    while at < table.variants.len() {
+        if let Some(name) = table.variants[at].old
+            && !table.old.wire.has(name)
+        {
+            refuse(&["no variant `", name, "` in the older type"]);
+        }
+        at += 1;
+    }
+    if let Wire::Enum(_, variants) = &table.old.wire {
+        let mut at = 0;
+        while at < variants.len() {
+            if !has_older(table.variants, variants[at].rust) {
+                refuse(&[
+                    "variant `",
+                    variants[at].rust,
+                    "` of the older type is not spoken of: say `old_only(",
+                    variants[at].rust,
+                    "(up = ...))` on the type or `rename = \"",
+                    variants[at].rust,
+                    "\"` on a variant",
+                ]);
+            }
+            at += 1;
+        }
+    }
+}
+
+const fn coded(fields: &'static [(&'static str, &'static str)], name: &str) -> &'static str {
+    let mut at = 0;
+    while at < fields.len() {
+        if same(fields[at].0, name) {
+            return fields[at].1;
+        }
+        at += 1;
+    }
+    ""
+}
+
+/// A field that is copied is written by the same function in both types, as far as their names tell (E12).
+#[track_caller]
+const fn coded_alike(old: &str, new: &str, name: &str) {
+    if !same(old, new) {
+        let nothing = "nothing";
+        refuse(&[
+            "the conversion table cannot see through `serde(with)`; use `with(...)` or `manual`: `",
+            name,
+            "` has ",
+            if new.is_empty() { nothing } else { new },
+            " here and ",
+            if old.is_empty() { nothing } else { old },
+            " in the older type",
+        ]);
+    }
+}
+
+const fn has_older(variants: &[Variant], name: &str) -> bool {
+    let mut at = 0;
+    while at < variants.len() {
+        if let Some(old) = variants[at].old
+            && same(old, name)
+        {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Whether an older field has something to become.
+const fn is_spoken_of(table: &Table, name: &str) -> bool {
+    let mut at = 0;
+    while at < table.fields.len() {
+        if let Some(old) = table.fields[at].old
+            && same(old, name)
+        {
+            return true;
+        }
+        at += 1;
+    }
+    let mut group = 0;
+    while group < table.groups.len() {
+        let members = table.groups[group].old;
+        let mut at = 0;
+        while at < members.len() {
+            if same(members[at].rust, name) {
+                return true;
+            }
+            at += 1;
+        }
+        group += 1;
+    }
+    false
+}
+
 /// A field that tells the items of a list apart is one of theirs (E15).
 #[track_caller]
 pub const fn list_key<T: OnWire>(item: &str, key: &str) {

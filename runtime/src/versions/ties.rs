@@ -90,6 +90,9 @@ pub fn value<S, Field, T: Of<Field> + serde::Serialize>(_: fn(&S) -> &Field, val
 /// A field that moves has one type in both places, but that one of them may be an `Option`.
 pub fn moved<Old, New: Alike<Old>>(_: &Old, _: &New) {}
 
+/// A container on the way of a field that moves.
+pub fn creatable<T: crate::convert::shim::Creatable>(_: &T) {}
+
 /// See [`moved`].
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Old}` cannot move to one of type `{Self}`",

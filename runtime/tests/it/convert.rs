@@ -4,10 +4,12 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "conversion functions take values")]
 
-use std::collections::BTreeMap;
-
-use kubewright::convert::Versioned;
+use kubewright::convert::{ConvertError, Converter, Versioned};
+use kubewright::kind::CustomKind;
 use kubewright::versions::{Conversion, VersionSet};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 /// The frame around a snippet: two modules with the kind `Site`. What is shared stands before, functions behind.
 macro_rules! site {
@@ -171,8 +173,10 @@ site! { g:
         #[convert(from = old::Paint, old_only(Blue(up = White)))]
         #[serde(tag = "type", rename_all = "camelCase")]
         pub enum Paint {
-            #[convert(added(refuse))]
+            #[convert(added(down = Blue))]
             White,
+            #[convert(added(refuse))]
+            Glossy,
             Plain {
                 #[convert(rename = "colour")]
                 color: String,
@@ -372,6 +376,129 @@ fn ver_38_a_webhook_is_needed_where_versions_differ() {
     VersionSet::<b::v1::Site>::crd(&Conversion::service("ns", "name")).unwrap();
 }
 
-/// So that what the snippets name is used.
-#[allow(dead_code)]
-fn uses(_: BTreeMap<String, c::v1::SiteSpec>) {}
+/// An object of `Site` with this spec.
+fn site(version: &str, spec: &Value) -> Value {
+    json!({
+        "apiVersion": format!("web.example.com/{version}"), "kind": "Site",
+        "metadata": {"name": "blog", "namespace": "default"}, "spec": spec, "status": {"ready": 1},
+    })
+}
+
+/// Converts an old spec up, which must give `new`, and back, which must give the old one; the values of both types
+/// convert alike (VER-4, VER-22).
+fn both_ways<Old, New>(old: &Value, new: &Value)
+where
+    Old: CustomKind + Serialize + DeserializeOwned + TryFrom<New, Error = ConvertError>,
+    New: Versioned + Serialize + DeserializeOwned + TryFrom<Old, Error = ConvertError>,
+{
+    let converter = Converter::of::<New>();
+    assert_eq!(converter.storage(), "v1");
+    let before = site("v1alpha1", old);
+    let up = converter.convert_value(&before, "v1").unwrap();
+    assert_eq!(up["apiVersion"], "web.example.com/v1");
+    assert_eq!((&up["spec"], &up["status"]), (new, &json!({"ready": 1})));
+    let back = converter.convert_value(&up, "v1alpha1").unwrap();
+    assert_eq!(back, before, "up and down again");
+    // What the newer version has of its own comes back too.
+    let shown = converter.convert_value(&site("v1", new), "v1alpha1").unwrap();
+    assert_eq!(
+        converter.convert_value(&shown, "v1").unwrap(),
+        site("v1", new),
+        "down and up again"
+    );
+
+    // An absent `Option` of a value is written as null, so the values have their own way there and back.
+    let value: Old = serde_json::from_value(before).unwrap();
+    let written = serde_json::to_value(&value).unwrap();
+    let typed = New::try_from(value).unwrap();
+    let up: New = serde_json::from_value(converter.convert_value(&written, "v1").unwrap()).unwrap();
+    let up = serde_json::to_value(up).unwrap();
+    assert_eq!(serde_json::to_value(&typed).unwrap(), up);
+    let back: Old = serde_json::from_value(converter.convert_value(&up, "v1alpha1").unwrap()).unwrap();
+    let typed = Old::try_from(typed).unwrap();
+    assert_eq!(
+        serde_json::to_value(typed).unwrap(),
+        serde_json::to_value(back).unwrap()
+    );
+}
+
+macro_rules! converts {
+    ($test:ident, $snippet:ident: $($old:tt => $new:tt),* $(,)?) => {
+        #[test]
+        fn $test() {
+            $(both_ways::<$snippet::v1alpha1::Site, $snippet::v1::Site>(&json!($old), &json!($new));)*
+        }
+    };
+}
+
+converts! { ver_2_a_nothing_changed, a: {"replicas": 3} => {"replicas": 3} }
+converts! { ver_6_b_a_field_is_renamed, b: {"imageName": "nginx"} => {"image": "nginx"} }
+converts! { ver_10_c_fields_are_added, c:
+    {"replicas": 1} => {"replicas": 1, "retries": 1, "size": "small", "tier": "silver"},
+    {"replicas": 5} => {"replicas": 5, "retries": 1, "size": "small", "tier": "gold"},
+}
+converts! { ver_11_d_fields_are_gone, d:
+    {"replicas": 1, "legacyMode": true, "note": "x"} => {"replicas": 1},
+    {"replicas": 1, "legacyMode": false} => {"replicas": 1},
+}
+converts! { ver_18_e_one_field_in_two, e: {"address": "a:80"} => {"host": "a", "port": 80} }
+converts! { ver_17_f_another_unit, f: {"timeoutSeconds": 2} => {"timeoutMillis": 2000} }
+converts! { ver_7_g_variants_come_and_go, g:
+    {"strategy": "Recreate", "paint": {"type": "plain", "colour": "red"}}
+        => {"strategy": "Recreate", "paint": {"type": "plain", "color": "red", "coats": 2}},
+    {"strategy": "Rolling", "paint": {"type": "blue"}} => {"strategy": "Rolling", "paint": {"type": "white"}},
+}
+converts! { ver_8_h_a_struct_inside, h:
+    {"tls": {"min": "1.2"}} => {"tls": {"minimum": "1.2"}},
+    {"tls": null} => {"tls": null},
+    {} => {},
+}
+converts! { ver_17_i_lists_of_structs, i:
+    {"ports": [{"name": "a", "port": 1}, {"name": "b", "port": 2}], "mounts": []}
+        => {"ports": [{"name": "a", "number": 1}, {"name": "b", "number": 2}], "mounts": []},
+}
+converts! { ver_17_j_values_of_a_map, j: {"limits": {"cpu": {"soft": 1}}} => {"limits": {"cpu": {"request": 1}}} }
+converts! { ver_17_k_functions_that_can_fail, k:
+    {"memory": "5Mi", "swap": "7Mi"} => {"memory": 5, "swap": 7},
+    {"memory": "5Mi", "swap": "much"} => {"memory": 5, "swap": 256},
+    {"memory": "5Mi"} => {"memory": 5},
+}
+converts! { ver_12_l_a_field_moves, l:
+    {"tls": {"minVersion": "1.2", "secretName": "s"}, "ingress": {"host": "h"}}
+        => {"tls": {"minVersion": "1.2"}, "ingress": {"host": "h", "certSecret": "s"}},
+}
+converts! { ver_1_m_by_hand, m: {"rules": {"text": "a\nb"}} => {"rules": {"lines": ["a", "b"]}} }
+
+#[test]
+fn ver_16_what_old_clients_cannot_see_comes_back() {
+    let converter = Converter::of::<g::v1::Site>();
+    let new = site(
+        "v1",
+        &json!({"strategy": "Canary", "paint": {"type": "striped", "first": "a", "second": "b"}}),
+    );
+    let shown = converter.convert_value(&new, "v1alpha1").unwrap();
+    assert_eq!(
+        shown["spec"],
+        json!({"strategy": "Rolling", "paint": {"type": "plain", "colour": "a"}})
+    );
+    assert_eq!(converter.convert_value(&shown, "v1").unwrap(), new);
+    let refused = site("v1", &json!({"strategy": "Rolling", "paint": {"type": "glossy"}}));
+    let error = converter
+        .convert_value(&refused, "v1alpha1")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("spec.paint"), "{error}");
+}
+
+#[test]
+fn ver_4_specs_convert_as_values() {
+    let old = f::v1alpha1::SiteSpec { timeout_seconds: 2 };
+    let new = f::v1::SiteSpec::try_from(old.clone()).unwrap();
+    assert_eq!(new, f::v1::SiteSpec { timeout_millis: 2000 });
+    assert_eq!(f::v1alpha1::SiteSpec::try_from(new).unwrap(), old);
+    let error = k::v1::SiteSpec::try_from(k::v1alpha1::SiteSpec {
+        memory: "much".to_owned(),
+        swap: None,
+    });
+    assert!(error.unwrap_err().to_string().contains("no MiB"));
+}

@@ -50,6 +50,16 @@ fn structure_field(
     let wire = form.as_ref().and_then(|form| form.field(&name));
     let mut action = action(field, actions, grouped.contains(&&name), errors);
     need_value(field, &action, wire.is_some_and(|wire| wire.required), errors);
+    if wire.is_some_and(|wire| wire.open) {
+        action = match action {
+            Action::Copied(old) => Action::Rest(old),
+            Action::Added(Source::Nothing) => Action::Skipped(None),
+            _ => {
+                errors.at(added_at(field), wire::unseen("flatten"));
+                Action::Skipped(None)
+            }
+        };
+    }
     if wire::is_skipped(&form::part(&field.attrs)) {
         action = match action {
             Action::Copied(old) => Action::Skipped(Some(old)),
@@ -104,6 +114,7 @@ fn action(field: &syn::Field, actions: Vec<convert::Action>, grouped: bool, erro
     let mut old = None;
     let mut main: Option<(Ident, What)> = None;
     let mut renamed = None;
+    let mut unclear = false;
     for convert::Action { key, what } in actions {
         match what {
             What::Rename(text) => {
@@ -111,7 +122,10 @@ fn action(field: &syn::Field, actions: Vec<convert::Action>, grouped: bool, erro
                 renamed = Some(key);
             }
             what => match &main {
-                Some((before, _)) => exclude(before, &key, errors),
+                Some((before, _)) => {
+                    exclude(before, &key, errors);
+                    unclear = true;
+                }
                 None => main = Some((key, what)),
             },
         }
@@ -122,6 +136,10 @@ fn action(field: &syn::Field, actions: Vec<convert::Action>, grouped: bool, erro
     ) = (&renamed, &main)
     {
         exclude(key, renamed, errors);
+        unclear = true;
+    }
+    if unclear {
+        return Action::Skipped(old);
     }
     if grouped {
         if let Some(key) = main.as_ref().map(|(key, _)| key).or(renamed.as_ref()) {
@@ -153,7 +171,8 @@ fn action(field: &syn::Field, actions: Vec<convert::Action>, grouped: bool, erro
         }
         Some((_, What::With(given))) => match functions("with", *given, errors) {
             Some(functions) => Action::With(old, Box::new(functions)),
-            None => Action::Copied(old),
+            // The types differ, or there would be no need of functions.
+            None => Action::Skipped(Some(old)),
         },
         // Read on variants alone.
         Some((_, What::AddedDown(_) | What::AddedDownWith(_) | What::AddedRefuse)) => Action::Copied(old),
@@ -287,7 +306,9 @@ fn once_each(fields: &[Field], groups: &[Group], old_only: &[OldField], errors: 
         }
     };
     for field in fields {
-        if let Action::Copied(old) | Action::Nested(old, _) | Action::With(old, _) = &field.action {
+        if let Action::Copied(old) | Action::Rest(old) | Action::Nested(old, _) | Action::With(old, _) =
+            &field.action
+        {
             take(old, format!("field `{}`", field.name));
         }
     }

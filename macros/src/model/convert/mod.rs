@@ -31,9 +31,13 @@ pub(crate) struct Convert {
     pub(crate) wire: Option<Wire>,
     /// It is the spec of a kind, which describes the written form itself.
     pub(crate) of_kind: bool,
+    /// It is the spec of a kind, which users convert as a value.
+    pub(crate) spec: bool,
     /// Fields that have to be in the items of lists.
     pub(crate) keys: Vec<ListKey>,
     pub(crate) edge: Option<Edge>,
+    /// Mistakes were reported.
+    pub(crate) broken: bool,
     /// Where something stands that only `KubeSchema` reads.
     pub(crate) shaped: Option<Span>,
     /// Where fields stand that hold secrets and may be saved in an annotation.
@@ -67,6 +71,8 @@ pub(crate) struct Edge {
 pub(crate) enum Body {
     /// `ManualConvert`, by the user.
     Manual,
+    /// There is none that could be described; that was reported.
+    Broken,
     Struct(Struct),
     Enum(Enum),
     /// A newtype: what it holds.
@@ -103,6 +109,8 @@ pub(crate) enum Action {
     Grouped,
     /// Never written; the older field of this name neither.
     Skipped(Option<Ident>),
+    /// A flattened map, as the older field is: what no field has is copied anyway.
+    Rest(Ident),
 }
 
 /// What an added field holds in objects that come from the older version.
@@ -216,9 +224,15 @@ pub(crate) fn build(input: &DeriveInput, attrs: &ConvertAttrs, errors: &mut Erro
         wire::of(input, &serde, errors)
     };
     let body = body(input, attrs, &wire, errors);
+    let body = body.map(|body| without_itself(input, body, errors));
     Some(Convert {
         of_kind: attrs.bare && convert::is_kind(&input.attrs),
-        keys: body.as_ref().map(keys).unwrap_or_default(),
+        spec: convert::is_kind(&input.attrs),
+        keys: if errors.is_empty() {
+            body.as_ref().map(keys).unwrap_or_default()
+        } else {
+            Vec::new()
+        },
         ident: input.ident.clone(),
         wire,
         shaped: shaped(input),
@@ -227,6 +241,7 @@ pub(crate) fn build(input: &DeriveInput, attrs: &ConvertAttrs, errors: &mut Erro
             .map(|body| sensitive(input, body))
             .unwrap_or_default(),
         crates: crates.unwrap_or_default(),
+        broken: !errors.is_empty(),
         edge: attrs
             .from
             .clone()
@@ -243,10 +258,10 @@ pub(crate) fn unjudged(input: &DeriveInput) -> Option<Wire> {
     wire
 }
 
-/// The keys of all nested lists whose items' type the tokens tell.
-fn keys(body: &Body) -> Vec<ListKey> {
-    let fields: Vec<&Field> = match body {
-        Body::Manual => Vec::new(),
+/// All fields that have an action.
+fn fields_in(body: &Body) -> Vec<&Field> {
+    match body {
+        Body::Manual | Body::Broken => Vec::new(),
         Body::Struct(found) => found.fields.iter().collect(),
         Body::Inner(only) => vec![only],
         Body::Enum(found) => found
@@ -258,7 +273,31 @@ fn keys(body: &Body) -> Vec<ListKey> {
                 VariantBody::Fields(fields) => fields.iter().collect(),
             })
             .collect(),
-    };
+    }
+}
+
+/// A table that contains itself would have no end.
+fn without_itself(input: &DeriveInput, body: Body, errors: &mut Errors) -> Body {
+    let mut found = false;
+    for field in fields_in(&body) {
+        if let Action::Nested(..) = field.action
+            && types::holds(&field.ty, &input.ident)
+        {
+            found = true;
+            errors.at(
+                field.ty.span(),
+                format!(
+                    "`{0}` contains itself here, and a conversion table cannot; convert `{0}` by `manual`",
+                    input.ident
+                ),
+            );
+        }
+    }
+    if found { Body::Broken } else { body }
+}
+
+/// The keys of all nested lists whose items' type the tokens tell.
+fn keys(body: &Body) -> Vec<ListKey> {
     let of_field = |field: &Field| match &field.action {
         Action::Nested(_, keys) => {
             let item = types::item(&field.ty).cloned();
@@ -274,7 +313,7 @@ fn keys(body: &Body) -> Vec<ListKey> {
         }
         _ => Vec::new(),
     };
-    fields.into_iter().flat_map(of_field).collect()
+    fields_in(body).into_iter().flat_map(of_field).collect()
 }
 
 /// The conversion; absent for the oldest version.
@@ -284,21 +323,24 @@ fn body(input: &DeriveInput, attrs: &ConvertAttrs, wire: &Option<Wire>, errors: 
         refuse_beside_manual(input, attrs, manual, errors);
         return Some(Body::Manual);
     }
+    let of_wire = |body| if wire.is_some() { body } else { Body::Broken };
     match &input.data {
         Data::Struct(data) => match &data.fields {
             Fields::Named(named) if matches!(wire, Some(Wire::Fields(_)) | None) => {
                 let found = fields::structure(named, attrs, wire, errors);
-                wire.as_ref().map(|_| Body::Struct(found))
+                Some(of_wire(Body::Struct(found)))
             }
             inner => {
                 fields::refuse_on_newtype(attrs, errors);
-                let only = inner.iter().next()?;
+                let Some(only) = inner.iter().next() else {
+                    return Some(Body::Broken);
+                };
                 Some(Body::Inner(Box::new(fields::inner(only, errors))))
             }
         },
         Data::Enum(data) => {
             let found = variants::enumeration(data, attrs, wire, errors);
-            wire.as_ref().map(|_| Body::Enum(found))
+            Some(of_wire(Body::Enum(found)))
         }
         Data::Union(_) => None,
     }

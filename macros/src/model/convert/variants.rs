@@ -37,9 +37,16 @@ pub(super) fn enumeration(
         let name = &old.name;
         match &old.instead {
             Instead::Up(new) => {
-                if !data.variants.iter().any(|variant| variant.ident == *new) {
-                    errors.at(new.span(), format!("no variant `{new}` in this type"));
-                } else {
+                let found = data.variants.iter().find(|variant| variant.ident == *new);
+                match found.map(|variant| &variant.fields) {
+                    None => errors.at(new.span(), format!("no variant `{new}` in this type")),
+                    Some(Fields::Unit) => {}
+                    Some(_) => errors.at(
+                        new.span(),
+                        format!("`{new}` holds data that `{name}` does not have; name a variant without, or convert by `manual`"),
+                    ),
+                }
+                if matches!(found.map(|variant| &variant.fields), Some(Fields::Unit)) {
                     old_only.push((name.clone(), new.clone()));
                 }
             }

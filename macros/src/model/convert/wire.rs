@@ -38,6 +38,8 @@ pub(crate) struct WireField {
     pub(crate) option: bool,
     /// The fields of this type stand in its place.
     pub(crate) flat: Option<Type>,
+    /// serde's `with` and the like: the value is not written as its type would be.
+    pub(crate) coded: Option<String>,
     /// It is a flattened map, which takes what no field has.
     pub(crate) open: bool,
 }
@@ -157,6 +159,14 @@ fn named_field(field: &syn::Field, rename_all: Option<&Name>, defaulted: bool) -
         // serde takes an absent `Option` for `None`, unless a function of the user's reads it.
         required: !part.skip && part.flatten.is_none() && part.default.is_none() && !defaulted && !option,
         option,
+        coded: part.converted.as_ref().map(|(key, _)| {
+            let path = part
+                .converter
+                .as_ref()
+                .map(syn::LitStr::value)
+                .unwrap_or_default();
+            format!("{key} = \"{path}\"")
+        }),
         flat: part.flatten.map(|_| types::peel(&field.ty).0.clone()),
         open: part.flatten.is_some() && matches!(types::kind(&field.ty), types::Kind::Map | types::Kind::Any),
         name,

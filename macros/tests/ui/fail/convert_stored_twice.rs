@@ -1,0 +1,29 @@
+// E09: one version is stored.
+use kubewright::{Convert, CustomResource};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod old {
+    use super::*;
+
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(
+        group = "example.com",
+        version = "v1alpha1",
+        kind = "Site",
+        namespaced,
+        storage
+    )]
+    pub struct SiteSpec {
+        pub a: i32,
+    }
+}
+
+#[derive(CustomResource, Convert, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+#[kube(group = "example.com", version = "v1", kind = "Site", namespaced, storage, previous = old::Site)]
+#[convert(from = old::SiteSpec)]
+pub struct SiteSpec {
+    pub a: i32,
+}
+
+fn main() {}

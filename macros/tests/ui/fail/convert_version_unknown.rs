@@ -1,0 +1,29 @@
+// E10: versions have an order.
+use kubewright::{Convert, CustomResource};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod old {
+    use super::*;
+
+    #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+    #[kube(
+        group = "example.com",
+        version = "first",
+        kind = "Site",
+        namespaced,
+        storage = false
+    )]
+    pub struct SiteSpec {
+        pub a: i32,
+    }
+}
+
+#[derive(CustomResource, Convert, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+#[kube(group = "example.com", version = "v1", kind = "Site", namespaced, previous = old::Site)]
+#[convert(from = old::SiteSpec)]
+pub struct SiteSpec {
+    pub a: i32,
+}
+
+fn main() {}
