@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::cell::{Cell, Form};
-use super::diff::{lost, open_members};
+use super::cell::Cell;
+use super::diff::{lost, open};
 use super::error::ConvertError;
 use super::guard::{Home, restore};
 use super::link::{Overflow, VersionLink, Versioned};
@@ -74,9 +74,15 @@ impl Converter {
     pub(crate) fn of_link(newest: &'static VersionLink) -> Self {
         let links: Vec<_> = std::iter::successors(Some(newest), |link| link.previous).collect();
         let storage = crate::versions::stored_among(&links);
+        Self::stored(&links, storage)
+    }
+
+    /// Of versions, newest first, and which of them is stored.
+    pub(crate) fn stored(links: &[&'static VersionLink], storage: usize) -> Self {
+        let newest = links[0];
         let mut versions = Vec::with_capacity(links.len());
         for (index, link) in links.iter().copied().enumerate() {
-            let legs = (index != storage).then(|| (leg(&links, index, storage), leg(&links, storage, index)));
+            let legs = (index != storage).then(|| (leg(links, index, storage), leg(links, storage, index)));
             versions.push(Version {
                 link,
                 schemas: Schemas::default(),
@@ -341,13 +347,13 @@ impl Inner {
         let first = self.versions[from].legs.as_ref().map(|(there, _)| there);
         let second = self.versions[to].legs.as_ref().map(|(_, back)| back);
         let legs: Vec<&Leg> = first.into_iter().chain(second).collect();
-        let mut members: Vec<_> = Members::of(object)
-            .map(|(name, text)| Member::new(name, Node::Text(text)))
-            .collect();
-        if let Some(Form::Struct(fields)) = legs.first().map(|leg| &leg.from_cell.form) {
-            open_members(&mut members, fields);
-        }
-        let saved = get(&members, "metadata").and_then(|metadata| self.saved(metadata));
+        let Some(first) = legs.first() else {
+            out.push_str(object);
+            return Ok(());
+        };
+        let mut node = open(object, &first.from_cell);
+        let metadata = node.member("metadata");
+        let saved = metadata.and_then(|metadata| self.saved(&metadata));
         let had = saved.is_some();
         let mut preserved = match saved.map(|text| Preserved::read(text.as_deref().unwrap_or_default())) {
             Some(Ok(preserved)) => preserved,
@@ -357,7 +363,6 @@ impl Inner {
             }
             None => Preserved::default(),
         };
-        let mut node = Node::object(members);
         for leg in &legs {
             node = self.go(leg, &node, &mut preserved, tally)?;
         }

@@ -2,11 +2,11 @@
 //!
 //! **Invariant:** paths of units are sorted and none is below another's.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use super::cell::{Cell, Form, StructCell};
-use super::node::{Member, Node, get};
+use super::node::{Cursor, Member, Node};
 use super::path::{Segment, keys_of};
 
 /// A place that is to be set or removed.
@@ -17,51 +17,51 @@ pub(crate) struct Unit<'a> {
     pub(crate) set: Option<Node<'a>>,
 }
 
-/// Takes a text apart as deep as the cells go, and gives fields their own names in place of aliases.
-pub(crate) fn open<'a>(node: Node<'a>, cell: &Cell) -> Node<'a> {
-    match &cell.form {
-        Form::Unit => node,
-        Form::Struct(fields) => match node.members() {
-            Some(mut members) => {
-                open_members(Rc::make_mut(&mut members).as_mut_slice(), fields);
-                Node::Object(members)
-            }
-            None => node,
-        },
-        Form::Map(value) => match node.members() {
-            Some(mut members) => {
-                for member in Rc::make_mut(&mut members) {
-                    member.node = open(std::mem::replace(&mut member.node, Node::NULL), value);
-                }
-                Node::Object(members)
-            }
-            None => node,
-        },
-        Form::List { item, .. } => match node.items() {
-            Some(mut items) => {
-                for node in Rc::make_mut(&mut items) {
-                    *node = open(std::mem::replace(node, Node::NULL), item);
-                }
-                Node::List(items)
-            }
-            None => node,
-        },
-    }
+/// Takes a text apart as deep as the cells go, in one pass, and gives fields their own names in place of aliases. A text
+/// that is no object has no members.
+pub(crate) fn open<'a>(text: &'a str, cell: &Cell) -> Node<'a> {
+    let mut cursor = Cursor::of(text);
+    node(&mut cursor, cell)
 }
 
-pub(crate) fn open_members<'a>(members: &mut [Member<'a>], fields: &StructCell) {
-    for member in members {
-        if let Ok(at) = fields
-            .aliases
-            .binary_search_by(|(alias, _)| (*alias).cmp(&*member.name))
-        {
-            member.name = fields.aliases[at].1.to_owned().into();
+fn node<'a>(cursor: &mut Cursor<'a>, cell: &Cell) -> Node<'a> {
+    match (&cell.form, cursor.peek()) {
+        (Form::Struct(fields), Some(b'{')) => {
+            let mut members = Vec::with_capacity(fields.fields.len().min(8));
+            cursor.enter();
+            while let Some(name) = cursor.name() {
+                let name = match fields.aliases.binary_search_by(|(alias, _)| (*alias).cmp(&*name)) {
+                    Ok(at) => Cow::Owned(fields.aliases[at].1.to_owned()),
+                    Err(_) => name,
+                };
+                let value = match fields.get(&name) {
+                    Some(cell) if !matches!(cell.form, Form::Unit) => node(cursor, cell),
+                    _ => Node::Text(cursor.value()),
+                };
+                members.push(Member { name, node: value });
+            }
+            Node::object(members)
         }
-        if let Some(cell) = fields.get(&member.name)
-            && !matches!(cell.form, Form::Unit)
-        {
-            member.node = open(std::mem::replace(&mut member.node, Node::NULL), cell);
+        (Form::Map(cell), Some(b'{')) => {
+            let mut members = Vec::new();
+            cursor.enter();
+            while let Some(name) = cursor.name() {
+                members.push(Member {
+                    name,
+                    node: node(cursor, cell),
+                });
+            }
+            Node::object(members)
         }
+        (Form::List { item, .. }, Some(b'[')) => {
+            let mut items = Vec::new();
+            cursor.enter();
+            while cursor.item() {
+                items.push(node(cursor, item));
+            }
+            Node::list(items)
+        }
+        _ => Node::Text(cursor.value()),
     }
 }
 
@@ -121,9 +121,8 @@ impl<'a> Diff<'a> {
         }
         match &cell.form {
             Form::Struct(fields) => {
-                if let (Some(a), Some(b)) = (before.members(), after.members()) {
-                    let third = third.and_then(Node::members);
-                    return self.fields(&a, &b, fields, third.as_ref().map(|members| members.as_slice()));
+                if before.is_object() && after.is_object() {
+                    return self.fields(before, after, fields, third.filter(|third| third.is_object()));
                 }
             }
             Form::Map(value) => {
@@ -167,17 +166,21 @@ impl<'a> Diff<'a> {
         self.path.pop();
     }
 
-    fn fields(
-        &mut self,
-        a: &[Member<'a>],
-        b: &[Member<'a>],
-        fields: &StructCell,
-        third: Option<&[Member<'a>]>,
-    ) {
+    fn fields(&mut self, a: &Node<'a>, b: &Node<'a>, fields: &StructCell, third: Option<&Node<'a>>) {
+        // A text is gone through once, and not for each field.
+        let taken = |node: &Node<'a>| match node {
+            Node::Text(_) | Node::Made(_) if fields.fields.len() > 2 => node.members().map(Node::Object),
+            _ => None,
+        };
+        let (taken_a, taken_b, taken_third) = (taken(a), taken(b), third.and_then(taken));
+        let (a, b) = (taken_a.as_ref().unwrap_or(a), taken_b.as_ref().unwrap_or(b));
+        let third = taken_third.as_ref().or(third);
         for (name, cell) in &fields.fields {
             if cell.lossy || cell.appears || self.all {
-                let third = third.map(|members| get(members, name));
-                self.member(name, (get(a, name), get(b, name)), cell, third);
+                let (a, b) = (a.member(name), b.member(name));
+                let third = third.map(|third| third.member(name));
+                let third = third.as_ref().map(Option::as_ref);
+                self.member(name, (a.as_ref(), b.as_ref()), cell, third);
             }
         }
     }
@@ -224,26 +227,29 @@ impl<'a> Diff<'a> {
         cell: &Cell,
         third: Option<&Node<'a>>,
     ) -> bool {
-        let Some(names) = unique_keys(a, keys) else {
-            return false;
-        };
-        if unique_keys(b, keys).as_ref() != Some(&names) {
+        // A walk keeps the order of items: they are told apart by their keys only where something is lost.
+        if a.len() != b.len() || keys.is_empty() {
             return false;
         }
-        let third = third.and_then(Node::items).and_then(|items| {
-            let names = unique_keys(&items, keys)?;
-            Some(
-                names
-                    .into_iter()
-                    .zip(items.iter().cloned())
-                    .collect::<HashMap<_, _>>(),
-            )
-        });
-        for ((a, b), name) in a.iter().zip(b).zip(names) {
-            let third = third.as_ref().and_then(|third| third.get(&name));
-            self.path.push(Segment::Item(name));
-            self.value(a, b, cell, third);
+        let third = third.and_then(Node::items).filter(|third| third.len() == a.len());
+        let (depth, before) = (self.path.len(), self.units.len());
+        for (index, (one, other)) in a.iter().zip(b).enumerate() {
+            self.path.push(Segment::Index(index));
+            self.value(one, other, cell, third.as_ref().map(|third| &third[index]));
             self.path.pop();
+        }
+        if self.units.len() == before {
+            return true;
+        }
+        let names = unique_keys(a, keys).filter(|names| unique_keys(b, keys).as_ref() == Some(names));
+        let Some(names) = names else {
+            self.units.truncate(before);
+            return false;
+        };
+        for unit in &mut self.units[before..] {
+            if let Segment::Index(index) = unit.path[depth] {
+                unit.path[depth] = Segment::Item(names[index].clone());
+            }
         }
         true
     }

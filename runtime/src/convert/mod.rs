@@ -1,6 +1,16 @@
 //! Conversion of objects between the versions of their kind.
 //!
-//! **Invariant:** conversion is a function of its input alone: no clock, no random, no network.
+//! A [`Converter`] takes an object as JSON from one version to another; what the other cannot show is kept in an
+//! annotation and comes back when the object does. [`Converters`] answer the API server's reviews.
+//!
+//! What is here, in the order in which an object meets it: `review.rs` (the question), `chain.rs` (versions, legs, the
+//! annotation's place), `node.rs` (an object as a tree that is as deep as needed), `walk.rs` and `enums.rs` (there and
+//! back), `cell.rs` and `diff.rs` (what is lost), `preserve.rs` (the annotation's text), `guard.rs` and `schemas.rs` (what
+//! may come back). Derived code writes `wire.rs` (one type's names) and `table.rs` (an edge between two), with functions
+//! behind `shim.rs`; `plan.rs` resolves them for one direction.
+//!
+//! **Invariant:** conversion is a function of its input alone: no clock, no random, no network (VER-14). What a table does
+//! not name is moved as it stands, never read (VER-2).
 
 pub(crate) mod cell;
 mod chain;

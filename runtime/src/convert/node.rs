@@ -119,6 +119,22 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The last member of a name, where it is an object that has one. Nothing is taken apart.
+    pub(crate) fn member(&self, name: &str) -> Option<Node<'a>> {
+        match self {
+            Node::Object(members) => get(members, name).cloned(),
+            Node::Text(text) => {
+                let found = Members::of(text).filter(|(known, _)| known == name).last();
+                found.map(|(_, text)| Node::Text(text))
+            }
+            Node::Made(text) => {
+                let found = Members::of(text).filter(|(known, _)| known == name).last();
+                found.map(|(_, text)| Node::Made(text.into()))
+            }
+            Node::List(_) => None,
+        }
+    }
+
     /// The members to change; takes the object apart. `None` where it is none.
     pub(crate) fn members_mut(&mut self) -> Option<&mut Vec<Member<'a>>> {
         if !matches!(self, Node::Object(_)) {
@@ -386,8 +402,8 @@ pub(crate) fn depth(text: &str) -> usize {
 /// Behind the string that begins at `at`.
 fn end_of_string(bytes: &[u8], at: usize) -> usize {
     let mut at = at + 1;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
+    while at < bytes.len() {
+        match bytes[at] {
             b'"' => return at + 1,
             b'\\' => at += 2,
             _ => at += 1,
@@ -402,15 +418,17 @@ fn end_of_value(bytes: &[u8], mut at: usize) -> usize {
         Some(b'"') => end_of_string(bytes, at),
         Some(b'{' | b'[') => {
             let mut open = 0_usize;
-            while let Some(&byte) = bytes.get(at) {
-                match byte {
-                    b'"' => {
+            while at < bytes.len() {
+                let byte = bytes[at];
+                // Brackets and braces differ in this bit alone.
+                match byte | 0x20 {
+                    b'"' if byte == b'"' => {
                         at = end_of_string(bytes, at);
                         continue;
                     }
-                    b'{' | b'[' => open += 1,
-                    b'}' | b']' => {
-                        open = open.saturating_sub(1);
+                    b'{' => open += 1,
+                    b'}' => {
+                        open = open.wrapping_sub(1);
                         if open == 0 {
                             return at + 1;
                         }
@@ -422,10 +440,8 @@ fn end_of_value(bytes: &[u8], mut at: usize) -> usize {
             bytes.len()
         }
         _ => {
-            while let Some(byte) = bytes.get(at) {
-                if matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t') {
-                    break;
-                }
+            while at < bytes.len() && !matches!(bytes[at], b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t')
+            {
                 at += 1;
             }
             at
@@ -433,24 +449,72 @@ fn end_of_value(bytes: &[u8], mut at: usize) -> usize {
     }
 }
 
-fn skip_space(bytes: &[u8], mut at: usize) -> usize {
-    while matches!(bytes.get(at), Some(b' ' | b'\n' | b'\r' | b'\t' | b',' | b':')) {
-        at += 1;
-    }
-    at
-}
-
-/// The members of an object's text.
-pub(crate) struct Members<'a> {
+/// A place in a text that is known to be JSON. Whatever the text is, each step goes further or says that there is no more.
+pub(crate) struct Cursor<'a> {
     text: &'a str,
     at: usize,
 }
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn of(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    fn skip_space(&mut self) {
+        let bytes = self.text.as_bytes();
+        while self.at < bytes.len() && matches!(bytes[self.at], b' ' | b'\n' | b'\r' | b'\t' | b',' | b':') {
+            self.at += 1;
+        }
+    }
+
+    /// The byte that the next value begins with.
+    pub(crate) fn peek(&mut self) -> Option<u8> {
+        self.skip_space();
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Into the object or list that comes next.
+    pub(crate) fn enter(&mut self) {
+        self.skip_space();
+        self.at += 1;
+    }
+
+    /// The next member's name; at the object's end, out of it.
+    pub(crate) fn name(&mut self) -> Option<Cow<'a, str>> {
+        if self.peek() != Some(b'"') {
+            self.at += 1;
+            return None;
+        }
+        unquote(self.value())
+    }
+
+    /// Whether there is one more item; at the list's end, out of it.
+    pub(crate) fn item(&mut self) -> bool {
+        let more = !matches!(self.peek(), None | Some(b']'));
+        if !more {
+            self.at += 1;
+        }
+        more
+    }
+
+    /// The next value.
+    pub(crate) fn value(&mut self) -> &'a str {
+        self.skip_space();
+        let from = self.at;
+        // Further in any case.
+        self.at = end_of_value(self.text.as_bytes(), from).max(from + 1);
+        self.text.get(from..self.at).unwrap_or_default()
+    }
+}
+
+/// The members of an object's text.
+pub(crate) struct Members<'a>(Cursor<'a>);
 
 impl<'a> Members<'a> {
     /// Of an object; of any other text there are none.
     pub(crate) fn of(text: &'a str) -> Self {
         let at = if text.starts_with('{') { 1 } else { text.len() };
-        Self { text, at }
+        Self(Cursor { text, at })
     }
 }
 
@@ -458,31 +522,19 @@ impl<'a> Iterator for Members<'a> {
     type Item = (Cow<'a, str>, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let bytes = self.text.as_bytes();
-        let name = skip_space(bytes, self.at);
-        if bytes.get(name) != Some(&b'"') {
-            self.at = bytes.len();
-            return None;
-        }
-        let colon = end_of_string(bytes, name);
-        let value = skip_space(bytes, colon);
-        self.at = end_of_value(bytes, value);
-        let name = unquote(self.text.get(name..colon)?)?;
-        Some((name, self.text.get(value..self.at)?))
+        let name = self.0.name()?;
+        Some((name, self.0.value()))
     }
 }
 
 /// The items of a list's text.
-pub(crate) struct Items<'a> {
-    text: &'a str,
-    at: usize,
-}
+pub(crate) struct Items<'a>(Cursor<'a>);
 
 impl<'a> Items<'a> {
     /// Of a list; of any other text there are none.
     pub(crate) fn of(text: &'a str) -> Self {
         let at = if text.starts_with('[') { 1 } else { text.len() };
-        Self { text, at }
+        Self(Cursor { text, at })
     }
 }
 
@@ -490,15 +542,6 @@ impl<'a> Iterator for Items<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let bytes = self.text.as_bytes();
-        let from = skip_space(bytes, self.at);
-        if matches!(bytes.get(from), None | Some(b']')) {
-            self.at = bytes.len();
-            return None;
-        }
-        let end = end_of_value(bytes, from);
-        // Always further, whatever stands there.
-        self.at = end.max(from + 1);
-        self.text.get(from..end)
+        self.0.item().then(|| self.0.value())
     }
 }

@@ -60,6 +60,7 @@ pub(crate) struct StructPlan {
     pub(crate) moved: Vec<MovedPlan>,
     /// How many of the fields must be there.
     pub(crate) required: usize,
+    plain: bool,
     /// Whether a text is the source's type.
     pub(crate) check: Option<Check>,
 }
@@ -192,6 +193,11 @@ impl StructPlan {
             .ok()?;
         *hint = at + 1;
         Some(self.names[at].1)
+    }
+
+    /// Whether each field converts by itself.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// Whether the target declares `name`.
@@ -505,6 +511,13 @@ impl Builder {
         self.declared.dedup();
         StructPlan {
             required: self.fields.iter().filter(|field| field.required).count(),
+            plain: self.fills.is_empty()
+                && self.groups.is_empty()
+                && self.moved.is_empty()
+                && !self
+                    .fields
+                    .iter()
+                    .any(|field| matches!(&field.act, Act::With(_, with) if with.takes_null)),
             fields: self.fields,
             names,
             declared: self.declared,

@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use super::node::{Member, Node, get};
+use super::node::{Member, Members, Node, get};
 use super::path::{At, Segment, Step};
 use super::plan::{Act, FieldPlan, FillBy, GroupPlan, MovedPlan, Plan, StructPlan, WithPlan};
 use super::shim::{Ask, Call, Fault, Said};
@@ -87,9 +87,16 @@ impl Walk {
         match plan {
             Plan::Same => Some(node.clone()),
             _ if node.is_null() => Some(node.clone()),
-            Plan::Struct(plan) => Some(match node.members() {
-                Some(members) => Node::object(self.members(plan, &members, Some(at))),
-                None => node.clone(),
+            Plan::Struct(plan) => Some(match node {
+                // Straight from the source.
+                Node::Text(text) if node.is_object() && plan.is_plain() => {
+                    let members = Members::of(text).map(|(name, text)| Member::new(name, Node::Text(text)));
+                    Node::object(self.plain(plan, members, Some(at)).0)
+                }
+                _ => match node.members() {
+                    Some(members) => Node::object(self.members(plan, &members, Some(at))),
+                    None => node.clone(),
+                },
             }),
             Plan::Enum(plan) => self.variant(plan, node, at),
             Plan::List { item, keys } => {
@@ -142,35 +149,7 @@ impl Walk {
         members: &[Member<'a>],
         at: Option<&At<'_>>,
     ) -> Vec<Member<'a>> {
-        let mut out = Vec::with_capacity(members.len() + plan.fills.len());
-        let (mut hint, mut required) = (0, 0);
-        for member in members {
-            let Some(field) = plan.find(&member.name, &mut hint) else {
-                if !plan.declares(&member.name) {
-                    out.push(member.clone());
-                }
-                continue;
-            };
-            required += usize::from(field.required);
-            let here = At {
-                parent: at,
-                step: Step::Name(&member.name),
-            };
-            match &field.act {
-                Act::Move(to) => out.push(Member::new(*to, member.node.clone())),
-                Act::Nested(to, plan) => {
-                    if let Some(node) = self.value(plan, &member.node, &here) {
-                        out.push(Member::new(*to, node));
-                    }
-                }
-                Act::With(to, with) => {
-                    if let Some(node) = self.with(with, &member.node, &here) {
-                        out.push(Member::new(*to, node));
-                    }
-                }
-                Act::Drop | Act::Group(_) | Act::Moved => {}
-            }
-        }
+        let (mut out, required) = self.plain(plan, members.iter().cloned(), at);
         for group in &plan.groups {
             self.group(group, members, at, &mut out);
         }
@@ -182,6 +161,45 @@ impl Walk {
             place(moved, members, &mut out);
         }
         out
+    }
+
+    /// Members that convert by themselves, and how many of those there are that must be.
+    fn plain<'a>(
+        &mut self,
+        plan: &'a StructPlan,
+        members: impl Iterator<Item = Member<'a>>,
+        at: Option<&At<'_>>,
+    ) -> (Vec<Member<'a>>, usize) {
+        let mut out = Vec::with_capacity(plan.fields.len().min(8) + plan.fills.len());
+        let (mut hint, mut required) = (0, 0);
+        for Member { name, node } in members {
+            let Some(field) = plan.find(&name, &mut hint) else {
+                if !plan.declares(&name) {
+                    out.push(Member { name, node });
+                }
+                continue;
+            };
+            required += usize::from(field.required);
+            let here = At {
+                parent: at,
+                step: Step::Name(&name),
+            };
+            match &field.act {
+                Act::Move(to) => out.push(Member::new(*to, node)),
+                Act::Nested(to, plan) => {
+                    if let Some(node) = self.value(plan, &node, &here) {
+                        out.push(Member::new(*to, node));
+                    }
+                }
+                Act::With(to, with) => {
+                    if let Some(node) = self.with(with, &node, &here) {
+                        out.push(Member::new(*to, node));
+                    }
+                }
+                Act::Drop | Act::Group(_) | Act::Moved => {}
+            }
+        }
+        (out, required)
     }
 
     /// What a complete struct gets that its source does not have.

@@ -5,6 +5,7 @@ mod kinds;
 mod laws;
 mod review;
 mod rules;
+mod small;
 mod speed;
 mod table;
 mod three;

@@ -1,5 +1,7 @@
 //! A kind of three versions, stored at the newest: what the versions between leave behind is nothing.
 
+use proptest::option::of;
+use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -233,4 +235,52 @@ fn ver_19_a_forged_value_that_fails_on_a_later_edge_is_dropped_alone() {
     let written = convert(&read, "v3");
     assert_eq!(written["spec"]["c"], "7");
     assert_eq!(written["spec"]["items"][0]["shape"], "round");
+}
+
+/// Objects of each version, oldest first.
+fn objects() -> impl Strategy<Value = [Value; 3]> {
+    let text = || of("[a-z]{0,3}");
+    let items = proptest::collection::btree_map("[a-c]", (any::<i64>(), text(), text()), 0..4);
+    (any::<i64>(), text(), items).prop_map(|(number, old, items)| {
+        let envelope = |version: &str, spec: Value| {
+            json!({
+                "apiVersion": format!("c.example.com/{version}"), "kind": "Chain", "metadata": { "name": "x" }, "spec": spec,
+            })
+        };
+        let some = |pairs: Vec<(&str, Option<Value>)>| {
+            Value::Object(pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+        };
+        let v1 = items.iter().map(|(name, (size, ..))| json!({ "name": name, "size": size })).collect::<Vec<_>>();
+        let v2 = items.iter().map(|(name, (size, color, _))| {
+            some(vec![("title", Some(json!(name))), ("size", Some(json!(size))), ("color", color.as_ref().map(|x| json!(x)))])
+        });
+        let v3 = items.iter().map(|(name, (size, color, shape))| {
+            some(vec![
+                ("title", Some(json!(name))),
+                ("weight", Some(json!(size))),
+                ("color", color.as_ref().map(|x| json!(x))),
+                ("shape", shape.as_ref().map(|x| json!(x))),
+            ])
+        });
+        let (v2, v3) = (v2.collect::<Vec<_>>(), v3.collect::<Vec<_>>());
+        [
+            envelope("v1", some(vec![("a", Some(json!(number))), ("old", old.map(|x| json!(x))), ("items", Some(json!(v1)))])),
+            envelope("v2", json!({ "b": number, "items": v2 })),
+            envelope("v3", json!({ "c": format!(" {number}"), "items": v3 })),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn ver_22_any_version_may_be_stored(objects in objects(), storage in 0..3_usize) {
+        let converter = Converter::stored(&[&V3, &V2, &V1], storage);
+        for object in &objects {
+            for to in ["v1", "v2", "v3"] {
+                let there = converter.convert_value(object, to).expect("it converts");
+                let version = object["apiVersion"].as_str().expect("a version");
+                prop_assert_eq!(&converter.convert_value(&there, version).expect("it converts"), object, "by {}", to);
+            }
+        }
+    }
 }
