@@ -1,7 +1,7 @@
 #![allow(unreachable_pub, reason = "types of a user stand in modules of theirs")]
 #![allow(clippy::needless_pass_by_value, reason = "conversion functions take values")]
 
-mod kinds;
+pub(crate) mod kinds;
 mod laws;
 mod review;
 mod rules;
