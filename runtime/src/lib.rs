@@ -84,6 +84,8 @@
 //!
 //! - [`CustomResource`](derive@CustomResource): what stands in `#[kube(...)]`, and what is made.
 //! - [`crd`]: definitions, versions merged, and what a server would say to them. [`build`]: the same as files.
+//! - [`Convert`](derive@Convert): how a version follows from the one before; [`versions`]: all of them in one definition;
+//!   [`convert`]: objects from one to the other. [`Defaults`](derive@Defaults): what fills absent values.
 //! - [`client`]: verbs, places, errors; [`apply`]: server-side apply by what is set.
 //! - [`cache`]: informers, listers, indexes. [`controller`]: reconcilers and their loop, with [`queue`], [`backoff`],
 //!   [`events`] and [`metrics`] behind it. [`finalizer`], [`owner`] and [`conditions`] for what reconcilers do all day.

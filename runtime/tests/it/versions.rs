@@ -338,3 +338,25 @@ fn ver_36_build_scripts_take_all_versions() {
         "{error}"
     );
 }
+
+#[test]
+fn ver_5_a_way_over_the_stored_version_leaves_no_trace_of_it() {
+    let converter = kubewright::convert::Converter::of::<v1::Site>();
+    assert_eq!(converter.storage(), "v1beta1");
+    let site = |version: &str, spec: Value| {
+        json!({
+            "apiVersion": format!("web.example.com/{version}"), "kind": "Site",
+            "metadata": {"name": "a", "namespace": "b"}, "spec": spec,
+        })
+    };
+    let oldest = site("v1alpha1", json!({"image_name": "nginx"}));
+    let newest = converter.convert_value(&oldest, "v1").unwrap();
+    assert_eq!(newest, site("v1", json!({"image": "nginx", "replicas": 1})));
+    assert_eq!(converter.convert_value(&newest, "v1alpha1").unwrap(), oldest);
+
+    // What only the newest has is kept, whichever old client writes the object.
+    let scaled = site("v1", json!({"image": "nginx", "replicas": 5}));
+    let shown = converter.convert_value(&scaled, "v1alpha1").unwrap();
+    assert_eq!(shown["spec"], json!({"image_name": "nginx"}));
+    assert_eq!(converter.convert_value(&shown, "v1").unwrap(), scaled);
+}
