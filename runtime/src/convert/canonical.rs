@@ -73,7 +73,11 @@ impl Writer {
         }
         for moved in table.moved {
             // Names below the first stand in other types, whose own tables have them.
-            self.line(&format!("moved {} -> {}", moved.old.join("."), moved.new.join(".")));
+            self.line(&format!(
+                "moved {} -> {}",
+                moved.old.join("."),
+                moved.new.join(".")
+            ));
         }
     }
 
@@ -116,7 +120,9 @@ impl Writer {
             }
             Turn::Shown(rust) => {
                 // The other side's variant, whichever side that is.
-                let other = find(old, rust).filter(|_| older.is_none()).or_else(|| find(new, rust));
+                let other = find(old, rust)
+                    .filter(|_| older.is_none())
+                    .or_else(|| find(new, rust));
                 self.line(&format!("{names} shown {}", named(other)));
             }
             Turn::Made(_) => self.line(&format!("{names} made")),
@@ -145,7 +151,10 @@ where
     'static: 'r,
 {
     let field = fields.iter().find(|field| field.rust == rust);
-    field.map(|field| field.name).filter(|name| !name.is_empty()).unwrap_or(rust)
+    field
+        .map(|field| field.name)
+        .filter(|name| !name.is_empty())
+        .unwrap_or(rust)
 }
 
 fn find<'v>(variants: &'v [WireVariant], rust: &str) -> Option<&'v WireVariant> {
@@ -161,7 +170,11 @@ fn tag(tag: Tag) -> String {
 }
 
 fn functions(with: &With) -> String {
-    let mut text = String::from(if with.exact { "functions exact" } else { "functions" });
+    let mut text = String::from(if with.exact {
+        "functions exact"
+    } else {
+        "functions"
+    });
     for (way, or) in [("up", with.or_up), ("down", with.or_down)] {
         if let Some(or) = or {
             let _ = write!(text, " {way} or {}", or());

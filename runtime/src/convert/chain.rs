@@ -571,6 +571,14 @@ impl Converter {
         }
     }
 
+    /// The versions from one to a newer one, as if there were no others and the newer one were stored.
+    #[cfg(feature = "lock")]
+    pub(crate) fn between(&self, older: &str, newer: &str) -> Option<Self> {
+        let links: Vec<_> = self.links().collect();
+        let (newer, older) = (self.index(newer)?, self.index(older)?);
+        links.get(newer..=older).map(|links| Self::stored(links, 0))
+    }
+
     /// The name of the annotation that keeps what a version cannot show.
     pub(crate) fn key(&self) -> &str {
         &self.inner.key

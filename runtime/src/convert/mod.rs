@@ -12,6 +12,8 @@
 //! **Invariant:** conversion is a function of its input alone: no clock, no random, no network (VER-14). What a table does
 //! not name is moved as it stands, never read (VER-2).
 
+#[cfg(feature = "lock")]
+pub(crate) mod canonical;
 pub(crate) mod cell;
 mod chain;
 mod diff;

@@ -95,17 +95,42 @@ pub enum EdgeChange {
 
 impl fmt::Display for EdgeFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { level, from, to, change } = self;
+        let Self {
+            level,
+            from,
+            to,
+            change,
+        } = self;
         write!(f, "{}: conversion between {from} and {to}: ", level.name())?;
-        let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "absent".to_owned(), Value::to_string);
+        let shown = |value: &Option<Value>| {
+            value
+                .as_ref()
+                .map_or_else(|| "absent".to_owned(), Value::to_string)
+        };
         match change {
             EdgeChange::Table => f.write_str("its table says something else than when it was released"),
-            EdgeChange::Conversion { object, path, was, is } => {
+            EdgeChange::Conversion {
+                object,
+                path,
+                was,
+                is,
+            } => {
                 write!(f, "{path} was {} and is {}, of {object}", shown(was), shown(is))
             }
             EdgeChange::Fails { object, error } => write!(f, "{error}, of {object}"),
         }
     }
+}
+
+/// All findings in one text.
+pub(super) fn changed(findings: &[EdgeFinding]) -> String {
+    let mut text = String::from(
+        "stored objects would mean something else; undo the change, or accept it with a reason:",
+    );
+    for finding in findings {
+        text += &format!("\n  {finding}");
+    }
+    text
 }
 
 impl Lock {
@@ -193,9 +218,15 @@ impl Lock {
                 continue;
             };
             let mut tell = |level, change| {
-                let alpha = [&edge.from, &edge.to].iter().any(|version| Stability::of(version) == Stability::Alpha);
+                let alpha = [&edge.from, &edge.to]
+                    .iter()
+                    .any(|version| Stability::of(version) == Stability::Alpha);
                 findings.push(EdgeFinding {
-                    level: if alpha { Level::min(level, Level::Warning) } else { level },
+                    level: if alpha {
+                        Level::min(level, Level::Warning)
+                    } else {
+                        level
+                    },
                     from: edge.from.clone(),
                     to: edge.to.clone(),
                     change,
@@ -205,7 +236,10 @@ impl Lock {
                 tell(Level::Warning, EdgeChange::Table);
             }
             for (recorded, to) in [(&edge.up, &edge.to), (&edge.down, &edge.from)] {
-                let first = recorded.iter().filter_map(|recorded| recorded.replay(&between, to)).max_by_key(|(level, _)| *level);
+                let first = recorded
+                    .iter()
+                    .filter_map(|recorded| recorded.replay(&between, to))
+                    .max_by_key(|(level, _)| *level);
                 if let Some((level, change)) = first {
                     tell(level, change);
                 }
@@ -224,12 +258,24 @@ fn versions(converter: &Converter) -> Result<Vec<Version>, LockError> {
 
 /// The hash of an edge's table.
 fn table(between: &Converter) -> String {
-    let text = between.links().next().map(crate::convert::canonical::text).unwrap_or_default();
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    let text = between
+        .links()
+        .next()
+        .map(crate::convert::canonical::text)
+        .unwrap_or_default();
+    Sha256::digest(text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 impl LockedEdge {
-    fn record(converter: &Converter, older: &Version, newer: &Version, samples: &Samples) -> Result<Self, LockError> {
+    fn record(
+        converter: &Converter,
+        older: &Version,
+        newer: &Version,
+        samples: &Samples,
+    ) -> Result<Self, LockError> {
         let between = converter
             .between(older.name(), newer.name())
             .unwrap_or_else(|| converter.clone());
@@ -245,7 +291,12 @@ impl LockedEdge {
 
 impl Recorded {
     /// Draws the same objects each time.
-    fn draw(between: &Converter, from: &Version, to: &'static str, samples: &Samples) -> Result<Vec<Self>, LockError> {
+    fn draw(
+        between: &Converter,
+        from: &Version,
+        to: &'static str,
+        samples: &Samples,
+    ) -> Result<Vec<Self>, LockError> {
         let failed = |message: String| LockError::Samples {
             version: from.name().to_owned(),
             message,
@@ -255,7 +306,10 @@ impl Recorded {
         let drawn = from.objects(samples, Reads::new(between, from.name(), to));
         let (mut out, mut error) = (Vec::new(), None);
         for _ in 0..DRAWN {
-            let object = drawn.new_tree(&mut runner).map_err(|reason| failed(reason.to_string()))?.current();
+            let object = drawn
+                .new_tree(&mut runner)
+                .map_err(|reason| failed(reason.to_string()))?
+                .current();
             let object = object.to_string();
             if object.len() > LARGEST {
                 continue;
@@ -270,7 +324,10 @@ impl Recorded {
             }
         }
         let error = error.map_or_else(|| "all are too large".to_owned(), |error| error.to_string());
-        Err(failed(format!("{} of {DRAWN} drawn objects convert to {to}, {RECORDED} are needed: {error}", out.len())))
+        Err(failed(format!(
+            "{} of {DRAWN} drawn objects convert to {to}, {RECORDED} are needed: {error}",
+            out.len()
+        )))
     }
 
     /// Converts anew, and says what is another result.
@@ -302,3 +359,7 @@ impl Recorded {
 fn is_saved(path: &[Step]) -> bool {
     matches!(path.first(), Some(Step::Name(name)) if name == "metadata")
 }
+
+#[cfg(test)]
+#[path = "edges_tests.rs"]
+mod tests;

@@ -34,7 +34,7 @@
 
 mod broken;
 pub(crate) mod draw;
-mod places;
+pub(crate) mod places;
 
 #[cfg(test)]
 mod tests;
@@ -72,13 +72,13 @@ const MAY_FAIL: u64 = 90;
 /// [defaults](crate::Defaults), as the first one is; `samples = ...` gives values that the schema does not know of:
 ///
 /// ```ignore
-/// kubewright::conversion_tests!(v1::Site, v1alpha1::Site, samples = Samples::new().at("v1alpha1", "spec.memory", ["1Mi"]));
+/// kubewright::conversion_tests!(v1::Site, v1alpha1::Site; samples = Samples::new().at("v1alpha1", "spec.memory", ["1Mi"]));
 /// ```
 ///
 /// A second kind needs a module of its own, since the tests have fixed names.
 #[macro_export]
 macro_rules! conversion_tests {
-    ($kind:path $(, $older:path)* $(, samples = $samples:expr)? $(,)?) => {
+    ($kind:path $(, $older:path)* $(,)? $(; samples = $samples:expr)?) => {
         fn __laws() -> $crate::testing::Laws {
             let laws = $crate::testing::Laws::of::<$kind>();
             $(let laws = laws.samples($samples);)?
@@ -681,7 +681,7 @@ impl Laws {
     }
 }
 
-const HELP: &str = "give values that do: conversion_tests!(.., samples = Samples::new().at(\"<version>\", \"spec.<field>\", [..]))";
+const HELP: &str = "give values that do: conversion_tests!(..; samples = Samples::new().at(\"<version>\", \"spec.<field>\", [..]))";
 
 fn place_text(what: &str, place: &[Step]) -> String {
     format!("{what} {}", places::text(place))

@@ -127,7 +127,7 @@ fn memory() -> Samples {
 mod emitted {
     use super::{memory, v1, v1alpha1};
 
-    crate::conversion_tests!(v1::Site, v1alpha1::Site, samples = memory());
+    crate::conversion_tests!(v1::Site, v1alpha1::Site; samples = memory());
 }
 
 fn laws(link: &'static VersionLink) -> Laws {
