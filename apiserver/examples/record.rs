@@ -56,6 +56,10 @@ const SERVED: &[(&str, &[&str])] = &[
     ("batch/v1", &["cronjobs", "jobs"]),
     ("apiextensions.k8s.io/v1", &["customresourcedefinitions"]),
     ("coordination.k8s.io/v1", &["leases"]),
+    (
+        "admissionregistration.k8s.io/v1",
+        &["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+    ),
 ];
 
 /// Subresources that the engine serves; paths and entries of others are left out.

@@ -11,10 +11,12 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::StatusCode;
+use kubewright::convert::{Converter, Converters};
 use serde_json::{Map, Value};
 
 use crate::rest::metadata_map_faults;
 use crate::status::ApiError;
+use crate::webhook::{question, read_answer};
 
 /// Why a converter did not convert.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +44,60 @@ pub trait ObjectConverter: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Vec<Value>, ConverterError>>;
 }
 
+/// A converter, and the kind whose objects it is for.
+///
+/// One comes of [`each`], of the [`Converter`] of derived kinds, or of any [`ObjectConverter`].
+pub struct KindConverter {
+    pub(crate) group: String,
+    pub(crate) kind: String,
+    pub(crate) converter: Arc<dyn ObjectConverter>,
+}
+
+impl KindConverter {
+    /// The converter of a kind.
+    pub fn new(group: impl Into<String>, kind: impl Into<String>, converter: impl ObjectConverter) -> Self {
+        Self {
+            group: group.into(),
+            kind: kind.into(),
+            converter: Arc::new(converter),
+        }
+    }
+}
+
+impl fmt::Debug for KindConverter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KindConverter({} of {:?})", self.kind, self.group)
+    }
+}
+
+impl From<Converter> for KindConverter {
+    fn from(converter: Converter) -> Self {
+        let (group, kind) = (converter.group(), converter.kind());
+        Self::new(group, kind, Reviewed(Converters::new().with(converter)))
+    }
+}
+
+/// Converters of derived kinds, asked as their webhook is, so that what they say is the same.
+struct Reviewed(Converters);
+
+impl ObjectConverter for Reviewed {
+    fn convert<'a>(
+        &'a self,
+        objects: Vec<Value>,
+        api_version: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Value>, ConverterError>> {
+        let question = question("v1", "", api_version, &objects).to_string();
+        let answer = self.0.review(question.as_bytes());
+        let read = match answer.status {
+            200 => serde_json::from_slice(&answer.body)
+                .map_err(ConverterError::new)
+                .and_then(|answer| read_answer(answer, "v1", "")),
+            _ => Err(ConverterError::new(String::from_utf8_lossy(&answer.body))),
+        };
+        std::future::ready(read).boxed()
+    }
+}
+
 /// A converter of single objects in the process.
 struct Each<F>(F);
 
@@ -49,7 +105,7 @@ struct Each<F>(F);
 ///
 /// ```
 /// use kubewright_apiserver::conversion::{ConverterError, each};
-/// let renaming = each(|object: &serde_json::Value, api_version: &str| {
+/// let renaming = each("example.com", "Paint", |object, api_version| {
 ///     let mut object = object.clone();
 ///     let (from, to) = match api_version {
 ///         "example.com/v1" => ("colour", "color"),
@@ -66,11 +122,11 @@ struct Each<F>(F);
 /// });
 /// # drop(renaming);
 /// ```
-pub fn each<F>(convert: F) -> Arc<dyn ObjectConverter>
+pub fn each<F>(group: impl Into<String>, kind: impl Into<String>, convert: F) -> KindConverter
 where
     F: Fn(&Value, &str) -> Result<Value, ConverterError> + Send + Sync + 'static,
 {
-    Arc::new(Each(convert))
+    KindConverter::new(group, kind, Each(convert))
 }
 
 impl<F> ObjectConverter for Each<F>
@@ -103,13 +159,16 @@ where
 }
 
 /// `group/version, Kind=Kind`, as Go prints it.
-fn full_kind(object: &Value) -> String {
-    let text = |field: &str| object[field].as_str().unwrap_or_default();
-    let (api_version, kind) = (text("apiVersion"), text("kind"));
+pub(crate) fn full_kind(api_version: &str, kind: &str) -> String {
     match api_version.contains('/') {
         true => format!("{api_version}, Kind={kind}"),
         false => format!("/{api_version}, Kind={kind}"),
     }
+}
+
+fn kind_of(object: &Value) -> String {
+    let text = |field: &str| object[field].as_str().unwrap_or_default();
+    full_kind(text("apiVersion"), text("kind"))
 }
 
 /// Upstream knows no reason for a failed conversion.
@@ -141,7 +200,7 @@ pub(crate) async fn convert(
             due.push(index);
         }
     }
-    let Some(first) = due.first().map(|first| full_kind(&objects[*first])) else {
+    let Some(first) = due.first().map(|first| kind_of(&objects[*first])) else {
         return Ok(objects);
     };
     let sent: Vec<Value> = due.iter().map(|index| objects[*index].clone()).collect();
@@ -175,7 +234,7 @@ pub(crate) async fn convert(
                     false => format!("returned invalid metadata in object at index {position}: {why}"),
                 })
             });
-        checked.map_err(|why| failure(format!("conversion webhook for {} {why}", full_kind(original))))?;
+        checked.map_err(|why| failure(format!("conversion webhook for {} {why}", kind_of(original))))?;
         *original = converted;
     }
     Ok(objects)
@@ -297,7 +356,7 @@ mod tests {
             .iter()
             .map(|(at, value)| ((*at).to_owned(), value.clone()))
             .collect();
-        let converter = each(move |object, api_version| {
+        let converter = each("example.com", "Foo", move |object, api_version| {
             let mut object = object.clone();
             object["apiVersion"] = api_version.into();
             for (at, value) in &changes {
@@ -305,7 +364,7 @@ mod tests {
             }
             Ok(object)
         });
-        let converted = convert(&*converter, objects, V1).await;
+        let converted = convert(&*converter.converter, objects, V1).await;
         converted.map_err(|error| error.to_string())
     }
 
@@ -406,8 +465,8 @@ mod tests {
 
     #[tokio::test]
     async fn api_80_a_failure_and_a_wrong_count_name_the_kind() {
-        let refusing = each(|_, _| Err(ConverterError::new("no colour")));
-        let error = convert(&*refusing, vec![object("a")], V1)
+        let refusing = each("example.com", "Foo", |_, _| Err(ConverterError::new("no colour")));
+        let error = convert(&*refusing.converter, vec![object("a")], V1)
             .await
             .expect_err("refused");
         assert_eq!(
@@ -430,10 +489,22 @@ mod tests {
             error.to_string(),
             "conversion webhook for example.com/v1beta1, Kind=Foo returned 0 objects, expected 1"
         );
-        let panicking = each(|_, _| panic!("oh"));
-        let error = convert(&*panicking, vec![object("a")], V1)
+        let panicking = each("example.com", "Foo", |_, _| panic!("oh"));
+        let error = convert(&*panicking.converter, vec![object("a")], V1)
             .await
             .expect_err("panicked");
         assert!(error.to_string().ends_with("failed: panicked: oh"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn api_80_derived_converters_speak_as_their_webhook() {
+        let nobody = Reviewed(Converters::new());
+        let error = convert(&nobody, vec![object("a")], V1)
+            .await
+            .expect_err("no kind");
+        let text = error.to_string();
+        let start = "conversion webhook for example.com/v1beta1, Kind=Foo failed: no conversion is registered for \
+                     example.com/v1beta1 Foo";
+        assert!(text.starts_with(start), "{text}");
     }
 }

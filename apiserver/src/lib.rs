@@ -54,6 +54,13 @@
 //!
 //! None of them needs a change in the code under test. Dropping the server ends its tasks, watches and port.
 //!
+//! # Webhooks
+//!
+//! Conversion and admission webhooks are called as configured, over TLS. Nothing resolves names of services here, so a service is
+//! mapped to an address ([`dev::Builder::service`]), or a function answers in its place, without TLS
+//! ([`dev::Builder::service_handler`], [`dev::Builder::url_handler`]). A conversion can be a closure
+//! ([`dev::Builder::converter`]). What webhooks left for the audit log stands in [`LoggedRequest::annotations`].
+//!
 //! # The parts
 //!
 //! [`engine`] takes a request to its answer as a `tower::Service`, which is all that [`DevServer::engine`] is. It looks
@@ -84,6 +91,8 @@
 //! - Objects of a list that a conversion webhook is needed for go to it in one request, and each object once for each
 //!   version that is read; upstream asks for each object, when its caches are filled.
 //! - Services of webhooks are mapped to addresses ([`dev::Builder::service`]); an unmapped one fails the call.
+//! - Where several validating webhooks deny a request, the first by the order of their configurations is told; upstream
+//!   tells the one that answered first.
 //! - A conversion webhook has 60 seconds; upstream's has no limit but the request's.
 //! - A connection whose client takes nothing for a minute is closed.
 //! - After [`DevServer::stop`] new requests are cut rather than answered with 503.
@@ -95,13 +104,15 @@
 //! - Subresources other than `status`, `scale` and `namespaces/finalize`, such as `eviction`, `binding`, `log`, `exec`
 //!   and `token`: 404.
 //! - Built-in kinds other than those of the core group, `apps`, `batch`, `coordination.k8s.io`, `events.k8s.io` and
-//!   `apiextensions.k8s.io`: 404. So RBAC, admission, storage, networking and policy kinds cannot be stored.
+//!   `apiextensions.k8s.io`, and webhook configurations: 404. So RBAC, admission policies, storage, networking and policy
+//!   kinds cannot be stored.
+//! - `matchConditions` of webhooks: 422.
 //!
 //! Not there yet, and passed over:
 //! - Nobody is refused anything: there is no authorization, and `Impersonate-*` headers are not read. Bad credentials
 //!   are refused over sockets.
-//! - No admission but that of the namespaces' lifecycle: no webhooks or policies, no ServiceAccount of Pods, quota or
-//!   limit ranges. A namespace gets neither a `default` ServiceAccount nor `kube-root-ca.crt`.
+//! - No admission but that of the namespaces' lifecycle and webhooks: no policies, no ServiceAccount of Pods, quota or
+//!   limit ranges. What the server does itself, such as emptying a namespace, passes by webhooks. A namespace gets neither a `default` ServiceAccount nor `kube-root-ca.crt`.
 //! - Built-in kinds get no defaults but those of Namespaces and Secrets, Services no addresses, Jobs no selector; of
 //!   their rules those on metadata, selectors of workloads, immutable ConfigMaps and Secrets are checked.
 //! - Owners are noted for the fields that a client sends, so the defaults of built-in kinds have none. Times that Go's
@@ -112,6 +123,7 @@
 //!   deadline of 60 seconds, watches apart, and no shorter one for writes. There are no metrics and no audit log.
 //! - A namespaced owner of a cluster-scoped object is ignored, as upstream does, without its warning Event.
 
+mod admission;
 pub mod clock;
 #[cfg(feature = "conformance")]
 #[doc(hidden)]

@@ -16,6 +16,9 @@ use crate::engine::{Body, body};
 /// Result of anything that can fail towards the client.
 pub type Result<T, E = ApiError> = std::result::Result<T, E>;
 
+/// What stands before the reason of [`ApiError::unprocessable`].
+pub(crate) const UNPROCESSABLE: &str = "the server rejected our request due to an error in our request: ";
+
 /// A failure on its way to the client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiError(Box<Status>);
@@ -255,7 +258,7 @@ impl ApiError {
         let mut error = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             reason::INVALID,
-            format!("the server rejected our request due to an error in our request: {why}"),
+            format!("{UNPROCESSABLE}{why}"),
         );
         error.details();
         error

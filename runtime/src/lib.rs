@@ -72,9 +72,9 @@
 //! | `build` | yes | `build`: definitions as files, for build scripts and tests |
 //! | `rustls-tls` | yes | TLS by rustls with ring for kube's client |
 //! | `latest` | yes | the newest Kubernetes version that k8s-openapi knows |
+//! | `webhook` | no | `webhook`: a server of conversion and admission webhooks, with its certificates |
 //! | `lock` | no | `lock`: a record of what was released, and what a new definition would break |
 //! | `testing` | no | `testing`: property tests of a kind's conversions, by `conversion_tests!` |
-//! | `webhook` | no | [`webhook`]: a server of conversion and admission webhooks, with its certificates |
 //! | `cel` | no | `#[kube(cel)]`: validation in the client by a kind's CEL rules |
 //!
 //! For another Kubernetes version turn the default features off, and one of k8s-openapi's `v1_*` on. A build script

@@ -29,4 +29,9 @@
         sha512: "7160617F02CC8147A665EB3DCDB4B33D748F2FE5A520B4E1D6EBFAC6D1EF9E7BE16403AF72154D504AF92E2939A007C02A796AC57C2EBBC38F82601620050780",
         json_gz: include_bytes!("v3.coordination.k8s.io.v1.json.gz"),
     },
+    Recorded {
+        path: "apis/admissionregistration.k8s.io/v1",
+        sha512: "6951E4F5155CF18F783388B00199EFC89C41DCDB7FC85AA5763752C6CA3F1843C3B798D15506611A158E7DDF669D6C615908AB2B9AE6664B2A78D33EE7859D80",
+        json_gz: include_bytes!("v3.admissionregistration.k8s.io.v1.json.gz"),
+    },
 ]

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::StatusCode;
+use http::Response;
 use http::request::Parts;
 use kube::core::Status;
 use parking_lot::Mutex;
 
-use crate::engine::{Identity, Interceptor, ResourcePath, Target, Verb};
+use crate::engine::{AuditAnnotations, Body, Identity, Interceptor, ResourcePath, Target, Verb};
 use crate::status::ApiError;
 
 /// Which requests a control is about; what is not named matches anything.
@@ -111,6 +111,8 @@ pub struct LoggedRequest {
     pub user: Option<String>,
     /// HTTP code of the answer.
     pub code: u16,
+    /// Audit annotations of admission webhooks, as `webhook/key`.
+    pub annotations: Vec<(String, String)>,
 }
 
 impl LoggedRequest {
@@ -184,7 +186,7 @@ impl Interceptor for Controls {
         .boxed()
     }
 
-    fn after(&self, request: &Parts, target: &Target, verb: Option<Verb>, code: StatusCode) {
+    fn after(&self, request: &Parts, target: &Target, verb: Option<Verb>, answer: &Response<Body>) {
         let header = |name: http::HeaderName| {
             request
                 .headers
@@ -209,7 +211,12 @@ impl Interceptor for Controls {
                 .extensions
                 .get::<Identity>()
                 .map(|identity| identity.user.clone()),
-            code: code.as_u16(),
+            code: answer.status().as_u16(),
+            annotations: answer
+                .extensions()
+                .get::<AuditAnnotations>()
+                .map(|annotations| annotations.0.clone())
+                .unwrap_or_default(),
         };
         let mut log = self.log.lock();
         if log.len() == LOG_LIMIT {

@@ -20,7 +20,7 @@ use http::{Request, Response};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::conversion::ObjectConverter;
+use crate::conversion::KindConverter;
 use crate::discovery::Discovery;
 use crate::engine::{Availability, Body, Disconnected, Engine, Identity};
 use crate::garbage;
@@ -109,11 +109,12 @@ impl Builder {
         self
     }
 
-    /// Converts the objects of a kind in the process, where its CRD says `strategy: Webhook`: no network, no TLS. Later, on
+    /// Converts the objects of a kind in the process, where its CRD says `strategy: Webhook`: no network, no TLS. Takes the
+    /// [`Converter`](kubewright::convert::Converter) of a derived kind, or a closure ([`each`](crate::conversion::each)). Later, on
     /// the running server: [`Hooks::set_converter`].
     #[must_use]
-    pub fn converter(self, group: &str, kind: &str, converter: Arc<dyn ObjectConverter>) -> Self {
-        self.hooks.set_converter(group, kind, converter);
+    pub fn converter(self, converter: impl Into<KindConverter>) -> Self {
+        self.hooks.set_converter(converter);
         self
     }
 

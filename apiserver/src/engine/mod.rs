@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::watch;
 
@@ -66,14 +66,18 @@ pub trait Interceptor: Send + Sync + 'static {
         verb: Option<Verb>,
     ) -> BoxFuture<'a, Option<ApiError>>;
 
-    /// Told the code of the answer.
-    fn after(&self, request: &Parts, target: &Target, verb: Option<Verb>, code: StatusCode);
+    /// Told the answer, whose extensions hold [`AuditAnnotations`] where webhooks left any.
+    fn after(&self, request: &Parts, target: &Target, verb: Option<Verb>, answer: &Response<Body>);
 }
+
+/// What admission webhooks want to be kept with a request: `webhook/key`, and what it says (API-74).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditAnnotations(pub Vec<(String, String)>);
 
 /// Who asks, put into a request's extensions by the door that it came through.
 ///
 /// Nothing is refused by it yet: authorization takes its place in the chain between the interceptor and routing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// User name.
     pub user: String,
@@ -386,7 +390,7 @@ impl Engine {
         };
         let response = outcome.unwrap_or_else(|failure| self.failure(parts, &failure));
         if let Some(interceptor) = &self.0.interceptor {
-            interceptor.after(parts, &target, verb, response.status());
+            interceptor.after(parts, &target, verb, &response);
         }
         response
     }
@@ -413,13 +417,18 @@ impl Engine {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<tower::BoxError>,
     {
-        let mut call = rest::route(self, path, &parts.method, query, parts.headers.clone())?;
+        let user = parts.extensions.get::<Identity>().cloned().unwrap_or_default();
+        let mut call = rest::route(self, path, &parts.method, query, parts.headers.clone(), user)?;
         let body = read(body).await?;
         // A refused object is warned of as well.
         let mut response = match call.run(&body).await {
             Ok(reply) => call.render(reply),
             Err(failure) => self.failure(parts, &failure),
         };
+        if !call.annotations.is_empty() {
+            let annotations = std::mem::take(&mut call.annotations);
+            response.extensions_mut().insert(AuditAnnotations(annotations));
+        }
         for warning in &call.warnings {
             if let Ok(value) = HeaderValue::try_from(warning_header(warning)) {
                 response.headers_mut().append(header::WARNING, value);

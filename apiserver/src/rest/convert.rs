@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::conversion::{self, ObjectConverter};
 use crate::engine::Engine;
-use crate::registry::{Conversion, CustomVersion, Origin, ResourceInfo};
+use crate::registry::{Conversion, CustomVersion, GroupVersionResource, Origin, ResourceInfo};
 use crate::status::Result;
 use crate::storage::Entry;
 
@@ -200,6 +200,30 @@ impl Engine {
                     .ok_or_else(|| conversion::failure("a converted object is lost"))
             }
         }
+    }
+
+    /// An object of a request where the same object is served, or could be.
+    pub(crate) async fn convert_to(
+        &self,
+        info: &ResourceInfo,
+        mut object: Value,
+        to: &GroupVersionResource,
+    ) -> Result<Value> {
+        if info.is_custom() {
+            return self.convert(info, object, &to.api_version()).await;
+        }
+        let snapshot = self.registry().snapshot();
+        let place = |api_version: &str| {
+            let mut places = snapshot.iter().filter(|place| place.storage == info.storage);
+            places
+                .find(|place| place.gvr.api_version() == api_version)
+                .cloned()
+        };
+        if let (Some(from), Some(to)) = (place(api_version(&object)), place(&to.api_version())) {
+            to_storage(&mut object, &from);
+            to_served(&mut object, &to);
+        }
+        Ok(object)
     }
 
     /// A stored object, ready to be shown.

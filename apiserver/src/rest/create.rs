@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::pipeline::{Accepted, Door};
 use super::{Call, Reply, convert, is_race, meta};
+use crate::admission::Operation;
 use crate::engine::decode::Decoded;
 use crate::engine::query::{DryRun, WriteOptions};
 use crate::status::{ApiError, Result};
@@ -44,6 +45,10 @@ impl Call<'_> {
                 "resourceVersion should not be set on objects to be created",
             ));
         }
+        let namespace = self.check_namespace(meta::text(&object, "name")).await?;
+        object = self
+            .mutate(Operation::Create, None, object, options.dry_run)
+            .await?;
         let generate = match (meta::text(&object, "name"), meta::text(&object, "generateName")) {
             ("", "") => {
                 let fault = FieldError::new(
@@ -57,7 +62,6 @@ impl Call<'_> {
             ("", base) => Some(base.to_owned()),
             _ => None,
         };
-        let namespace = self.check_namespace(meta::text(&object, "name")).await?;
         self.prepare_create(&mut object);
         for attempt in 1.. {
             if let Some(base) = &generate {
@@ -71,7 +75,10 @@ impl Call<'_> {
             strategy.prepare_for_create(&mut stored);
             // Before rules that take time in proportion.
             self.fit(&mut stored)?;
-            self.validate(&self.as_served(&stored), None, Door::Main)?;
+            let as_served = self.as_served(&stored);
+            self.validate(&as_served, None, Door::Main)?;
+            self.admit(Operation::Create, None, &as_served, options.dry_run)
+                .await?;
             let stored = self.to_storage(stored).await?;
             if attempt == 1 {
                 self.warnings.extend(strategy.warnings(&stored, None));

@@ -25,7 +25,7 @@ enum Outcome {
 }
 
 impl Call<'_> {
-    pub(super) async fn delete(&self, name: &str, options: &DeleteOptions) -> Result<Reply> {
+    pub(super) async fn delete(&mut self, name: &str, options: &DeleteOptions) -> Result<Reply> {
         let strategy = self.engine.strategy(&self.info);
         match self.delete_one(name, options).await? {
             Outcome::Waits(entry) => self.reply(StatusCode::OK, entry).await,
@@ -44,20 +44,27 @@ impl Call<'_> {
         }
     }
 
-    async fn delete_one(&self, name: &str, options: &DeleteOptions) -> Result<Outcome> {
+    async fn delete_one(&mut self, name: &str, options: &DeleteOptions) -> Result<Outcome> {
         let strategy = self.engine.strategy(&self.info);
         if let Some(why) = strategy.refuses_delete(name) {
             return Err(ApiError::forbidden(self.subject(), name, why));
         }
         let storage = self.engine.storage();
+        let said = self.warnings.len();
         loop {
             let old = self.load(name).await?;
-            if !self.own {
-                // As upstream, which reads an object at the request's version before it deletes it. What the server clears
-                // away by itself must not wait for anybody's converter.
-                self.engine.served(&self.info, old.clone()).await?;
-            }
+            // As upstream, which reads an object at the request's version before it deletes it. What the server clears away by
+            // itself must not wait for anybody's converter.
+            let served = match self.own {
+                false => Some(self.engine.served(&self.info, old.clone()).await?),
+                true => None,
+            };
             self.check_delete(&old, options)?;
+            if let Some(served) = served {
+                self.warnings.truncate(said);
+                self.admit_delete(&served.object(&self.info.clone()), options)
+                    .await?;
+            }
             let mut new = old.value.clone();
             self.mark(&mut new, options.propagation);
             let finished = self.is_finished(&new);
@@ -151,7 +158,7 @@ impl Call<'_> {
         strategy.begin_delete(object);
     }
 
-    pub(super) async fn delete_collection(&self, options: &DeleteOptions) -> Result<Reply> {
+    pub(super) async fn delete_collection(&mut self, options: &DeleteOptions) -> Result<Reply> {
         let list = ListOptions::parse(&self.query, self.verb)?;
         let selection = self.select(&list).await?;
         for served in &selection.objects {
@@ -178,7 +185,7 @@ pub(crate) async fn delete_quietly(
     entry: &Entry,
     options: &DeleteOptions,
 ) -> Result<()> {
-    let call = Call::internal(engine, info, &entry.value);
+    let mut call = Call::internal(engine, info, &entry.value);
     let mut options = options.clone();
     if options.propagation == Propagation::Unset {
         // What the server clears away goes with its dependents.

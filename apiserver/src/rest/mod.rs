@@ -3,6 +3,7 @@
 //! **Invariant:** what leaves here has passed the whole of admission, defaulting and validation; what is stored is at
 //! the storage version and never carries what the server owns from a client's hand.
 
+mod admit;
 mod convert;
 mod create;
 mod delete;
@@ -30,7 +31,7 @@ use serde_json::Value;
 
 use crate::engine::path::{ResourcePath, Verb};
 use crate::engine::query::{DeleteOptions, ListOptions, Query, WriteOptions};
-use crate::engine::{Body, Engine};
+use crate::engine::{Body, Engine, Identity};
 use crate::negotiate::{Accept, Agreed, Target};
 use crate::registry::{Origin, ResourceInfo, Scope};
 use crate::status::{ApiError, Result, Subject};
@@ -53,6 +54,10 @@ pub(crate) struct Call<'a> {
     pub(crate) include: IncludeObject,
     /// Texts of `Warning` headers.
     pub(crate) warnings: Vec<String>,
+    /// Who asks.
+    user: Identity,
+    /// What webhooks want to be kept with the request, by key.
+    pub(crate) annotations: Vec<(String, String)>,
     /// What converters made so far while owners were found.
     conversions: Arc<Conversions>,
     /// Whether the server itself asks. Its objects are not read by their types, so that none of these is decoded at
@@ -80,6 +85,7 @@ pub(crate) fn route<'a>(
     method: &http::Method,
     query: Query,
     headers: HeaderMap,
+    user: Identity,
 ) -> Result<Call<'a>> {
     let snapshot = engine.registry().snapshot();
     let gvr = crate::registry::GroupVersionResource::new(
@@ -147,6 +153,8 @@ pub(crate) fn route<'a>(
         agreed,
         include,
         warnings: Vec::new(),
+        user,
+        annotations: Vec::new(),
         conversions: Arc::default(),
         own: false,
     })
@@ -186,7 +194,8 @@ impl Call<'_> {
             Verb::Patch => self.patch(body).await,
             Verb::Delete => {
                 let options = self.delete_options(body)?;
-                self.delete(self.name(), &options).await
+                let name = self.name().to_owned();
+                self.delete(&name, &options).await
             }
             Verb::DeleteCollection => {
                 let options = self.delete_options(body)?;
@@ -304,7 +313,9 @@ pub(crate) fn key(info: &ResourceInfo, namespace: Option<&str>, name: &str) -> S
 pub(crate) use convert::Served;
 pub(crate) use delete::{delete_quietly, is_race};
 pub(crate) use meta::{finalizers, is_deleting, map_faults as metadata_map_faults};
+pub(crate) use patch::{operations, patched};
 pub(crate) use render::respond;
+pub(crate) use typed::read_metadata;
 
 /// Creates an object on the server's own behalf.
 pub(crate) async fn create_internal(
@@ -397,6 +408,8 @@ impl<'a> Call<'a> {
             },
             include: IncludeObject::default(),
             warnings: Vec::new(),
+            user: Identity::default(),
+            annotations: Vec::new(),
             conversions: Arc::default(),
             own: true,
         }

@@ -18,7 +18,8 @@ use serde_json::{Map, Value, json};
 
 use super::pipeline::Door;
 use super::{Call, convert, meta, typed};
-use crate::engine::query::{WriteOptions, is_printable};
+use crate::admission::Remarks;
+use crate::engine::query::{DryRun, WriteOptions, is_printable};
 use crate::openapi::data::PerDocument;
 use crate::registry::{Conversion, Origin, ResourceInfo, Snapshot};
 use crate::status::{ApiError, Result};
@@ -49,6 +50,16 @@ pub(super) struct Conversions(Mutex<Known>);
 struct Known {
     done: Vec<(Value, String, Result<Value, String>)>,
     missing: Option<(Value, String)>,
+    admitted: Vec<Admitted>,
+    waiting: Option<(Value, Value, DryRun)>,
+}
+
+/// What webhooks made of a write of a scale.
+#[derive(Debug)]
+struct Admitted {
+    before: Value,
+    wanted: Value,
+    outcome: Result<(Value, Remarks)>,
 }
 
 impl Conversions {
@@ -204,8 +215,40 @@ impl Call<'_> {
         }
     }
 
-    /// Converts what was missing; tells whether anything was.
+    /// A scale as webhooks leave it, in an attempt of [`Self::converting`].
+    ///
+    /// # Errors
+    /// What they say; anything at all where they were not asked yet.
+    pub(super) fn admitted_scale(&mut self, old: &Value, new: Value, dry_run: DryRun) -> Result<Value> {
+        let conversions = self.conversions.clone();
+        let mut known = conversions.0.lock();
+        let mut all = known.admitted.iter();
+        let done = all.find(|admitted| admitted.before == *old && admitted.wanted == new);
+        match done.map(|admitted| &admitted.outcome) {
+            Some(Ok((admitted, remarks))) => {
+                self.warnings.extend(remarks.warnings.iter().cloned());
+                Ok(admitted.clone())
+            }
+            Some(Err(error)) => Err(error.clone()),
+            None => {
+                known.waiting = Some((old.clone(), new, dry_run));
+                Err(ApiError::internal("no webhook was asked yet"))
+            }
+        }
+    }
+
+    /// Converts what was missing, or asks webhooks; tells whether there was anything.
     async fn convert_missing(&self) -> bool {
+        let waiting = self.conversions.0.lock().waiting.take();
+        if let Some((old, new, dry_run)) = waiting {
+            let outcome = self.admit_scale(&old, new.clone(), dry_run).await;
+            self.conversions.0.lock().admitted.push(Admitted {
+                before: old,
+                wanted: new,
+                outcome,
+            });
+            return true;
+        }
         let Some((object, to)) = self.conversions.0.lock().missing.take() else {
             return false;
         };
@@ -462,7 +505,7 @@ fn unfilled(
 }
 
 /// Gives an object the owners of another.
-fn take_owners(object: &mut Value, mut from: Value) {
+pub(super) fn take_owners(object: &mut Value, mut from: Value) {
     let owners = meta::of(&mut from).and_then(|metadata| metadata.remove("managedFields"));
     if let Some(metadata) = meta::of(object) {
         match owners {

@@ -210,7 +210,7 @@ pub(super) fn read_config(body: &Bytes) -> Result<Decoded> {
     )))
 }
 
-fn read_json_patch(body: &Bytes) -> Result<Vec<PatchOperation>> {
+fn read_json_patch(body: &[u8]) -> Result<Vec<PatchOperation>> {
     let malformed =
         |why: &dyn std::fmt::Display| ApiError::bad_request(format!("error decoding patch: {why}"));
     let items: Vec<Value> = serde_json::from_slice(body).map_err(|why| malformed(&why))?;
@@ -224,6 +224,28 @@ fn read_json_patch(body: &Bytes) -> Result<Vec<PatchOperation>> {
         .into_iter()
         .map(|item| serde_json::from_value(item).map_err(|why| malformed(&why)))
         .collect()
+}
+
+/// Reads a JSON patch that a webhook sent.
+///
+/// # Errors
+/// Why it is none.
+pub(crate) fn operations(patch: &[u8]) -> Result<Vec<PatchOperation>, String> {
+    read_json_patch(patch).map_err(|why| why.to_string())
+}
+
+/// Applies a webhook's patch.
+///
+/// # Errors
+/// Why it cannot be.
+pub(crate) fn patched(operations: Vec<PatchOperation>, object: &Value) -> Result<Value, String> {
+    let patched = Patch::Json(operations).apply(object);
+    patched.map(|patched| patched.value).map_err(|why| {
+        let text = why.to_string();
+        text.strip_prefix(crate::status::UNPROCESSABLE)
+            .unwrap_or(&text)
+            .to_owned()
+    })
 }
 
 impl Patch {
@@ -268,7 +290,7 @@ impl Patch {
                         }
                         operation => json_patch::patch_unsafe(&mut value, std::slice::from_ref(operation)),
                     };
-                    outcome.map_err(|error| refused(operation, &error.kind))?;
+                    outcome.map_err(|error| refused(operation, &error.kind, &value))?;
                 }
                 Ok(Decoded {
                     value,
@@ -304,18 +326,42 @@ fn is_absent_key(document: &Value, path: &Pointer) -> bool {
     parent.is_some_and(Value::is_object) && path.resolve(document).is_err()
 }
 
-/// 422 in the words of the library that upstream uses.
-fn refused(operation: &PatchOperation, why: &PatchErrorKind) -> ApiError {
+/// 422 in the words of the library that upstream uses. The document is the one that the operation failed on.
+fn refused(operation: &PatchOperation, why: &PatchErrorKind, document: &Value) -> ApiError {
     let path = operation.path();
+    let parent = path.parent().and_then(|parent| parent.resolve(document).ok());
+    let last = path
+        .last()
+        .map(|token| token.decoded().into_owned())
+        .unwrap_or_default();
     ApiError::unprocessable(match (operation, why) {
+        (PatchOperation::Remove(_), _) if parent.is_some_and(Value::is_object) => {
+            format!(
+                "error in remove for path: '{path}': Unable to remove nonexistent key: {last}: missing value"
+            )
+        }
+        (PatchOperation::Remove(_) | PatchOperation::Add(_), _)
+            if parent.is_some_and(Value::is_array) && last.parse::<usize>().is_ok() =>
+        {
+            let what = if matches!(operation, PatchOperation::Add(_)) {
+                "add"
+            } else {
+                "remove"
+            };
+            format!(
+                "error in {what} for path: '{path}': Unable to access invalid index: {last}: invalid index referenced"
+            )
+        }
         (PatchOperation::Test(_), _) => format!("testing value {path} failed: test failed"),
         (PatchOperation::Remove(_), _) => {
-            format!("remove operation does not apply: doc is missing path: {path}: missing value")
+            let path = path.to_string();
+            format!("remove operation does not apply: doc is missing path: {path:?}: missing value")
         }
         (PatchOperation::Replace(_), _) => {
             format!("replace operation does not apply: doc is missing key: {path}: missing value")
         }
         (PatchOperation::Add(_), _) => {
+            let path = path.to_string();
             format!("add operation does not apply: doc is missing path: {path:?}: missing value")
         }
         (_, why) => format!("the operation on {path} does not apply: {why}"),

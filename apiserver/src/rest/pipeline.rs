@@ -177,7 +177,7 @@ impl Call<'_> {
     }
 
     /// Name and namespace agree with the URL; an absent namespace is the URL's.
-    fn check_place(&self, object: &mut Value) -> Result<()> {
+    pub(super) fn check_place(&self, object: &mut Value) -> Result<()> {
         let Some(metadata) = meta::of(object) else {
             return Ok(());
         };

@@ -72,6 +72,10 @@ impl Call<'_> {
                 if !matches!(write, Write::Apply(_)) {
                     call.track_scale(&scale, &mut wanted, options);
                 }
+                let mut wanted = call.admitted_scale(&scale, wanted, options.dry_run)?;
+                typed::read_scale(&mut wanted)
+                    .map_err(|why| call.type_cannot_hold("Scale", "v1", &why, &wanted))?;
+                call.check_scale(&wanted)?;
                 let owners = call.owners_after_scale(parent, &wanted);
                 let mut parent = parent.clone();
                 owners.write(&mut parent);

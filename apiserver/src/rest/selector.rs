@@ -33,6 +33,26 @@ impl LabelSelector {
         parser.requirements().map(Self).map_err(ApiError::bad_request)
     }
 
+    /// A `LabelSelector` as objects hold it, which has been validated; an absent or empty one selects all.
+    pub fn of(selector: &Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let labels = selector["matchLabels"].as_object().into_iter().flatten();
+        let equal = labels.map(|(key, value)| Requirement::In(key.clone(), vec![text(value)]));
+        let expressions = selector["matchExpressions"].as_array().into_iter().flatten();
+        let set = expressions.map(|expression| {
+            let key = text(&expression["key"]);
+            let values = expression["values"].as_array().into_iter().flatten();
+            let values = values.map(text).collect();
+            match expression["operator"].as_str().unwrap_or_default() {
+                "NotIn" => Requirement::NotIn(key, values),
+                "Exists" => Requirement::Exists(key),
+                "DoesNotExist" => Requirement::Absent(key),
+                _ => Requirement::In(key, values),
+            }
+        });
+        Self(equal.chain(set).collect())
+    }
+
     /// Whether it selects all.
     pub fn is_everything(&self) -> bool {
         self.0.is_empty()

@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::registry::ResourceInfo;
 
 mod builtin;
+mod webhooks;
 
 pub(crate) use builtin::install;
 

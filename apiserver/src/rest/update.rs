@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::pipeline::{Accepted, Door, is_conflict};
 use super::{Call, Reply, convert, meta, owners};
+use crate::admission::Operation;
 use crate::engine::decode::Decoded;
 use crate::engine::path::Verb;
 use crate::engine::query::{DryRun, WriteOptions};
@@ -87,9 +88,22 @@ impl Call<'_> {
             let before = self.engine.served(&self.info, old.clone()).await?;
             let served = before.object(&self.info);
             let wanted = self.converting(|call| make(call, &served)).await?;
+            let wanted = match door {
+                // Webhooks saw the scale.
+                Door::Scale => wanted,
+                _ => {
+                    self.mutate(Operation::Update, Some(&served), wanted, options.dry_run)
+                        .await?
+                }
+            };
             let pinned = self.check_preconditions(&wanted, &old)?;
             let new = self.merge_doors(wanted, &served, door);
             let new = self.finish_change(new, &served, &old, door)?;
+            if door != Door::Scale {
+                let as_served = self.as_served(&new).into_owned();
+                self.admit(Operation::Update, Some(&served), &as_served, options.dry_run)
+                    .await?;
+            }
             let new = self.to_storage(new).await?;
             if owners::is_same(&new, &old.value) {
                 return Ok(Reply::Object(StatusCode::OK, before));

@@ -13,6 +13,7 @@ type Cells = fn(&Value, Timestamp) -> Vec<Value>;
 /// What makes the cells of a kind.
 pub(super) fn of(group: &str, kind: &str) -> Option<Cells> {
     Some(match (group, kind) {
+        ("admissionregistration.k8s.io", _) => webhooks,
         ("", "ConfigMap") => config_map,
         ("", "Endpoints") => endpoints,
         ("", "Event") => event,
@@ -70,6 +71,11 @@ fn count(value: &Value) -> usize {
 
 fn name(object: &Value) -> Value {
     object["metadata"]["name"].clone()
+}
+
+fn webhooks(object: &Value, now: Timestamp) -> Vec<Value> {
+    let count = list(&object["webhooks"]).len();
+    vec![name(object), json!(count), age(object, now)]
 }
 
 fn age(object: &Value, now: Timestamp) -> Value {

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use crate::conversion::{ConverterError, ObjectConverter};
+use crate::conversion::{ConverterError, ObjectConverter, full_kind};
 
 /// Upstream sets no limit, and gives up with the request; a watch has none.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -41,19 +41,24 @@ impl Webhook {
         let version =
             version.ok_or_else(|| ConverterError::new("no supported conversion review versions"))?;
         let uid = uuid::Uuid::new_v4().to_string();
-        let review = json!({
-            "kind": "ConversionReview",
-            "apiVersion": format!("{GROUP}/{version}"),
-            "request": {"uid": uid, "desiredAPIVersion": api_version, "objects": objects},
-        });
+        let review = question(version, &uid, api_version, &objects);
         let answer = self.client.post(&review, TIMEOUT, None).await;
         let answer = answer.map_err(ConverterError::new)?;
-        read(answer, version, &uid)
+        read_answer(answer, version, &uid)
     }
 }
 
+/// A ConversionReview that asks for objects at a version.
+pub(crate) fn question(version: &str, uid: &str, api_version: &str, objects: &[Value]) -> Value {
+    json!({
+        "kind": "ConversionReview",
+        "apiVersion": format!("{GROUP}/{version}"),
+        "request": {"uid": uid, "desiredAPIVersion": api_version, "objects": objects},
+    })
+}
+
 /// The objects in an answer, or why there are none.
-fn read(mut answer: Value, version: &str, uid: &str) -> Result<Vec<Value>, ConverterError> {
+pub(crate) fn read_answer(mut answer: Value, version: &str, uid: &str) -> Result<Vec<Value>, ConverterError> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (api_version, kind) = (text(&answer["apiVersion"]), text(&answer["kind"]));
     // Upstream checks neither type nor uid of v1beta1, for the sake of old webhooks.
@@ -61,7 +66,8 @@ fn read(mut answer: Value, version: &str, uid: &str) -> Result<Vec<Value>, Conve
         && (api_version.as_str(), kind.as_str()) != ("apiextensions.k8s.io/v1", "ConversionReview")
     {
         return Err(ConverterError::new(format!(
-            "expected webhook response of {GROUP}/v1, Kind=ConversionReview, got {api_version}, Kind={kind}"
+            "expected webhook response of {GROUP}/v1, Kind=ConversionReview, got {}",
+            full_kind(&api_version, &kind)
         )));
     }
     let response = &mut answer["response"];
@@ -97,7 +103,7 @@ mod tests {
     fn api_80_answers_that_are_none() {
         let review = |version: &str, response: Value| json!({"apiVersion": format!("{GROUP}/{version}"), "kind": "ConversionReview", "response": response});
         let success = json!({"uid": "u", "result": {"status": "Success"}, "convertedObjects": [{"a": 1}]});
-        let why = |answer: Value, version: &str| match read(answer, version, "u") {
+        let why = |answer: Value, version: &str| match read_answer(answer, version, "u") {
             Ok(objects) => format!("{} objects", objects.len()),
             Err(why) => why.to_string(),
         };

@@ -18,10 +18,11 @@ use http::{Request, Response};
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 
-use crate::conversion::ObjectConverter;
+use crate::conversion::{KindConverter, ObjectConverter};
 use crate::registry::ConversionHook;
 use client::Client;
 use conversion::Webhook;
+pub(crate) use conversion::{question, read_answer};
 
 /// How many clients are kept; as upstream's cache.
 const CLIENTS: usize = 200;
@@ -153,10 +154,13 @@ impl Clone for Hooks {
 impl Hooks {
     /// Converts the objects of a kind in the process, where its CRD says `strategy: Webhook`. What was converted before stays as
     /// it is.
-    pub fn set_converter(&self, group: &str, kind: &str, converter: Arc<dyn ObjectConverter>) {
-        self.converters
-            .write()
-            .insert((group.to_owned(), kind.to_owned()), converter);
+    pub fn set_converter(&self, converter: impl Into<KindConverter>) {
+        let KindConverter {
+            group,
+            kind,
+            converter,
+        } = converter.into();
+        self.converters.write().insert((group, kind), converter);
     }
 
     /// Sends requests for a service, whatever its port, to an address.

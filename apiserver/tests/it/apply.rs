@@ -267,9 +267,6 @@ async fn api_42_46_custom_resources_are_owned_as_recorded() {
             ("unknown-warn", 3),
             // The answer to a write that removes the object shows the version of the removal.
             ("delete-then", 4),
-            // Who owns fields at a version that is gone is dropped; upstream forgets everybody.
-            ("edit-owners", 4),
-            ("edit-owners", 5),
         ],
     )
     .await;

@@ -110,7 +110,7 @@ async fn both_versions_are_served(server: &DevServer) {
 
 #[tokio::test]
 async fn api_80_a_closure_converts() {
-    let server = start(DevServer::builder().converter("example.com", "Paint", each(convert))).await;
+    let server = start(DevServer::builder().converter(each("example.com", "Paint", convert))).await;
     both_versions_are_served(&server).await;
 }
 
@@ -126,7 +126,7 @@ async fn api_80_a_converter_may_come_later() {
     );
     server
         .hooks()
-        .set_converter("example.com", "Paint", each(convert));
+        .set_converter(each("example.com", "Paint", convert));
     both_versions_are_served(&server).await;
 }
 
@@ -161,8 +161,8 @@ async fn api_80_a_handler_of_the_service_converts() {
 
 #[tokio::test]
 async fn api_80_a_panic_is_the_request_s_failure() {
-    let panicking = each(|_, _| panic!("no paint"));
-    let server = start(DevServer::builder().converter("example.com", "Paint", panicking)).await;
+    let panicking = each("example.com", "Paint", |_, _| panic!("no paint"));
+    let server = start(DevServer::builder().converter(panicking)).await;
     let (code, refused) = ask(&server, "POST", V1BETA1, &paint("a", "red")).await;
     assert_eq!(
         (code, &refused["message"]),
@@ -173,4 +173,42 @@ async fn api_80_a_panic_is_the_request_s_failure() {
     );
     let (code, _) = ask(&server, "GET", V1BETA1, &Value::Null).await;
     assert_eq!(code, 200);
+}
+
+/// A watch that cannot show an event ends with an error, and tells what came before it.
+#[tokio::test]
+async fn api_80_a_watch_ends_where_a_conversion_fails() {
+    let server = start(DevServer::builder().converter(each("example.com", "Paint", convert))).await;
+    let mut good = paint("a", "red");
+    good["apiVersion"] = "example.com/v1".into();
+    good["spec"] = json!({"color": "red"});
+    ask(&server, "POST", V1, &good).await;
+    let mut bad = good.clone();
+    bad["metadata"]["name"] = "b".into();
+    bad["spec"] = json!({"color": "invisible"});
+    let (code, _) = ask(&server, "POST", V1, &bad).await;
+    assert_eq!(code, 201, "nobody converts it yet");
+    let (code, _) = ask(&server, "GET", V1BETA1, &Value::Null).await;
+    assert_eq!(code, 500);
+    let request = Request::get(format!("{V1BETA1}?watch=true&resourceVersion=1"))
+        .body(kube::client::Body::empty())
+        .expect("a request");
+    let answer = server.client().send(request).await.expect("an answer");
+    let body = http_body_util::BodyExt::collect(answer.into_body())
+        .await
+        .expect("a watch that ends")
+        .to_bytes();
+    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let events: Vec<Value> = lines
+        .map(|line| serde_json::from_slice(line).expect("JSON"))
+        .collect();
+    assert_eq!(events.len(), 2);
+    assert_eq!(events[0]["object"]["spec"], json!({"colour": "red"}));
+    assert_eq!(
+        (&events[1]["type"], &events[1]["object"]["message"]),
+        (
+            &json!("ERROR"),
+            &json!("conversion webhook for example.com/v1, Kind=Paint failed: an invisible colour")
+        )
+    );
 }

@@ -1,5 +1,6 @@
 //! One binary for all integration tests of the server.
 
+mod admission;
 mod apply;
 mod conformance;
 mod conversion;

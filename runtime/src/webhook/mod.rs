@@ -10,8 +10,7 @@
 //!     type Object = Deployment;
 //!
 //!     async fn validate(&self, request: &Admission<Deployment>) -> Result<Allowed, Denied> {
-//!         let spec = request.object.as_ref().and_then(|object| object.spec.as_ref());
-//!         match spec.and_then(|spec| spec.replicas) {
+//!         match request.object.as_ref().and_then(|object| object.spec.replicas) {
 //!             Some(100..) => Err(Denied::invalid("spec.replicas", "must be less than 100")),
 //!             Some(0) => Ok(Allowed::new().warn("nothing will run")),
 //!             _ => Ok(Allowed::new()),

@@ -102,6 +102,20 @@ fn check_service(service: &Map<String, Value>, path: &str, errors: &mut Vec<Fiel
             errors.push(FieldError::required(format!("{path}.{blamed}"), ""));
         }
     }
+    errors.extend(port_and_path_faults(service, path));
+}
+
+/// The faults of a webhook's `url`, at `field`.
+pub fn url_faults(url: &str, field: &str) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    check_url(url, field, &mut errors);
+    errors
+}
+
+/// The faults of `port` and `path` in a webhook's `service`, which stands at `path`.
+pub fn port_and_path_faults(service: &Map<String, Value>, path: &str) -> Vec<FieldError> {
+    let mut found = Vec::new();
+    let errors = &mut found;
     let port = service.get("port").and_then(Value::as_i64).unwrap_or(443);
     if !(1..=65535).contains(&port) {
         errors.push(FieldError::invalid(
@@ -112,13 +126,13 @@ fn check_service(service: &Map<String, Value>, path: &str, errors: &mut Vec<Fiel
     }
     let url_path = text(service, "path");
     if url_path.is_empty() || url_path == "/" {
-        return;
+        return found;
     }
     let field = format!("{path}.path");
     let mut wrong = |detail: String| errors.push(FieldError::invalid(&*field, url_path, detail));
     if url_path == "//" {
         wrong("segment[0] may not be empty".to_owned());
-        return;
+        return found;
     }
     if !url_path.starts_with('/') {
         wrong("must start with a '/'".to_owned());
@@ -135,6 +149,7 @@ fn check_service(service: &Map<String, Value>, path: &str, errors: &mut Vec<Fiel
             }
         }
     }
+    found
 }
 
 fn check_review_versions(versions: &[Value], known: bool, errors: &mut Vec<FieldError>) {

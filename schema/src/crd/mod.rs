@@ -28,6 +28,7 @@ use crate::structural::Node;
 #[cfg(feature = "schemars")]
 use crate::structural::Reading;
 
+pub use conversion::{port_and_path_faults, url_faults};
 pub use spec::{validate, validate_update};
 
 /// A value of a wrong JSON type in a CRD; the text is that of Go's decoder.

@@ -323,6 +323,12 @@ pub(crate) async fn suite(client: kube::Client, server: Server) {
     assert_eq!(refused.body.get("reason"), None);
     assert_eq!(get(&client, &uri("v1", "sites/d")).await.code, 404);
 
+    if server == Server::Real {
+        assert!(
+            reviews(&hook).iter().all(|objects| *objects == 1),
+            "one object each"
+        );
+    }
     owners(&client).await;
     // As many reviews as there must be, on the server in the process: it keeps what was converted.
     if server == Server::Dev {

@@ -7,6 +7,7 @@
     reason = "a test ends where a step fails, and says what it ran"
 )]
 
+mod admission;
 mod ask;
 mod client;
 mod conversion;

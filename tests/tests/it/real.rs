@@ -48,6 +48,7 @@ async fn a_real_control_plane_agrees() {
     };
     let client = plane.client().await.unwrap();
     crate::conversion::suite(client.clone(), crate::client::Server::Real).await;
+    crate::admission::suite(client.clone()).await;
     the_crd_is_accepted_when_strict(&client).await;
     the_same_controller_reconciles(&client).await;
     crate::client::suite(client.clone(), crate::client::Server::Real).await;

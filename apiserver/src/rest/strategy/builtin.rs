@@ -46,6 +46,13 @@ pub(crate) fn install() -> HashMap<GroupVersionResource, Arc<dyn Strategy>> {
         "customresourcedefinitions",
         Arc::new(crate::crd::Crds),
     );
+    for resource in ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"] {
+        add(
+            crate::admission::GROUP,
+            resource,
+            Arc::new(super::webhooks::Configuration),
+        );
+    }
     for resource in ["deployments", "replicasets", "statefulsets", "daemonsets"] {
         add("apps", resource, Arc::new(Workload));
     }

@@ -38,13 +38,6 @@ mod v1 {
         pub a: i64,
     }
 
-    impl __c::OnWire for SmallSpec {
-        const WIRE: __c::Wire = __c::Wire::fields(&[
-            __c::WireField::new("name", "name").option().alias(&["oldName"]),
-            __c::WireField::new("count", "count").option(),
-            __c::WireField::new("inner", "inner").option(),
-        ]);
-    }
     impl __c::OnWire for Status {
         const WIRE: __c::Wire = __c::Wire::fields(&[
             __c::WireField::new("ready", "ready"),
@@ -94,11 +87,12 @@ mod v2 {
     }
 
     macro_rules! edge {
-        ($old:ty => $new:ty, [$($wire:expr),*], [$($field:expr),*]) => {
+        // The derive of the kind has the spec's form.
+        ($old:ty => $new:ty, [$($wire:expr)?], [$($field:expr),*]) => {
             const _: () = {
-                impl __c::OnWire for $new {
-                    const WIRE: __c::Wire = __c::Wire::fields(&[$($wire),*]);
-                }
+                $(impl __c::OnWire for $new {
+                    const WIRE: __c::Wire = __c::Wire::fields(&[$wire]);
+                })?
                 static __TABLE: __c::Table = __c::Table::structs::<$old, $new>(&[$($field),*]);
                 impl __c::Convert for $new {
                     type Old = $old;
@@ -123,12 +117,7 @@ mod v2 {
             .checks(__c::reads::<i64>, __c::reads::<String>),
         __c::Field::old_only("gone").checked(__c::reads::<Option<i64>>)
     ]);
-    edge!(super::v1::SmallSpec => SmallSpec, [
-        __c::WireField::new("title", "title").option(),
-        __c::WireField::new("count", "count").option(),
-        __c::WireField::new("inner", "inner").option(),
-        __c::WireField::new("more", "more").option()
-    ], [
+    edge!(super::v1::SmallSpec => SmallSpec, [], [
         __c::Field::renamed("name", "title"),
         __c::Field::same("count")
             .with(__c::With::new(|__a| __c::map(up, __a), |__a| __c::map(down, __a)))

@@ -145,7 +145,7 @@ where
 /// use kubewright::webhook::{Admission, Allowed, Hook, mutate_with};
 ///
 /// let replicas = mutate_with(|object: &mut Deployment, _: &Admission<Deployment>| {
-///     object.spec.get_or_insert_default().replicas.get_or_insert(2);
+///     object.spec.replicas.get_or_insert(2);
 ///     Ok(Allowed::new())
 /// });
 /// let hook = Hook::mutator(replicas);

@@ -1,0 +1,107 @@
+//! Admission webhooks answered in the process (API-73, API-75).
+
+use base64::Engine as _;
+use bytes::Bytes;
+use http::{Request, Response};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::PostParams;
+use kubewright_apiserver::{DevServer, Matcher};
+use serde_json::{Value, json};
+
+/// Answers reviews: adds `data.seen`, or denies what has `data.bad`.
+fn answer(request: &Request<Bytes>) -> Response<Bytes> {
+    let review: Value = serde_json::from_slice(request.body()).expect("JSON");
+    let object = &review["request"]["object"];
+    let mut response = json!({
+        "uid": review["request"]["uid"], "allowed": object["data"]["bad"].is_null(),
+        "auditAnnotations": {"path": request.uri().path()},
+    });
+    if request.uri().path() == "/mutate" {
+        let patch = json!([{"op": "add", "path": "/data/seen", "value": "yes"}]);
+        let patch = base64::prelude::BASE64_STANDARD.encode(patch.to_string());
+        response["patch"] = patch.into();
+        response["patchType"] = "JSONPatch".into();
+    }
+    let review =
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
+    Response::new(Bytes::from(review.to_string()))
+}
+
+fn configuration(kind: &str, client: &Value) -> String {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": format!("{kind}WebhookConfiguration"),
+        "metadata": {"name": "hooks"},
+        "webhooks": [{
+            "name": "hook.example.com", "clientConfig": client, "admissionReviewVersions": ["v1"],
+            "sideEffects": "None",
+            "rules": [{
+                "operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"],
+            }],
+        }],
+    })
+    .to_string()
+}
+
+fn map(name: &str, key: &str) -> ConfigMap {
+    serde_json::from_value(json!({"metadata": {"name": name}, "data": {key: "x"}})).expect("a ConfigMap")
+}
+
+#[tokio::test]
+async fn api_75_handlers_stand_in_for_services_and_urls() {
+    let server = DevServer::builder()
+        .service_handler("hooks", "mutate", |request| async move { answer(&request) })
+        .url_handler("https://hooks.example.com/validate", |request| async move {
+            answer(&request)
+        })
+        .start()
+        .await
+        .expect("the server starts");
+    let service = json!({"service": {"namespace": "hooks", "name": "mutate", "path": "/mutate"}});
+    let url = json!({"url": "https://hooks.example.com/validate"});
+    for text in [
+        configuration("Mutating", &service),
+        configuration("Validating", &url),
+    ] {
+        server.apply_yaml(&text).await.expect("a configuration");
+    }
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(), "default");
+    let made = maps
+        .create(&PostParams::default(), &map("a", "good"))
+        .await
+        .expect("allowed");
+    assert_eq!(made.data.unwrap_or_default()["seen"], "yes");
+    let refused = maps.create(&PostParams::default(), &map("b", "bad")).await;
+    let kube::Error::Api(status) = refused.expect_err("denied") else {
+        panic!("an answer of the server")
+    };
+    assert_eq!(
+        (status.code, status.message.as_str()),
+        (
+            400,
+            "admission webhook \"hook.example.com\" denied the request without explanation"
+        )
+    );
+    // API-74: kept for whoever looks.
+    let log = server.request_log();
+    let creates = Matcher::any().verb("create").resource("configmaps");
+    let mut annotated = log.iter().filter(|request| request.is(&creates));
+    let annotations = annotated.next().map(|request| request.annotations.clone());
+    let annotation = |path: &str| ("hook.example.com/path".to_owned(), path.to_owned());
+    assert_eq!(
+        annotations,
+        Some(vec![annotation("/mutate"), annotation("/validate")])
+    );
+}
+
+/// A condition that nobody evaluates would call a webhook too often.
+#[tokio::test]
+async fn api_73_match_conditions_are_refused() {
+    let server = DevServer::start().await.expect("the server starts");
+    let text = configuration("Validating", &json!({"url": "https://hooks.example.com/"}));
+    let mut configuration: Value = serde_json::from_str(&text).expect("JSON");
+    configuration["webhooks"][0]["matchConditions"] = json!([{"name": "a", "expression": "true"}]);
+    let refused = server.apply_yaml(&configuration.to_string()).await;
+    let why = format!("{:?}", refused.expect_err("refused"));
+    assert!(why.contains("webhooks[0].matchConditions: Forbidden"), "{why}");
+}
