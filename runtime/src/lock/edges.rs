@@ -49,8 +49,8 @@ pub(super) struct LockedEdge {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Recorded {
-    object: String,
-    becomes: String,
+    from: String,
+    to: String,
 }
 
 /// A difference between what an edge does and what it did.
@@ -306,17 +306,22 @@ impl Recorded {
         let drawn = from.objects(samples, Reads::new(between, from.name(), to));
         let (mut out, mut error) = (Vec::new(), None);
         for _ in 0..DRAWN {
-            let object = drawn
+            let mut object = drawn
                 .new_tree(&mut runner)
                 .map_err(|reason| failed(reason.to_string()))?
                 .current();
+            // Nothing converts metadata.
+            object["metadata"] = serde_json::json!({ "name": "drawn" });
             let object = object.to_string();
             if object.len() > LARGEST {
                 continue;
             }
             let mut becomes = String::new();
             match between.convert(&object, to, &mut becomes) {
-                Ok(()) => out.push(Self { object, becomes }),
+                Ok(()) => out.push(Self {
+                    from: object,
+                    to: becomes,
+                }),
                 Err(other) => error = Some(other),
             }
             if out.len() == RECORDED {
@@ -333,20 +338,20 @@ impl Recorded {
     /// Converts anew, and says what is another result.
     fn replay(&self, between: &Converter, to: &str) -> Option<(Level, EdgeChange)> {
         let mut is = String::new();
-        if let Err(error) = between.convert(&self.object, to, &mut is) {
+        if let Err(error) = between.convert(&self.from, to, &mut is) {
             let change = EdgeChange::Fails {
-                object: self.object.clone(),
+                object: self.from.clone(),
                 error: error.to_string(),
             };
             return Some((Level::Breaking, change));
         }
         let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-        let difference = places::difference(&read(&self.becomes), &read(&is))?;
+        let difference = places::difference(&read(&self.to), &read(&is))?;
         // What was saved for a field that came later says nothing about what was there.
         let later = difference.was.is_none() || is_saved(&difference.path);
         let level = if later { Level::Warning } else { Level::Breaking };
         let change = EdgeChange::Conversion {
-            object: self.object.clone(),
+            object: self.from.clone(),
             path: places::text(&difference.path),
             was: difference.was,
             is: difference.is,

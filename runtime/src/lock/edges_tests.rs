@@ -1,3 +1,5 @@
+#![allow(unreachable_pub, reason = "types of a user stand in modules of theirs")]
+
 use schemars::JsonSchema;
 
 use super::*;

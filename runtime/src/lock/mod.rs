@@ -293,11 +293,20 @@ impl Lock {
     /// # Errors
     /// Where a value has no form in YAML.
     pub fn to_yaml(&self) -> Result<String, LockError> {
-        let text = to_yaml(self).map_err(|source| LockError::Write {
-            name: self.name(),
-            source,
-        })?;
-        Ok(format!("{HEADER}{text}"))
+        let yaml = |value: &serde_json::Value| {
+            to_yaml(value).map_err(|source| LockError::Write {
+                name: self.name(),
+                source,
+            })
+        };
+        // Recorded conversions are for machines, and come last.
+        let mut whole = serde_json::json!(self);
+        let edges = whole.as_object_mut().and_then(|members| members.remove("edges"));
+        let mut text = format!("{HEADER}{}", yaml(&whole)?);
+        if let Some(edges) = edges {
+            text += &yaml(&serde_json::json!({ "edges": edges }))?;
+        }
+        Ok(text)
     }
 
     /// Writes the lock file, whole or not at all.

@@ -159,40 +159,43 @@ impl Version {
             .boxed()
     }
 
-    /// Objects, and parts of objects as clients of server-side apply send them.
-    pub(crate) fn sparse(&self, given: &Samples, cell: Arc<Reads>) -> BoxedStrategy<Value> {
+    /// Objects, and parts of objects as clients of server-side apply send them; the latter with `true`.
+    pub(crate) fn sparse(&self, given: &Samples, cell: Arc<Reads>) -> BoxedStrategy<(Value, bool)> {
         let schema = Arc::clone(&self.schema);
         let kept = proptest::collection::vec(any::<bool>(), THINNED);
-        prop_oneof![
-            2 => self.objects(given, Arc::clone(&cell)),
-            1 => (self.objects(given, cell), kept).prop_map(move |(mut object, kept)| {
-                let mut kept = kept.into_iter();
-                let Value::Object(members) = &mut object else { return object };
-                members.retain(|name, value| {
-                    if matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
-                        return true;
-                    }
-                    thin(value, &schema["properties"][name], &[], &mut kept);
-                    kept.next().unwrap_or(true)
-                });
-                object
-            }),
-        ]
-        .boxed()
+        let kept = proptest::option::weighted(0.3, kept);
+        (self.objects(given, cell), kept)
+            .prop_map(move |(mut object, kept)| {
+                let sparse = kept.is_some();
+                if let (Value::Object(members), Some(kept)) = (&mut object, kept) {
+                    let mut kept = kept.into_iter();
+                    members.retain(|name, value| {
+                        if matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
+                            return true;
+                        }
+                        thin(value, &schema["properties"][name], &[], &mut kept);
+                        kept.next().unwrap_or(true)
+                    });
+                }
+                (object, sparse)
+            })
+            .boxed()
     }
 }
 
-/// Takes members away, but for the keys of lists.
+/// Takes members away, but for the keys of lists; what belongs to one client as a whole stays whole.
 fn thin(value: &mut Value, schema: &Value, keys: &[&str], kept: &mut impl Iterator<Item = bool>) {
     match value {
-        Value::Object(members) => members.retain(|name, member| {
-            let inner = schema["properties"]
-                .get(name)
-                .unwrap_or(&schema["additionalProperties"]);
-            thin(member, inner, &[], kept);
-            keys.contains(&name.as_str()) || kept.next().unwrap_or(true)
-        }),
-        Value::Array(items) => {
+        Value::Object(members) if schema["x-kubernetes-map-type"] != "atomic" => {
+            members.retain(|name, member| {
+                let inner = schema["properties"]
+                    .get(name)
+                    .unwrap_or(&schema["additionalProperties"]);
+                thin(member, inner, &[], kept);
+                keys.contains(&name.as_str()) || kept.next().unwrap_or(true)
+            });
+        }
+        Value::Array(items) if schema["x-kubernetes-list-type"] == "map" => {
             let keys = schema["x-kubernetes-list-map-keys"].as_array();
             let keys: Vec<&str> = keys.into_iter().flatten().filter_map(Value::as_str).collect();
             for item in items {
