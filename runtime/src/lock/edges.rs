@@ -11,7 +11,7 @@ use std::fmt;
 
 use kubewright_schema::compare::{Level, Stability};
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{Config, TestRunner};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -301,8 +301,7 @@ impl Recorded {
             version: from.name().to_owned(),
             message,
         };
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[51; 32]);
-        let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+        let mut runner = TestRunner::new_with_rng(Config::default(), draw::numbers(51));
         let drawn = from.objects(samples, Reads::new(between, from.name(), to));
         let (mut out, mut error) = (Vec::new(), None);
         for _ in 0..DRAWN {
