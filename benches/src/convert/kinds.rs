@@ -4,7 +4,7 @@
 macro_rules! site {
     ($name:ident, $kind:literal,
         spec($($spec:tt)*) old($($old:tt)*) new($($new:tt)*) old_port($($old_port:tt)*) new_port($($new_port:tt)*)
-        from($($from:tt)*) port_from($($port_from:tt)*) rest($($rest:tt)*)) => {
+        from($values:ident $($from:tt)*) port_from($($port_from:tt)*) rest($($rest:tt)*)) => {
         pub(super) mod $name {
             pub(crate) mod v1alpha1 {
                 use std::collections::BTreeMap;
@@ -89,8 +89,8 @@ macro_rules! site {
 
             /// By hand, over typed values.
             pub(crate) fn down(new: v1::Site) -> v1alpha1::Site {
-                let spec = new.spec;
-                let ports = spec.ports.into_iter().map(|port| v1alpha1::Port {
+                let $values = new.spec;
+                let ports = $values.ports.into_iter().map(|port| v1alpha1::Port {
                     name: port.name,
                     port: port.number,
                     protocol: port.protocol,
@@ -99,10 +99,10 @@ macro_rules! site {
                 v1alpha1::Site {
                     metadata: new.metadata,
                     spec: v1alpha1::SiteSpec {
-                        replicas: spec.replicas,
-                        image_name: spec.image,
-                        labels: spec.labels,
-                        args: spec.args,
+                        replicas: $values.replicas,
+                        image_name: $values.image,
+                        labels: $values.labels,
+                        args: $values.args,
                         ports: ports.collect(),
                         $($from)*
                     },
@@ -112,7 +112,7 @@ macro_rules! site {
     };
 }
 
-site!(plain, "Plain", spec() old() new() old_port() new_port() from() port_from() rest());
+site!(plain, "Plain", spec() old() new() old_port() new_port() from(values) port_from() rest());
 
 site!(lossy, "Lossy",
 spec(, old_only(note))
@@ -128,7 +128,7 @@ new_port(
     #[convert(added)]
     pub app_protocol: Option<String>,
 )
-from(note: None, timeout_seconds: v1::ms_to_s(spec.timeout_millis),)
+from(values note: None, timeout_seconds: v1::ms_to_s(values.timeout_millis),)
 port_from()
 rest(
     fn s_to_ms(seconds: i64) -> i64 {

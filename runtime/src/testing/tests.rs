@@ -1,8 +1,10 @@
 #![allow(unreachable_pub, reason = "types of a user stand in modules of theirs")]
 #![allow(clippy::needless_pass_by_value, reason = "conversion functions take values")]
 
+use super::draw::Reads;
 use super::*;
-use crate::convert::emitted::VersionLink;
+use crate::convert::Converter;
+use crate::convert::emitted::{VersionLink, Versioned};
 
 mod prelude {
     pub(super) use crate::{Convert, CustomResource, Defaults, KubeSchema};
