@@ -206,6 +206,10 @@ impl Cell {
 
     /// Whether `text` can be a value of this place, as far as its types say.
     pub(crate) fn admits(&self, text: &str) -> bool {
+        // `Option` is seen through: the check is that of the type inside.
+        if text == "null" && !self.required {
+            return true;
+        }
         if let Some(check) = self.check {
             return super::walk::check(check, text);
         }
