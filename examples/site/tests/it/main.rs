@@ -5,6 +5,7 @@
 mod admission;
 mod conversion;
 mod harness;
+mod laws;
 mod program;
 mod serving;
 
