@@ -6,6 +6,7 @@ mod admission;
 mod conversion;
 mod harness;
 mod laws;
+mod lock;
 mod program;
 mod serving;
 
