@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what this program does")]
 
+mod convert;
 mod derive;
 mod report;
 mod schema;
@@ -11,20 +12,26 @@ use std::process::ExitCode;
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
-const USAGE: &str = "usage: kubewright-benches [derive] [schema] [server]   (nothing named: all)";
+const USAGE: &str = "usage: kubewright-benches [convert] [derive] [schema] [server]   (nothing named: all)";
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
+    if names == [convert::MEMORY] {
+        return end(convert::memory());
+    }
     if let Some(unknown) = names
         .iter()
-        .find(|name| !matches!(name.as_str(), "derive" | "schema" | "server"))
+        .find(|name| !matches!(name.as_str(), "convert" | "derive" | "schema" | "server"))
     {
         println!("{unknown:?} is no bench; {USAGE}");
         return ExitCode::from(2);
     }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
     let run = async || -> Result<()> {
+        if wanted("convert") {
+            convert::run()?;
+        }
         if wanted("derive") {
             derive::run()?;
         }
@@ -36,7 +43,11 @@ async fn main() -> ExitCode {
         }
         Ok(())
     };
-    match run().await {
+    end(run().await)
+}
+
+fn end(result: Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             println!("stopped: {error}");

@@ -1,14 +1,16 @@
 //! What is fuzzed, and what must hold for all bytes.
 //!
-//! Each function takes bytes and panics where a promise of the schema crate is broken; a panic, a stack overflow, too much
+//! Each function takes bytes and panics where a promise is broken; a panic, a stack overflow, too much
 //! memory or time is a finding by itself. `run` in this folder builds and runs them.
 
 mod apply;
+mod convert;
 #[path = "../../schema/tests/common/generate.rs"]
 mod generate;
 mod rules;
 
 pub use apply::fields;
+pub use convert::{convert_annotation, convert_review};
 pub use rules::cel;
 
 use generate::{Draw, Options};

@@ -74,6 +74,7 @@
 //! | `latest` | yes | the newest Kubernetes version that k8s-openapi knows |
 //! | `webhook` | no | `webhook`: a server of conversion and admission webhooks, with its certificates |
 //! | `lock` | no | `lock`: a record of what was released, and what a new definition would break |
+//! | `testing` | no | `testing`: property tests of a kind's conversions, by `conversion_tests!` |
 //! | `cel` | no | `#[kube(cel)]`: validation in the client by a kind's CEL rules |
 //!
 //! For another Kubernetes version turn the default features off, and one of k8s-openapi's `v1_*` on. A build script
@@ -100,6 +101,8 @@ pub mod versions;
 
 #[cfg(feature = "lock")]
 pub mod lock;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[doc(hidden)]
 #[path = "private.rs"]

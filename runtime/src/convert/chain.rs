@@ -552,3 +552,35 @@ fn object_at<'m, 'a>(
     }
     node.members_mut()
 }
+
+/// What tests of the laws ask.
+#[cfg(feature = "testing")]
+impl Converter {
+    /// Versions, newest first.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &'static VersionLink> {
+        self.inner.versions.iter().map(|version| version.link)
+    }
+
+    /// The places of a version on its way to another, of which one is the storage version.
+    pub(crate) fn cell(&self, from: &str, to: &str) -> Option<&Cell> {
+        let legs = |version: &str| self.inner.versions[self.index(version)?].legs.as_ref();
+        if to == self.storage() {
+            legs(from).map(|(there, _)| &there.from_cell)
+        } else {
+            legs(to).map(|(_, back)| &back.from_cell)
+        }
+    }
+
+    /// The versions from one to a newer one, as if there were no others and the newer one were stored.
+    #[cfg(feature = "lock")]
+    pub(crate) fn between(&self, older: &str, newer: &str) -> Option<Self> {
+        let links: Vec<_> = self.links().collect();
+        let (newer, older) = (self.index(newer)?, self.index(older)?);
+        links.get(newer..=older).map(|links| Self::stored(links, 0))
+    }
+
+    /// The name of the annotation that keeps what a version cannot show.
+    pub(crate) fn key(&self) -> &str {
+        &self.inner.key
+    }
+}

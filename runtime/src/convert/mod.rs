@@ -12,7 +12,9 @@
 //! **Invariant:** conversion is a function of its input alone: no clock, no random, no network (VER-14). What a table does
 //! not name is moved as it stands, never read (VER-2).
 
-mod cell;
+#[cfg(feature = "lock")]
+pub(crate) mod canonical;
+pub(crate) mod cell;
 mod chain;
 mod diff;
 mod enums;
@@ -33,7 +35,7 @@ mod walk;
 pub(crate) mod wire;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;

@@ -18,9 +18,12 @@
 //! # Ok(()) }
 //! ```
 //!
+//! A kind of several versions also has its conversions recorded, by [`Lock::record_edges`] and [`Lock::check_edges`].
+//!
 //! **Invariant:** what a lock says of a released version changes by [`Lock::add`] alone, and in a way that breaks someone
 //! only with a reason, which is kept.
 
+mod edges;
 mod removal;
 
 use std::collections::BTreeMap;
@@ -38,6 +41,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::{shrink, to_yaml};
 
+use edges::LockedEdge;
+pub use edges::{EdgeChange, EdgeFinding};
 pub use removal::{Missing, Removal};
 
 /// Releases that a deprecated beta version stays for, whichever is longer.
@@ -88,6 +93,9 @@ pub struct Lock {
     /// What was broken on purpose.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     accepted: Vec<Accepted>,
+    /// What conversions between neighbouring versions did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    edges: Vec<LockedEdge>,
 }
 
 /// What all versions of a definition share.
@@ -205,6 +213,20 @@ pub enum LockError {
         /// What it breaks.
         findings: Vec<Finding>,
     },
+    /// Stored objects would mean something else than they did.
+    #[error("{}", edges::changed(findings))]
+    EdgesChanged {
+        /// What they become.
+        findings: Vec<EdgeFinding>,
+    },
+    /// Objects of the kind could not be drawn.
+    #[error("draw objects of {version}: {message}")]
+    Samples {
+        /// Their version.
+        version: String,
+        /// Why.
+        message: String,
+    },
     /// An older release than one that is recorded.
     #[error("release {given} of {date} is older than {last}, which is recorded already")]
     Order {
@@ -240,6 +262,7 @@ impl Lock {
             versions: BTreeMap::new(),
             removed: BTreeMap::new(),
             accepted: Vec::new(),
+            edges: Vec::new(),
         };
         lock.take(definition, release);
         lock
@@ -270,11 +293,20 @@ impl Lock {
     /// # Errors
     /// Where a value has no form in YAML.
     pub fn to_yaml(&self) -> Result<String, LockError> {
-        let text = to_yaml(self).map_err(|source| LockError::Write {
-            name: self.name(),
-            source,
-        })?;
-        Ok(format!("{HEADER}{text}"))
+        let yaml = |value: &serde_json::Value| {
+            to_yaml(value).map_err(|source| LockError::Write {
+                name: self.name(),
+                source,
+            })
+        };
+        // Recorded conversions are for machines, and come last.
+        let mut whole = serde_json::json!(self);
+        let edges = whole.as_object_mut().and_then(|members| members.remove("edges"));
+        let mut text = format!("{HEADER}{}", yaml(&whole)?);
+        if let Some(edges) = edges {
+            text += &yaml(&serde_json::json!({ "edges": edges }))?;
+        }
+        Ok(text)
     }
 
     /// Writes the lock file, whole or not at all.

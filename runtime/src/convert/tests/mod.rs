@@ -1,7 +1,8 @@
 #![allow(unreachable_pub, reason = "types of a user stand in modules of theirs")]
 #![allow(clippy::needless_pass_by_value, reason = "conversion functions take values")]
 
-mod kinds;
+mod hostile;
+pub(crate) mod kinds;
 mod laws;
 mod review;
 mod rules;
