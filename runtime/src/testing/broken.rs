@@ -53,7 +53,7 @@ type Steps = Vec<(String, Value)>;
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     what: String,
-    difference: Option<Difference>,
+    difference: Option<Box<Difference>>,
     note: Option<&'static str>,
     steps: Steps,
 }
@@ -62,13 +62,13 @@ impl Found {
     pub(crate) fn new(what: &str, difference: Difference, note: Option<&'static str>) -> Self {
         Self {
             what: what.to_owned(),
-            difference: Some(difference),
+            difference: Some(Box::new(difference)),
             note,
             steps: Vec::new(),
         }
     }
 
-    pub(crate) fn told(what: &str, why: String) -> Self {
+    pub(crate) fn told(what: &str, why: &str) -> Self {
         Self {
             what: format!("{what}: {why}"),
             ..Self::default()
@@ -83,7 +83,8 @@ impl Found {
     pub(crate) fn broken(self, kind: &str, seed: u64) -> Broken {
         let mut message = self.what;
         let mut place = None;
-        if let Some(Difference { path, was, is }) = self.difference {
+        if let Some(difference) = self.difference {
+            let Difference { path, was, is } = *difference;
             let shown =
                 |value: Option<Value>| value.map_or_else(|| "absent".to_owned(), |value| value.to_string());
             let path = text(&path);

@@ -308,13 +308,12 @@ impl Laws {
                     Err(error) => {
                         return Err(fault(Found::told(
                             "a forged annotation fails a conversion",
-                            error.to_string(),
+                            &error.to_string(),
                         )));
                     }
                 };
-                let mut seen = match self.convert(&result, there.name(), Way::More, tallies)? {
-                    Some(seen) => seen,
-                    None => return Ok(()),
+                let Some(mut seen) = self.convert(&result, there.name(), Way::More, tallies)? else {
+                    return Ok(());
                 };
                 self.take_saved(&mut seen);
                 match places::difference(&plain, &seen) {

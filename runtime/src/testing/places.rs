@@ -128,10 +128,8 @@ impl Places {
 
     fn walk(&mut self, value: Option<&Value>, cell: &Cell, keys: &[&str], path: &mut Vec<Step>) {
         match (&cell.form, value) {
-            (Form::Unit, _) => {
-                if !cell.lossy && !cell.appears && !path.is_empty() {
-                    self.exact.push(path.clone());
-                }
+            (Form::Unit, _) if !cell.lossy && !cell.appears && !path.is_empty() => {
+                self.exact.push(path.clone());
             }
             (Form::Struct(fields), Some(Value::Object(members))) => {
                 for (name, cell) in &fields.fields {

@@ -143,7 +143,7 @@ impl Laws {
                 Ok(None)
             }
             Err(error) => {
-                Err(Found::told("a conversion does not answer", error.to_string()).step(&from, object))
+                Err(Found::told("a conversion does not answer", &error.to_string()).step(&from, object))
             }
         }
     }
