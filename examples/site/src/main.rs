@@ -10,7 +10,7 @@ mod story;
 
 use std::fmt;
 use std::io::IsTerminal as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -132,7 +132,14 @@ impl Webhook {
         }
         let server = hooks::server(Tls::managed(authority.clone())).listen(listen);
         let bound = server.clone().bind().await?;
-        let address = bound.address();
+        let mut address = bound.address();
+        if address.ip().is_unspecified() {
+            // From here it is reached at the loopback address.
+            address.set_ip(match address {
+                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
         let endpoint = match host {
             Some(host) => Endpoint::url(format!("https://{host}:{}", address.port()))?,
             None => Endpoint::service(NAMESPACE, SERVICE),

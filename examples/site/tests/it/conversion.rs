@@ -2,7 +2,7 @@
 
 use kubewright::convert::Converter;
 use serde_json::{Value, json};
-use site::api::v1;
+use site::api::{v1, v1beta1};
 
 use crate::PRESERVED;
 
@@ -87,4 +87,15 @@ fn ver_19_what_changed_at_one_step_and_is_gone_at_the_next_comes_back() {
     let mut without = new["spec"].clone();
     without.as_object_mut().unwrap().remove("limits");
     assert_eq!(convert(&old, "v1")["spec"], without);
+}
+
+#[test]
+fn ver_4_typed_values_convert_as_the_wire_does() {
+    let wire = site("v1beta1", &crate::harness::full("v1beta1"));
+    let old: v1beta1::Site = serde_json::from_value(wire.clone()).unwrap();
+    let new = v1::Site::try_from(old.clone()).unwrap();
+    let expected: v1::Site = serde_json::from_value(convert(&wire, "v1")).unwrap();
+    assert_eq!(new.spec, expected.spec);
+    let back = v1beta1::Site::try_from(new).unwrap();
+    assert_eq!((back.spec, back.metadata.annotations), (old.spec, None));
 }
