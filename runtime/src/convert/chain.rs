@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::cell::Cell;
-use super::diff::{lost, open};
+use super::diff::{Unit, lost, open};
 use super::error::ConvertError;
 use super::guard::{Home, restore};
 use super::link::{Overflow, VersionLink, Versioned};
@@ -21,6 +21,7 @@ use super::path::display;
 use super::plan::{Plan, Way};
 use super::preserve::{ANNOTATIONS_LIMIT, OVERFLOW, Preserved, overflowed, read_units, write_units};
 use super::schemas::Schemas;
+use super::stream::{Op, pass};
 use super::walk::{Failed, along};
 
 /// Converts objects of one kind between its versions. Cloning shares it.
@@ -60,6 +61,8 @@ struct Leg {
     from_cell: Cell,
     to_cell: Cell,
     loss: bool,
+    /// Its edges, where they can be gone from text to text.
+    ops: Option<Vec<Op>>,
 }
 
 impl Converter {
@@ -144,7 +147,11 @@ impl Converter {
     /// # Errors
     /// [`ConvertError`]; `out` is then as it was.
     pub fn convert(&self, object: &str, to_version: &str, out: &mut String) -> Result<(), ConvertError> {
-        self.convert_valid(valid(object).ok_or(ConvertError::NotJson)?, to_version, out)
+        let text = object.trim_matches([' ', '\n', '\r', '\t']);
+        if self.by_pass(text, to_version, out) {
+            return Ok(());
+        }
+        self.by_tree(valid(object).ok_or(ConvertError::NotJson)?, to_version, out)
     }
 
     /// As [`convert`](Self::convert), between values.
@@ -159,6 +166,28 @@ impl Converter {
 
     /// As [`convert`](Self::convert), of a text that is known to be one JSON value without space around it.
     pub(crate) fn convert_valid(&self, object: &str, to: &str, out: &mut String) -> Result<(), ConvertError> {
+        if self.by_pass(object, to, out) {
+            return Ok(());
+        }
+        self.by_tree(object, to, out)
+    }
+
+    /// Whether the object is one that converts from text to text; if not, nothing is said of why.
+    pub(crate) fn by_pass(&self, object: &str, to: &str, out: &mut String) -> bool {
+        let Ok(head) = Head::of(object) else { return false };
+        let Ok((from, to)) = self.direction(&head, to) else {
+            return false;
+        };
+        let before = out.len();
+        let passed = from != to && self.inner.pass(object, from, to, out).is_some();
+        if !passed {
+            out.truncate(before);
+        }
+        passed
+    }
+
+    /// As [`convert_valid`](Self::convert_valid), for any object.
+    pub(crate) fn by_tree(&self, object: &str, to: &str, out: &mut String) -> Result<(), ConvertError> {
         let head = Head::of(object)?;
         let (from, to) = self.direction(&head, to)?;
         if from == to {
@@ -296,6 +325,11 @@ fn leg(links: &[&'static VersionLink], from: usize, to: usize) -> Leg {
     });
     let there: Vec<_> = edges.iter().map(|at| plan(*at, way)).collect();
     let back: Vec<_> = edges.iter().rev().map(|at| plan(*at, way.back())).collect();
+    let ops = match (loss, &*there, &*back) {
+        (false, there, _) => there.iter().map(|there| Op::of(there, None)).collect(),
+        (true, [there], [back]) => Op::of(there, Some(back)).map(|op| vec![op]),
+        (true, ..) => None,
+    };
     Leg {
         from,
         to,
@@ -304,6 +338,7 @@ fn leg(links: &[&'static VersionLink], from: usize, to: usize) -> Leg {
         there,
         back,
         loss,
+        ops,
     }
 }
 
@@ -336,6 +371,76 @@ impl Inner {
         self.versions[at].link.info.version
     }
 
+    /// The legs between two versions.
+    fn legs(&self, from: usize, to: usize) -> impl Iterator<Item = &Leg> {
+        let first = self.versions[from].legs.as_ref().map(|(there, _)| there);
+        let second = self.versions[to].legs.as_ref().map(|(_, back)| back);
+        first.into_iter().chain(second)
+    }
+
+    /// Converts from text to text; `None` where that takes a tree.
+    fn pass(&self, object: &str, from: usize, to: usize, out: &mut String) -> Option<()> {
+        let legs: Vec<&Leg> = self.legs(from, to).collect();
+        let edges = legs
+            .iter()
+            .map(|leg| leg.ops.as_ref().map(Vec::len))
+            .sum::<Option<usize>>()?;
+        let api_version = self.versions[to].link.info.api_version;
+        let begin = out.len();
+        out.reserve(object.len() + object.len() / 4);
+        let mut preserved = Preserved::default();
+        // Where metadata stands in the result.
+        let mut metadata = None;
+        // What the last edge made, where another follows.
+        let mut made: Option<String> = None;
+        let mut edge = 0;
+        for leg in legs {
+            for op in leg.ops.iter().flatten() {
+                edge += 1;
+                let source = made.take();
+                let text = source.as_deref().unwrap_or(object);
+                let mut next = String::new();
+                let target = if edge == edges { &mut *out } else { &mut next };
+                let passed = pass(op, text, api_version, target)?;
+                if edge == 1 && self.saved(&Node::Text(passed.metadata.1)).is_some() {
+                    return None;
+                }
+                self.preserve(leg, passed.units, &mut preserved);
+                metadata = Some((passed.metadata.0, passed.metadata.1.len()));
+                if edge < edges {
+                    made = Some(next);
+                }
+            }
+        }
+        let (at, length) = metadata?;
+        if preserved.is_empty() {
+            return Some(());
+        }
+        let value = preserved.write();
+        if out.len() - begin + self.key.len() + value.len() > ANNOTATIONS_LIMIT {
+            return None;
+        }
+        let place = at..at + length;
+        let mut members = vec![Member::new("metadata", Node::Text(out.get(place.clone())?))];
+        self.annotate(&mut members, Some(value));
+        let text = get(&members, "metadata")?.text().into_owned();
+        out.replace_range(place, &text);
+        Some(())
+    }
+
+    /// Keeps what of a leg's source the way back does not bring.
+    fn preserve(&self, leg: &Leg, mut units: Vec<Unit<'_>>, preserved: &mut Preserved) {
+        // Typed values write null for what is absent; the server takes it away where a schema does not want it.
+        let home = &self.versions[leg.from];
+        units.retain(|unit| match &unit.set {
+            Some(value) if value.is_null() => home.schemas.admits(home.link, &unit.path, "null"),
+            _ => true,
+        });
+        if !units.is_empty() {
+            preserved.put(self.version(leg.from), &write_units(&units));
+        }
+    }
+
     fn run(
         &self,
         object: &str,
@@ -344,9 +449,7 @@ impl Inner {
         out: &mut String,
         tally: &mut Tally,
     ) -> Result<(), Unconvertible> {
-        let first = self.versions[from].legs.as_ref().map(|(there, _)| there);
-        let second = self.versions[to].legs.as_ref().map(|(_, back)| back);
-        let legs: Vec<&Leg> = first.into_iter().chain(second).collect();
+        let legs: Vec<&Leg> = self.legs(from, to).collect();
         let Some(first) = legs.first() else {
             out.push_str(object);
             return Ok(());
@@ -413,16 +516,7 @@ impl Inner {
         preserved.take(from);
         if leg.loss {
             let shown = shown.unwrap_or_else(|| along(&leg.back, &result).0);
-            let mut units = lost(object, &shown, &leg.from_cell);
-            // Typed values write null for what is absent; the server takes it away where a schema does not want it.
-            let home = &self.versions[leg.from];
-            units.retain(|unit| match &unit.set {
-                Some(value) if value.is_null() => home.schemas.admits(home.link, &unit.path, "null"),
-                _ => true,
-            });
-            if !units.is_empty() {
-                preserved.put(from, &write_units(&units));
-            }
+            self.preserve(leg, lost(object, &shown, &leg.from_cell), preserved);
         }
         Ok(result)
     }

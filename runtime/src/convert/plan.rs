@@ -195,6 +195,11 @@ impl StructPlan {
         Some(self.names[at].1)
     }
 
+    /// Names of the source, sorted, and the numbers of their fields.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        self.names.iter().copied()
+    }
+
     /// Whether each field converts by itself.
     pub(crate) fn is_plain(&self) -> bool {
         self.plain

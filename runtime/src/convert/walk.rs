@@ -60,6 +60,15 @@ fn call<'a>(call: Call, text: &str) -> Outcome<'a> {
     }
 }
 
+/// What a function says of a whole struct, without a tree; nothing where it cannot be read (VER-7).
+pub(crate) fn said(function: Call, text: &str) -> Result<Option<String>, ()> {
+    match catch_unwind(AssertUnwindSafe(|| function(Ask::Value(text)))) {
+        Ok(Ok(Said::Json(text))) => Ok(Some(text)),
+        Ok(Err(Fault::Unreadable(_))) => Ok(None),
+        _ => Err(()),
+    }
+}
+
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied())
@@ -256,7 +265,7 @@ impl Walk {
     }
 
     /// `None` where nothing is written: after a fault, or where the function gives null for a value.
-    fn with<'a>(&mut self, with: &'a WithPlan, node: &Node<'a>, at: &At<'_>) -> Option<Node<'a>> {
+    pub(crate) fn with<'a>(&mut self, with: &'a WithPlan, node: &Node<'a>, at: &At<'_>) -> Option<Node<'a>> {
         if node.is_null() && !with.takes_null {
             return Some(node.clone());
         }
@@ -277,7 +286,7 @@ impl Walk {
         }
     }
 
-    fn group<'a>(
+    pub(crate) fn group<'a>(
         &mut self,
         group: &'a GroupPlan,
         members: &[Member<'a>],

@@ -67,7 +67,7 @@ fn envelope(version: &str, spec: Value) -> Value {
     })
 }
 
-fn old() -> BoxedStrategy<Value> {
+pub(super) fn old() -> BoxedStrategy<Value> {
     let port = || object(vec![("name", must("[ab\"ü]{1,2}")), ("port", must(any::<u16>()))]);
     let limit = object(vec![("percent", must(-1000..1000_i64))]);
     object(vec![
@@ -123,7 +123,7 @@ fn old() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-fn new() -> BoxedStrategy<Value> {
+pub(super) fn new() -> BoxedStrategy<Value> {
     let port = || {
         object(vec![
             ("name", must("[ab\"ü]{1,2}")),

@@ -8,6 +8,7 @@ mod review;
 mod rules;
 mod small;
 mod speed;
+mod stream;
 mod table;
 mod three;
 mod typed;

@@ -1,0 +1,215 @@
+//! One pass over JSON that checks it as it goes.
+//!
+//! **Invariant:** what is read without a `None` is JSON as serde_json understands it. The other direction does not hold:
+//! what is nested very deep, or a name with escapes, is for others to read.
+
+/// How deep lists and objects may stand in one another.
+const DEPTH: usize = 100;
+
+/// A place in a text.
+pub(crate) struct Scan<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// Whether one of eight bytes ends a plain part of a string: a quote, a backslash or a control character.
+fn is_plain(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let quote = zero(word ^ (ONES * 0x22));
+    let slash = zero(word ^ (ONES * 0x5c));
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (quote | slash | control) & HIGH == 0
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn of(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
+    }
+
+    /// The text from `at` to here.
+    pub(crate) fn since(&self, at: usize) -> &'a str {
+        self.text.get(at..self.at).unwrap_or_default()
+    }
+
+    /// Over one byte that was seen.
+    pub(crate) fn step(&mut self) {
+        self.at += 1;
+    }
+
+    /// The byte that the next token begins with.
+    pub(crate) fn peek(&mut self) -> Option<u8> {
+        loop {
+            let byte = self.byte()?;
+            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Whether one more member or item comes, and to where it begins; else behind the `end`.
+    pub(crate) fn more(&mut self, end: u8, first: bool) -> Option<bool> {
+        let byte = self.peek()?;
+        if byte == end {
+            self.at += 1;
+            return Some(false);
+        }
+        if !first {
+            if byte != b',' {
+                return None;
+            }
+            self.at += 1;
+            self.peek()?;
+        }
+        Some(true)
+    }
+
+    /// Over a token that is expected here.
+    pub(crate) fn eat(&mut self, token: &str) -> bool {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let there = rest.starts_with(token.as_bytes());
+        if there {
+            self.at += token.len();
+        }
+        there
+    }
+
+    /// Over the colon, and to the value.
+    pub(crate) fn colon(&mut self) -> Option<()> {
+        if self.peek()? != b':' {
+            return None;
+        }
+        self.at += 1;
+        self.peek().map(drop)
+    }
+
+    /// A string with its quotes; `None` if it has escapes.
+    pub(crate) fn name(&mut self) -> Option<&'a str> {
+        let from = self.at;
+        if self.byte()? != b'"' || self.string()? {
+            return None;
+        }
+        Some(self.since(from))
+    }
+
+    /// Over the string that begins here; whether it has escapes.
+    fn string(&mut self) -> Option<bool> {
+        let bytes = self.text.as_bytes();
+        let (mut at, mut escapes) = (self.at + 1, false);
+        loop {
+            while let Some(word) = bytes.get(at..at + 8) {
+                let word = u64::from_le_bytes(word.try_into().ok()?);
+                if !is_plain(word) {
+                    break;
+                }
+                at += 8;
+            }
+            match *bytes.get(at)? {
+                b'"' => {
+                    self.at = at + 1;
+                    return Some(escapes);
+                }
+                b'\\' => {
+                    escapes = true;
+                    at += match bytes.get(at + 1)? {
+                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
+                        b'u' if bytes.get(at + 2..at + 6)?.iter().all(u8::is_ascii_hexdigit) => 6,
+                        _ => return None,
+                    };
+                }
+                0..0x20 => return None,
+                _ => at += 1,
+            }
+        }
+    }
+
+    /// The next value.
+    pub(crate) fn value(&mut self) -> Option<&'a str> {
+        self.peek()?;
+        let from = self.at;
+        self.skip(0)?;
+        Some(self.since(from))
+    }
+
+    fn skip(&mut self, depth: usize) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string().map(drop),
+            b'{' if depth < DEPTH => {
+                self.at += 1;
+                let mut first = true;
+                while self.more(b'}', first)? {
+                    first = false;
+                    if self.byte()? != b'"' {
+                        return None;
+                    }
+                    self.string()?;
+                    self.colon()?;
+                    self.skip(depth + 1)?;
+                }
+                Some(())
+            }
+            b'[' if depth < DEPTH => {
+                self.at += 1;
+                let mut first = true;
+                while self.more(b']', first)? {
+                    first = false;
+                    self.skip(depth + 1)?;
+                }
+                Some(())
+            }
+            b't' => self.eat("true").then_some(()),
+            b'f' => self.eat("false").then_some(()),
+            b'n' => self.eat("null").then_some(()),
+            b'-' | b'0'..=b'9' => self.number(),
+            _ => None,
+        }
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let from = self.at;
+        while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        (self.at > from).then_some(())
+    }
+
+    fn number(&mut self) -> Option<()> {
+        if self.byte()? == b'-' {
+            self.at += 1;
+        }
+        if self.byte()? == b'0' {
+            self.at += 1;
+            if self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
+                return None;
+            }
+        } else {
+            self.digits()?;
+        }
+        if self.byte() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.byte(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.byte(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Some(())
+    }
+}
