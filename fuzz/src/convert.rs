@@ -31,7 +31,11 @@ pub fn convert_review(data: &[u8]) {
 /// Whatever is asked, the answer is one that a server understands, and is the same each time.
 fn answer(body: &[u8]) {
     let answer = KINDS.with(|kinds| kinds.review(body));
-    assert_eq!(answer, KINDS.with(|kinds| kinds.review(body)), "another answer the second time");
+    assert_eq!(
+        answer,
+        KINDS.with(|kinds| kinds.review(body)),
+        "another answer the second time"
+    );
     if answer.status != 200 {
         assert_eq!(answer.status, 400);
         return;
@@ -67,7 +71,10 @@ pub fn convert_annotation(data: &[u8]) {
         return;
     }
     for (mut object, other) in [(v1alpha1::object(), "v1"), (v1::object(), "v1alpha1")] {
-        let version = object["apiVersion"].as_str().expect("a version").replace("web.example.com/", "");
+        let version = object["apiVersion"]
+            .as_str()
+            .expect("a version")
+            .replace("web.example.com/", "");
         let plain = object.clone();
         object["metadata"]["annotations"] = json!({ KEY: text });
         let converted = convert(&object, other);
