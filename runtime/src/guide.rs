@@ -4,13 +4,14 @@
 //! 2. [Kinds](kinds): what the derive makes, what it refuses, how a kube-derive project moves over
 //! 3. [Schemas](schemas): what each Rust type is in a definition, null, defaults, rules, sizes
 //! 4. [Markers](markers): kubebuilder's and code-generator's markers, and the attribute for each
-//! 5. [Clients](clients): verbs whose scope and subresources are in the type; clientsets; server-side apply; errors
-//! 6. [Caches and controllers](controllers): informers, listers, indexes, the work queue, reconcilers, shutdown
-//! 7. [Manifests](manifests): CRDs from the build script, committed and checked
-//! 8. [Testing](testing): a Kubernetes API server inside the test
-//! 9. [What the derive emits](expanded): the expanded example, piece by piece, with its size
-//! 10. [Coming from kube-rs](from_kube_rs): where each thing of kube and kube-runtime is here
-//! 11. [Coming from Go](from_go): where each thing of client-go and controller-runtime is here
+//! 5. [Versions](versions): several versions of a kind, their conversion, webhook, storage and removal
+//! 6. [Clients](clients): verbs whose scope and subresources are in the type; clientsets; server-side apply; errors
+//! 7. [Caches and controllers](controllers): informers, listers, indexes, the work queue, reconcilers, shutdown
+//! 8. [Manifests](manifests): CRDs from the build script, committed and checked
+//! 9. [Testing](testing): a Kubernetes API server inside the test
+//! 10. [What the derive emits](expanded): the expanded example, piece by piece, with its size
+//! 11. [Coming from kube-rs](from_kube_rs): where each thing of kube and kube-runtime is here
+//! 12. [Coming from Go](from_go): where each thing of client-go and controller-runtime is here
 
 #[doc = include_str!("../docs/first-controller.md")]
 pub mod first_controller {}
@@ -23,6 +24,9 @@ pub mod schemas {}
 
 #[doc = include_str!("../docs/markers.md")]
 pub mod markers {}
+
+#[doc = include_str!("../docs/versions.md")]
+pub mod versions {}
 
 #[doc = include_str!("../docs/clients.md")]
 pub mod clients {}

@@ -1,0 +1,114 @@
+//! An API server and the webhook, both in this process, with TLS between them.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kubewright::k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kubewright::kube::{self, Api};
+use kubewright::webhook::{Installed, Storage};
+use kubewright_apiserver::{DevServer, Listen};
+use site::api::{NAMESPACE, SERVICE};
+
+use super::{Failure, Webhook, say};
+
+/// How long the server may take to serve the definition.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// How often it is asked meanwhile.
+const POLL: Duration = Duration::from_millis(20);
+/// Where the webhook would be in a cluster.
+const NAMESPACE_YAML: &str = "{apiVersion: v1, kind: Namespace, metadata: {name: site-system}}";
+
+pub(crate) struct Embedded {
+    pub(crate) server: DevServer,
+    webhook: Webhook,
+    kubeconfig: PathBuf,
+}
+
+impl Embedded {
+    pub(crate) async fn start() -> Result<Self, Failure> {
+        let server = DevServer::builder()
+            .listen(Listen::Tls((Ipv4Addr::LOCALHOST, 0).into()))
+            .start()
+            .await?;
+        server.apply_yaml(NAMESPACE_YAML).await?;
+        let webhook = Webhook::start(server.client(), (Ipv4Addr::LOCALHOST, 0).into(), None).await?;
+        // What a cluster's DNS and the Service do.
+        server
+            .hooks()
+            .set_service_address(NAMESPACE, SERVICE, webhook.address);
+        say(format_args!("API server at {}", server.url()));
+        say(format_args!(
+            "webhook at https://{}, for {SERVICE}.{NAMESPACE}.svc",
+            webhook.address
+        ));
+        let kubeconfig = std::env::temp_dir().join(format!("site-webhook-{}.kubeconfig", std::process::id()));
+        Ok(Self {
+            server,
+            webhook,
+            kubeconfig,
+        })
+    }
+
+    pub(crate) fn client(&self) -> kube::Client {
+        self.server.client()
+    }
+
+    /// Installs the definition and waits until it is served.
+    pub(crate) async fn install(
+        &self,
+        definition: CustomResourceDefinition,
+        storage: Storage,
+    ) -> Result<Installed, Failure> {
+        let name = definition.metadata.name.clone().unwrap_or_default();
+        let installed = self.webhook.install(definition, storage).await?;
+        let api: Api<CustomResourceDefinition> = Api::all(self.client());
+        let served = async {
+            loop {
+                let status = api.get(&name).await?.status.unwrap_or_default();
+                let mut conditions = status.conditions.into_iter().flatten();
+                if conditions.any(|condition| condition.type_ == "Established" && condition.status == "True")
+                {
+                    return Ok::<_, kube::Error>(());
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, served)
+            .await
+            .map_err(|_| format!("{name} is not served after {} s", DEADLINE.as_secs()))??;
+        Ok(installed)
+    }
+
+    /// What a reader can do next.
+    pub(crate) fn invite(&self) -> Result<(), Failure> {
+        write_private(&self.kubeconfig, &self.server.kubeconfig())?;
+        let kubeconfig = self.kubeconfig.display();
+        say(format_args!("up until Ctrl-C; kubeconfig: {kubeconfig}"));
+        say(format_args!(
+            "try: kubectl --kubeconfig {kubeconfig} apply -f examples/site/manifests/blog.yaml"
+        ));
+        say(format_args!(
+            "and: kubectl --kubeconfig {kubeconfig} get sites.v1alpha1.web.example.com blog -o yaml"
+        ));
+        Ok(())
+    }
+
+    pub(crate) async fn stop(self) -> Result<(), Failure> {
+        // There is none unless somebody was invited; if it cannot be removed, nothing is lost.
+        let _ = std::fs::remove_file(&self.kubeconfig);
+        let stopped = self.webhook.stop().await;
+        self.server.stop().await;
+        stopped
+    }
+}
+
+/// Readable by its owner alone: the file holds a client key with all rights.
+fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
+}
