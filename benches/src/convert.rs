@@ -30,14 +30,14 @@ pub(crate) fn run() -> Result<()> {
     beside_typed_values::<plain::v1::Site, _>(
         "convert: nothing is lost",
         &Converter::of::<plain::v1::Site>(),
-        &object("Plain", 36, false),
+        &object("Plain", 46, false),
         plain::down,
         "at least 2",
     )?;
     beside_typed_values::<lossy::v1::Site, _>(
         "convert: a diff is saved",
         &Converter::of::<lossy::v1::Site>(),
-        &object("Lossy", 36, true),
+        &object("Lossy", 46, true),
         lossy::down,
         "at least 1",
     )?;
@@ -139,7 +139,7 @@ fn beside_typed_values<New: DeserializeOwned, Old: Serialize>(
 
 /// A review's body with objects of 4 KiB, at least `count` of them and `bytes` together.
 fn body(count: usize, bytes: usize) -> String {
-    let object = object("Lossy", 36, true).to_string();
+    let object = object("Lossy", 46, true).to_string();
     let mut body = String::with_capacity(bytes.max(count * (object.len() + 8)) + object.len() + 256);
     body.push_str(
         r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"ConversionReview","request":{"uid":"1","desiredAPIVersion":"bench.example.com/v1alpha1","objects":["#,

@@ -26,12 +26,18 @@ pub(super) mod v1alpha1 {
         #[serde(default)]
         pub limits: BTreeMap<String, Limit>,
         pub tls: Option<Tls>,
+        pub ingress: Option<Ingress>,
     }
 
     #[derive(Convert, KubeSchema, Serialize, Deserialize, Clone, Debug)]
     pub enum Strategy {
         Rolling,
         Recreate,
+    }
+
+    #[derive(Convert, KubeSchema, Serialize, Deserialize, Clone, Debug, Default)]
+    pub struct Ingress {
+        pub host: Option<String>,
     }
 
     #[derive(Convert, KubeSchema, Serialize, Deserialize, Clone, Debug)]
@@ -102,7 +108,7 @@ pub(super) mod v1 {
         pub limits: BTreeMap<String, Limit>,
         #[convert(nested)]
         pub tls: Option<Tls>,
-        #[convert(added)]
+        #[convert(nested)]
         pub ingress: Option<Ingress>,
     }
 
@@ -141,9 +147,11 @@ pub(super) mod v1 {
     }
 
     #[derive(Convert, KubeSchema, Serialize, Deserialize, Clone, Debug, Default)]
+    #[convert(from = old::Ingress)]
     #[serde(rename_all = "camelCase")]
     pub struct Ingress {
         pub host: Option<String>,
+        #[convert(moved)]
         pub cert_secret: Option<String>,
     }
 
