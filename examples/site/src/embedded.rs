@@ -67,7 +67,8 @@ impl Embedded {
             loop {
                 let status = api.get(&name).await?.status.unwrap_or_default();
                 let mut conditions = status.conditions.into_iter().flatten();
-                if conditions.any(|condition| condition.type_ == "Established" && condition.status == "True") {
+                if conditions.any(|condition| condition.type_ == "Established" && condition.status == "True")
+                {
                     return Ok::<_, kube::Error>(());
                 }
                 tokio::time::sleep(POLL).await;

@@ -4,7 +4,9 @@
 
 use kubewright::Defaults as _;
 use kubewright::convert::{Converter, Converters};
-use kubewright::webhook::{Admission, Allowed, Denied, Hook, Mutator, Tls, Validator, Verdict, WebhookServer};
+use kubewright::webhook::{
+    Admission, Allowed, Denied, Hook, Mutator, Tls, Validator, Verdict, WebhookServer,
+};
 
 use crate::api::v1::{Content, Site, Strategy, Tier};
 

@@ -8,8 +8,8 @@ use kubewright::kube::api::{Api, Patch, PatchParams};
 use kubewright::kube::{self, Resource};
 use kubewright::versions::{VersionSet, VersionsError};
 use kubewright::webhook::{
-    AuthorityError, Bundle, Endpoint, Installation, InstallationError, Installed, ManagedAuthority, Storage, Target,
-    WebhookServer,
+    AuthorityError, Bundle, Endpoint, Installation, InstallationError, Installed, ManagedAuthority, Storage,
+    Target, WebhookServer,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

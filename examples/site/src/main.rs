@@ -99,9 +99,14 @@ async fn run(args: Args) -> Result<(), Failure> {
         Storage::Keep
     };
     let installed = webhook.install(install::definition()?, storage).await?;
-    say(format_args!("serving at {}; the definition is installed", webhook.address));
+    say(format_args!(
+        "serving at {}; the definition is installed",
+        webhook.address
+    ));
     if let Some(version) = installed.pending {
-        say(format_args!("{version} will be stored when --move-storage says so"));
+        say(format_args!(
+            "{version} will be stored when --move-storage says so"
+        ));
     }
     shutdown_signal().await;
     webhook.stop().await

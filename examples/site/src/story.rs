@@ -21,7 +21,9 @@ const OBJECTS: [(&str, &str); 3] = [
 ];
 
 pub(crate) async fn tell(embedded: &Embedded) -> Result<(), Failure> {
-    say(format_args!("\n# Release 1 serves all versions and stores v1beta1, as the one before it did"));
+    say(format_args!(
+        "\n# Release 1 serves all versions and stores v1beta1, as the one before it did"
+    ));
     embedded
         .install(stored_as(install::definition()?, "v1beta1"), Storage::Keep)
         .await?;
@@ -62,7 +64,9 @@ pub(crate) async fn tell(embedded: &Embedded) -> Result<(), Failure> {
     ));
     stored_versions(embedded).await?;
 
-    say(format_args!("\n# Before v1alpha1 leaves, nobody owns fields at it"));
+    say(format_args!(
+        "\n# Before v1alpha1 leaves, nobody owns fields at it"
+    ));
     let owners = migration.release_owners(&["v1alpha1"]).await?;
     say(format_args!(
         "released: {} entries of {} objects",

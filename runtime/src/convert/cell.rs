@@ -20,6 +20,8 @@ pub(crate) struct Cell {
     pub(crate) required: bool,
     /// Whether a text is the place's type.
     pub(crate) check: Option<Check>,
+    /// What stands in a place that is kept as a whole, for its types, where it has no check of its own.
+    inside: Option<Box<Cell>>,
 }
 
 #[derive(Debug)]
@@ -61,6 +63,7 @@ impl Cell {
             appears: false,
             required: false,
             check,
+            inside: None,
         }
     }
 
@@ -93,6 +96,7 @@ impl Cell {
                     appears: false,
                     required: false,
                     check: None,
+                    inside: None,
                 }
             }
             Plan::Map(value) => {
@@ -106,6 +110,7 @@ impl Cell {
                     appears: false,
                     required: false,
                     check: None,
+                    inside: None,
                 }
             }
         }
@@ -138,6 +143,7 @@ impl Cell {
             appears: false,
             required: false,
             check: plan.check,
+            inside: None,
         }
     }
 
@@ -184,8 +190,14 @@ impl Cell {
                     name = to;
                 }
                 _ => {
-                    let own = Self::of(&plans).check;
-                    return Self::unit(true, own.or(check).or(field.check));
+                    // The later edge's type is this one's only where nothing changed on the way.
+                    if plans.is_empty() {
+                        return Self::unit(true, check.or(field.check));
+                    }
+                    let own = Self::of(&plans);
+                    let mut unit = Self::unit(true, own.check.or(check));
+                    unit.inside = unit.check.is_none().then(|| Box::new(own));
+                    return unit;
                 }
             }
         }
@@ -196,6 +208,9 @@ impl Cell {
     pub(crate) fn admits(&self, text: &str) -> bool {
         if let Some(check) = self.check {
             return super::walk::check(check, text);
+        }
+        if let Some(inside) = &self.inside {
+            return inside.admits(text);
         }
         match &self.form {
             Form::List { item, .. } => super::node::Items::of(text).all(|text| item.admits(text)),

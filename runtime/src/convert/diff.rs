@@ -70,7 +70,8 @@ pub(crate) fn lost<'a>(before: &Node<'a>, after: &Node<'a>, cell: &Cell) -> Vec<
     Diff::run(before, after, cell, None, false)
 }
 
-/// Units that make `before` of `after`, of all places but those that `before` has in common with `third`.
+/// Units that make `before` of `after`, of all places but those that `before` has in common with `third`. Null counts
+/// as absent: what a function makes of `None` is null, until a server drops it.
 pub(crate) fn changed<'a>(
     before: &Node<'a>,
     after: &Node<'a>,
@@ -84,7 +85,7 @@ pub(crate) fn changed<'a>(
 struct Diff<'a> {
     path: Vec<Segment>,
     units: Vec<Unit<'a>>,
-    /// Also where nothing can be lost.
+    /// Also where nothing can be lost; and null counts as absent.
     all: bool,
 }
 
@@ -115,6 +116,19 @@ impl<'a> Diff<'a> {
         }
     }
 
+    fn is_same(&self, one: &Node<'a>, other: &Node<'a>) -> bool {
+        if self.all {
+            one.alike(other)
+        } else {
+            one.same(other)
+        }
+    }
+
+    /// A member, if it is there.
+    fn there<'m>(&self, member: Option<&'m Node<'a>>) -> Option<&'m Node<'a>> {
+        member.filter(|node| !(self.all && node.is_null()))
+    }
+
     fn value(&mut self, before: &Node<'a>, after: &Node<'a>, cell: &Cell, third: Option<&Node<'a>>) {
         if !cell.lossy && !self.all {
             return;
@@ -140,8 +154,8 @@ impl<'a> Diff<'a> {
             }
             Form::Unit => {}
         }
-        if !before.same(after) {
-            let forgiven = third.is_some_and(|third| third.same(before));
+        if !self.is_same(before, after) {
+            let forgiven = third.is_some_and(|third| self.is_same(third, before));
             self.unit(Some(before.clone()), forgiven);
         }
     }
@@ -153,11 +167,12 @@ impl<'a> Diff<'a> {
         cell: &Cell,
         third: Option<Option<&Node<'a>>>,
     ) {
+        let third = third.map(|third| self.there(third));
         self.path.push(Segment::Name(name.to_owned()));
-        match (before, after) {
+        match (self.there(before), self.there(after)) {
             (Some(before), Some(after)) => self.value(before, after, cell, third.flatten()),
             (Some(before), None) => {
-                let forgiven = third.flatten().is_some_and(|third| third.same(before));
+                let forgiven = third.flatten().is_some_and(|third| self.is_same(third, before));
                 self.unit(Some(before.clone()), forgiven);
             }
             (None, Some(_)) => self.unit(None, third.is_some_and(|third| third.is_none())),

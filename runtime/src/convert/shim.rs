@@ -11,6 +11,7 @@ use std::ops::Deref;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::ManualConvert;
 
@@ -142,14 +143,26 @@ pub struct CreateWhole<T>(PhantomData<fn() -> T>);
 impl<T: Creatable> Create<Option<T>> {
     /// The default as JSON.
     pub fn json(&self) -> String {
-        json(&T::default())
+        container(&T::default())
     }
 }
 
 impl<T: Creatable> CreateWhole<T> {
     /// The default as JSON.
     pub fn json(&self) -> String {
-        json(&T::default())
+        container(&T::default())
+    }
+}
+
+/// A new container, without the nulls that stand for its absent values: clients would see them.
+fn container<T: Serialize>(value: &T) -> String {
+    let text = json(value);
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(mut members)) => {
+            members.retain(|_, value| !value.is_null());
+            Value::Object(members).to_string()
+        }
+        _ => text,
     }
 }
 
