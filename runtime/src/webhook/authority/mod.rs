@@ -375,7 +375,7 @@ impl ManagedAuthority {
             match target.publish(&self.client, seen, &bundle).await {
                 Ok(()) => {}
                 // Changed since it was seen: it is looked at again.
-                Err(PublishError::Write { source, .. }) if is_conflict(&source) => {}
+                Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(error.into()),
             }
             written = true;
