@@ -132,6 +132,14 @@ impl Call<'_> {
             }
         }
         self.refuse_nulls(old, &merged)?;
+        // Defaults are for what an apply changed: one that changed nothing leaves the object as it was read, without
+        // those that only the request's version has.
+        let kept = old.filter(|old| {
+            let mut unowned = merged.clone();
+            super::owners::take_owners(&mut unowned, Value::clone(old));
+            unowned == **old
+        });
+        let kept = kept.map(|_| merged.clone());
         let merged = Decoded {
             value: merged,
             duplicates: Vec::new(),
@@ -142,7 +150,7 @@ impl Call<'_> {
         };
         let accepted = self.accept(merged, &options)?;
         self.warnings.extend(accepted.warnings);
-        Ok(accepted.object)
+        Ok(kept.unwrap_or(accepted.object))
     }
 
     /// Refuses a null in a field of a custom resource that has neither it nor a default. Bodies of other writes lose

@@ -22,6 +22,8 @@ pub use probe::ProbeError;
 
 /// Owner of all of a definition but its `caBundle`.
 const MANAGER: &str = "kubewright-install";
+/// How often the bundle is given to its own manager before a definition counts as one that never rests.
+const HAND_OVER_ATTEMPTS: usize = 10;
 
 /// What an installation does about a storage version that is another than the cluster's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -215,9 +217,7 @@ impl Installation {
             // own manager, so that applying a definition never touches it again.
             Some(bundle) if plan.needs_bundle => {
                 apply(Some(&bundle)).await?;
-                let target = Target::Definition(name.clone());
-                if let Some(seen) = target.look(&self.client).await? {
-                    target.publish(&self.client, &seen, &bundle).await?;
+                if self.hand_over(&name, &bundle).await? {
                     apply(None).await?;
                 }
             }
@@ -229,6 +229,30 @@ impl Installation {
             created: live.is_none(),
             pending: plan.pending,
         })
+    }
+}
+
+impl Installation {
+    /// Whether the bundle's own manager has it now; `false` where the definition is gone.
+    async fn hand_over(&self, name: &str, bundle: &Bundle) -> Result<bool, PublishError> {
+        let target = Target::Definition(name.to_owned());
+        // The server itself writes conditions into a definition that was just applied.
+        let mut attempts = HAND_OVER_ATTEMPTS;
+        loop {
+            let Some(seen) = target.look(&self.client).await? else {
+                return Ok(false);
+            };
+            if !seen.shows(bundle) {
+                // Its manager was faster, and knows better.
+                return Ok(true);
+            }
+            attempts -= 1;
+            match target.publish(&self.client, &seen, bundle).await {
+                Ok(()) => return Ok(true),
+                Err(error) if attempts > 0 && error.is_conflict() => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 

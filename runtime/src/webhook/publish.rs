@@ -206,6 +206,16 @@ pub enum PublishError {
     },
 }
 
+impl PublishError {
+    /// The object changed since it was seen.
+    pub(super) fn is_conflict(&self) -> bool {
+        let source = match self {
+            Self::Read { source, .. } | Self::Write { source, .. } => source,
+        };
+        matches!(&**source, kube::Error::Api(status) if status.code == 409)
+    }
+}
+
 /// The bundles that an object shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What API servers get to hear of a change.
+/// How many seconds API servers get to hear of a change, where nothing else is said.
 pub(super) const SETTLE: i64 = 120;
 /// How often a replica tells that it is alive.
 const ALIVE: i64 = 6 * 3600;
@@ -119,6 +119,8 @@ pub(super) struct View<'a> {
     pub(super) names: &'a [String],
     /// A rotation is wanted of leaves up to this generation.
     pub(super) rotate: Option<i64>,
+    /// How many seconds API servers get to hear of a change.
+    pub(super) settle: i64,
 }
 
 /// What to do next.
@@ -212,7 +214,7 @@ pub(super) fn next<E>(
         }
         Phase::Staged { next, shown } => {
             let expired = state.current.not_after < now;
-            match since(*shown, now) {
+            match since(*shown, view) {
                 Some(left) if left > 0 && !expired => Ok(wait(left)),
                 None if !expired => Ok(state.with(Phase::Staged {
                     next: next.clone(),
@@ -226,7 +228,7 @@ pub(super) fn next<E>(
             let serves = |replica: &Replica| replica.generation < current && alive(replica);
             let expired = retired.not_after < now;
             let is_served = !expired && state.replicas.values().any(serves);
-            match (is_served, since(*gone, now)) {
+            match (is_served, since(*gone, view)) {
                 (true, None) => Ok(Step::Wait(LOOK)),
                 (true, Some(_)) => Ok(state.with(Phase::Switched {
                     retired: retired.clone(),
@@ -301,10 +303,10 @@ pub(super) fn left(state: &State, me: &str) -> Option<State> {
 }
 
 /// How many seconds are left of the time to settle, none or less where it is over; `None` where it has not begun.
-fn since(begin: Option<i64>, now: i64) -> Option<i64> {
+fn since(begin: Option<i64>, view: &View<'_>) -> Option<i64> {
     begin
-        .filter(|begin| *begin <= now + AHEAD)
-        .map(|begin| begin + SETTLE - now)
+        .filter(|begin| *begin <= view.now + AHEAD)
+        .map(|begin| begin + view.settle - view.now)
 }
 
 fn wait(seconds: i64) -> Step {

@@ -43,8 +43,8 @@ const ANY: i64 = i64::MAX;
 /// The server's own authority: certificates that renew themselves, in one Secret that all replicas share.
 ///
 /// A certificate lives for 90 days and is replaced after 60, in two steps so that no call fails: the new authority is
-/// published beside the old one first, and only once API servers have heard of it for two minutes is its certificate
-/// served. No key of an authority is ever stored: each signs one certificate.
+/// published beside the old one first, and only once API servers have heard of it for [two minutes](Self::settle) is its
+/// certificate served. No key of an authority is ever stored: each signs one certificate.
 ///
 /// The server needs the rights to `create` Secrets in the namespace, to `get` and `update` that one, and to `get` and
 /// `patch` each [target](Self::publish).
@@ -69,6 +69,7 @@ pub struct ManagedAuthority {
     targets: Vec<Target>,
     replica: String,
     lifetime: Duration,
+    settle: i64,
     wish: Arc<Wish>,
 }
 
@@ -164,6 +165,7 @@ impl ManagedAuthority {
             // A pod's host name is its own name. Elsewhere one that no other process has.
             replica: replica.unwrap_or_else(|| format!("process-{:016x}", RandomState::new().hash_one(0))),
             lifetime: Duration::from_secs(90 * 24 * 3600),
+            settle: machine::SETTLE,
             wish: Arc::new(Wish {
                 rotate: AtomicI64::new(NONE),
                 heard: Notify::new(),
@@ -207,8 +209,19 @@ impl ManagedAuthority {
         self
     }
 
+    /// How long both authorities are published before the new certificate is served, and after the old one is not any
+    /// more. Default two minutes, in whole seconds.
+    ///
+    /// Nobody tells when an API server has heard of a changed bundle. With one server it takes moments; among several
+    /// one may be behind while its watch is cut off and begun anew, and would refuse a certificate of an authority that
+    /// it does not know. To wait longer costs nothing. Shorter is for tests, where there is one server.
+    pub fn settle(mut self, settle: Duration) -> Self {
+        self.settle = i64::try_from(settle.as_secs()).unwrap_or(i64::MAX / 4);
+        self
+    }
+
     /// Replaces certificate and authority now, whatever their age, while a server with this authority (or with a
-    /// clone) runs. Returns at once; it takes some five minutes.
+    /// clone) runs. Returns at once; it takes some five minutes, most of it to [settle](Self::settle).
     pub fn rotate(&self) {
         self.wish.rotate.store(ANY, Ordering::Relaxed);
         self.refresh();
@@ -305,6 +318,7 @@ impl ManagedAuthority {
             shown: &shown,
             names: &names,
             rotate: (rotate != NONE && rotate != ANY).then_some(rotate),
+            settle: self.settle,
         };
         let step = machine::next(&view, |generation, names| {
             mint::mint(generation, names.clone(), view.now, self.lifetime)
@@ -361,7 +375,7 @@ impl ManagedAuthority {
             match target.publish(&self.client, seen, &bundle).await {
                 Ok(()) => {}
                 // Changed since it was seen: it is looked at again.
-                Err(PublishError::Write { source, .. }) if is_conflict(&source) => {}
+                Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(error.into()),
             }
             written = true;

@@ -161,6 +161,7 @@ impl World {
             shown: &shown,
             names: &["a".to_owned()],
             rotate: self.rotate,
+            settle: SETTLE,
         };
         let step = machine::next(&view, |generation, names| {
             Ok::<_, Infallible>(leaf(generation, names, now))
@@ -436,6 +437,7 @@ fn ver_34_two_releases_with_different_names_do_not_rotate_in_turns() {
             shown: &[],
             names: &names,
             rotate: None,
+            settle: SETTLE,
         };
         let Ok(step) = machine::next(&view, |generation, names| {
             Ok::<_, Infallible>(leaf(generation, names, BEGIN))

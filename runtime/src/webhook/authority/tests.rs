@@ -214,6 +214,24 @@ async fn ver_34_two_replicas_rotate_without_a_failed_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ver_34_the_time_to_settle_is_as_said() {
+    let (_server, client) = cluster().await;
+    let authority = authority(&client, "a").settle(Duration::from_secs(2));
+    let replica = serve(&authority).await;
+    seconds(60).await;
+    let before = published(&client).await.unwrap();
+    authority.rotate();
+    seconds(1).await;
+    assert_eq!(state(&client).await["phase"], "staged");
+    seconds(2).await;
+    assert_eq!(state(&client).await["phase"], "switched");
+    seconds(3).await;
+    assert_eq!(state(&client).await["phase"], "stable");
+    assert_ne!(published(&client).await.unwrap(), before);
+    call(&client, &replica).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn ver_34_a_replica_that_was_killed_in_the_middle_goes_on() {
     let (_server, client) = cluster().await;
     let first = authority(&client, "a");

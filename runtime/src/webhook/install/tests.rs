@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kubewright_apiserver::DevServer;
+use kube::core::Status;
+use kubewright_apiserver::{DevServer, Matcher};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 
@@ -232,6 +233,31 @@ async fn ver_40_the_webhook_is_switched_on_once_it_converts() {
         .map(|owner| owner.manager.clone().unwrap())
         .collect();
     assert_eq!(owners, ["kubewright-ca-bundle"]);
+
+    // A definition that was just applied is written by the server too.
+    for _ in 0..3 {
+        let changed = Status::failure("the object has been modified", "Conflict").with_code(409);
+        server.fail_next(
+            Matcher::any().verb("patch").name("sites.web.example.com"),
+            changed,
+        );
+    }
+    assert!(
+        installation
+            .hand_over("sites.web.example.com", &bundle)
+            .await
+            .unwrap()
+    );
+    // Who keeps it current knows better than who installed it once.
+    let (_, stale) = webhook(true).await;
+    assert_ne!(stale, bundle);
+    assert!(
+        installation
+            .hand_over("sites.web.example.com", &stale)
+            .await
+            .unwrap()
+    );
+    assert_eq!(config(&live(&client).await.unwrap()), config(&after));
 
     // Once more changes nothing; with the next release the storage version moves.
     installation.clone().run().await.unwrap();
