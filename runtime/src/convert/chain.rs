@@ -401,7 +401,7 @@ impl Inner {
                 let text = source.as_deref().unwrap_or(object);
                 let mut next = String::new();
                 let target = if edge == edges { &mut *out } else { &mut next };
-                let passed = pass(op, text, api_version, target)?;
+                let passed = pass(op, text, (api_version, &self.key), target)?;
                 if edge == 1 && self.saved(&Node::Text(passed.metadata.1)).is_some() {
                     return None;
                 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::cell::{Cell, Form, StructCell};
 use super::node::{Cursor, Member, Node};
+use super::observe::step;
 use super::path::{Segment, keys_of};
 
 /// A place that is to be set or removed.
@@ -130,6 +131,7 @@ impl<'a> Diff<'a> {
     }
 
     fn value(&mut self, before: &Node<'a>, after: &Node<'a>, cell: &Cell, third: Option<&Node<'a>>) {
+        step();
         if !cell.lossy && !self.all {
             return;
         }

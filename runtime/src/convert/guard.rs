@@ -13,7 +13,7 @@ use super::cell::{Cell, Form};
 use super::diff::{Unit, changed, unique_keys};
 use super::link::VersionLink;
 use super::node::{Member, Node};
-use super::observe::{Dropped, Tally};
+use super::observe::{Dropped, Tally, step};
 use super::path::Segment;
 use super::plan::{Act, FillBy, Plan, StructPlan};
 use super::schemas::Schemas;
@@ -203,6 +203,7 @@ fn set(node: &mut Node<'_>, cell: &Cell, candidates: &mut [&mut Candidate], dept
         .collect();
     let mut removed = Vec::new();
     for group in candidates.chunk_by_mut(|a, b| a.unit.path[depth] == b.unit.path[depth]) {
+        step();
         let (Segment::Name(name), unit) = (&group[0].unit.path[depth], &group[0].unit) else {
             gone(group);
             continue;
@@ -239,12 +240,14 @@ fn set(node: &mut Node<'_>, cell: &Cell, candidates: &mut [&mut Candidate], dept
 fn blame(candidates: &mut [Candidate], changed: &[Vec<Segment>], failed: &[Failed]) {
     let mut found = false;
     for candidate in candidates.iter_mut() {
+        step();
         let last = candidate
             .traces
             .last()
             .is_some_and(|trace| trace.shown.iter().any(|path| touches(changed, path)));
         let failed = || {
             failed.iter().any(|failed| {
+                step();
                 candidate.traces.get(failed.edge).is_some_and(|trace| {
                     trace
                         .shown
@@ -262,6 +265,7 @@ fn blame(candidates: &mut [Candidate], changed: &[Vec<Segment>], failed: &[Faile
         return;
     }
     for candidate in candidates.iter_mut() {
+        step();
         let within = |trace: &Trace, paths: &[Vec<Segment>]| {
             trace.within.iter().any(|within| has_below(paths, within))
         };
@@ -297,12 +301,14 @@ fn touches(sorted: &[Vec<Segment>], path: &[Segment]) -> bool {
 
 /// Whether one of sorted paths is at or below `path`.
 fn has_below(sorted: &[Vec<Segment>], path: &[Segment]) -> bool {
+    step();
     let at = sorted.partition_point(|known| known.as_slice() < path);
     sorted.get(at).is_some_and(|known| known.starts_with(path))
 }
 
 /// Where a place at home shows at each version of the way back.
 fn traces(path: &[Segment], plans: &[Plan]) -> Vec<Trace> {
+    step();
     let mut out = vec![Trace {
         shown: vec![path.to_vec()],
         within: Vec::new(),

@@ -307,30 +307,29 @@ pub(crate) fn write_members(members: &[Member<'_>], out: &mut String) {
 /// A string as JSON.
 pub(crate) fn quote(text: &str, out: &mut String) {
     out.push('"');
-    if text
-        .bytes()
-        .all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
-    {
-        out.push_str(text);
-    } else {
-        for c in text.chars() {
-            match c {
-                '"' => out.push_str("\\\""),
-                '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\r' => out.push_str("\\r"),
-                '\t' => out.push_str("\\t"),
-                c if u32::from(c) < 0x20 => {
-                    const HEX: &[u8; 16] = b"0123456789abcdef";
-                    let code = u32::from(c) as usize;
-                    out.push_str("\\u00");
-                    out.push(char::from(HEX[code >> 4]));
-                    out.push(char::from(HEX[code & 15]));
-                }
-                c => out.push(c),
+    // All that is escaped is ASCII, so that what is between is cut at characters.
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(&text[from..at]);
+        from = at + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            byte => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                out.push_str("\\u00");
+                out.push(char::from(HEX[usize::from(byte >> 4)]));
+                out.push(char::from(HEX[usize::from(byte & 15)]));
             }
         }
     }
+    out.push_str(&text[from..]);
     out.push('"');
 }
 

@@ -53,6 +53,7 @@ impl At<'_> {
 
 /// The key members of an item, where it has them all.
 pub(crate) fn keys_of(item: &Node<'_>, keys: &[&'static str]) -> Option<Vec<(String, String)>> {
+    super::observe::step();
     if keys.is_empty() {
         return None;
     }

@@ -541,7 +541,9 @@ fn names_on(path: &'static [&'static str], table: &'static Table, side: Way) -> 
     for (at, rust) in path.iter().enumerate() {
         let Some(here) = table else {
             panic!(
-                "`moved` passes through `{}`, whose type does not derive Convert",
+                "`moved` with \"{}\" passes through `{}`, which no table describes; mark the field `#[convert(nested)]` \
+                 and derive Convert for its type, which is no list and no map",
+                path.join("."),
                 path[at - 1]
             );
         };

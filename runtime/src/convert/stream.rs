@@ -73,6 +73,8 @@ enum Turn {
     Never,
 }
 
+/// How many names are tried before one is looked up.
+const NEXT: usize = 3;
 /// Fields of a struct that a pass can tell apart.
 const FIELDS: usize = 128;
 
@@ -224,6 +226,8 @@ pub(crate) struct Pass<'a, 'o> {
     keys: Vec<Option<&'a str>>,
     /// The target's `apiVersion`.
     api_version: &'a str,
+    /// The annotation that keeps what is lost: where it is there, the tree has work to do.
+    annotation: &'a str,
     /// Where metadata stands in the target.
     metadata: Option<(usize, &'a str)>,
 }
@@ -240,7 +244,7 @@ pub(crate) struct Passed<'a> {
 pub(crate) fn pass<'a>(
     op: &'a Op,
     text: &'a str,
-    api_version: &'a str,
+    (api_version, annotation): (&'a str, &'a str),
     out: &mut String,
 ) -> Option<Passed<'a>> {
     let Op::Struct(root) = op else { return None };
@@ -251,6 +255,7 @@ pub(crate) fn pass<'a>(
         units: Vec::new(),
         keys: Vec::new(),
         api_version,
+        annotation,
         metadata: None,
     };
     if pass.scan.peek()? != b'{' {
@@ -429,13 +434,14 @@ impl<'a> Pass<'a, '_> {
         while self.scan.more(b'}', first)? {
             first = false;
             let begin = self.scan.at();
-            // Members mostly come in the order of names.
-            let known = match plan.names.get(hint) {
-                Some((name, at)) if self.scan.eat(name) => {
-                    hint += 1;
+            // Members mostly come in the order of names, and few are left out.
+            let next = plan.names.get(hint..).unwrap_or_default().iter().take(NEXT);
+            let known = match next.enumerate().find(|(_, (name, _))| self.scan.eat(name)) {
+                Some((skipped, (_, at))) => {
+                    hint += skipped + 1;
                     Some(*at)
                 }
-                _ => {
+                None => {
                     let name = bare(self.scan.name()?);
                     plan.there.index(name, &mut hint)
                 }
@@ -482,7 +488,7 @@ impl<'a> Pass<'a, '_> {
         }
         let value = self.copy(begin, name)?;
         if root && bare(name) == "metadata" {
-            if self.metadata.is_some() {
+            if self.metadata.is_some() || value.contains(self.annotation) {
                 return None;
             }
             self.metadata = Some((self.out.len() - value.len(), value));
