@@ -18,4 +18,5 @@ mod generate;
 mod mapping;
 mod migrate;
 mod real;
+mod versions;
 mod webhook;
