@@ -47,6 +47,7 @@ fn uri(version: &str, rest: &str) -> String {
     format!("/apis/{GROUP}/{version}/namespaces/default/{rest}")
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "callers write it in place")]
 fn site(version: &str, name: &str, spec: Value) -> Value {
     json!({
         "apiVersion": format!("{GROUP}/{version}"), "kind": "Site",

@@ -123,7 +123,7 @@ pub(super) async fn suite(sites: &Sites) {
         ended.unwrap();
     }
 
-    let failures = tally.failures.lock().unwrap();
+    let failures = std::mem::take(&mut *tally.failures.lock().unwrap());
     println!(
         "versions: {} requests during the rotation, {} failed; at each bundle: {marks:?}",
         asked(),
