@@ -368,9 +368,14 @@ impl<'a> Pass<'a, '_> {
         let complete = !keys.is_empty() && known.iter().all(|key| key.is_some_and(|key| key != "null"));
         let names: Vec<_> = known.chunks(keys.len().max(1)).collect();
         let unique = || {
-            let mut sorted = names.clone();
-            sorted.sort_unstable();
-            sorted.windows(2).all(|pair| pair[0] != pair[1])
+            let mut digests: Vec<_> = names.iter().map(|names| digest(names)).collect();
+            digests.sort_unstable();
+            // Texts are compared where two may be the same.
+            digests.windows(2).all(|pair| pair[0] != pair[1]) || {
+                let mut sorted = names.clone();
+                sorted.sort_unstable();
+                sorted.windows(2).all(|pair| pair[0] != pair[1])
+            }
         };
         if !complete || !unique() {
             self.units.truncate(before);
@@ -739,6 +744,20 @@ const NOWHERE: At<'static> = At {
     parent: None,
     step: Step::Name(""),
 };
+
+/// A number that is the same for the same keys, and seldom for others.
+fn digest(keys: &[Option<&str>]) -> u64 {
+    let mut digest = 0_u64;
+    for key in keys.iter().flatten() {
+        for word in key.as_bytes().chunks(8) {
+            let mut bytes = [0; 8];
+            bytes[..word.len()].copy_from_slice(word);
+            digest = (digest.rotate_left(5) ^ u64::from_le_bytes(bytes)).wrapping_mul(0x517c_c1b7_2722_0a95);
+        }
+        digest = digest.rotate_left(5) ^ key.len() as u64;
+    }
+    digest
+}
 
 /// A string without escapes, without its quotes.
 fn bare(text: &str) -> &str {
