@@ -3,7 +3,6 @@
 //! **Invariant:** a law looks at what an object is on the wire, and at what a table loses; it knows no kind.
 
 use std::fmt::Debug;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -22,6 +21,8 @@ use crate::convert::{Converter, Versioned};
 
 /// Objects that a test draws where nothing else is said.
 const CASES: u32 = 256;
+/// What objects are drawn by where nothing is said.
+const SEED: u64 = 1;
 
 /// What must hold of the conversions between a kind's versions (VER-22), each law as a method that draws objects.
 ///
@@ -53,16 +54,11 @@ impl Laws {
     }
 
     pub(crate) fn with(converter: Converter) -> Self {
-        let any = || {
-            std::collections::hash_map::RandomState::new()
-                .build_hasher()
-                .finish()
-        };
         Self {
             converter,
             samples: Samples::new(),
             cases: number("KUBEWRIGHT_CASES").unwrap_or(CASES),
-            seed: number("KUBEWRIGHT_SEED").unwrap_or_else(any),
+            seed: number("KUBEWRIGHT_SEED").unwrap_or(SEED),
         }
     }
 

@@ -29,8 +29,9 @@
 //! # kubewright::testing::Laws::of::<v1::Site>().cases(16).objects_come_back().unwrap();
 //! ```
 //!
-//! `KUBEWRIGHT_CASES` says how many objects each test draws, 256 where it is absent. A failure names a seed;
-//! `KUBEWRIGHT_SEED` draws the same objects again.
+//! `KUBEWRIGHT_CASES` says how many objects each test draws, 256 where it is absent. A test draws the
+//! same objects each time, so that it fails for a change and not by chance; `KUBEWRIGHT_SEED` draws others, as a nightly
+//! job should, and those of a failure again.
 
 mod broken;
 pub(crate) mod draw;
