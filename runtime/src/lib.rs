@@ -127,6 +127,9 @@ mod guard;
 #[cfg(doc)]
 pub mod guide;
 #[cfg(feature = "client")]
+#[doc(hidden)]
+pub mod impatient;
+#[cfg(feature = "client")]
 pub mod metrics;
 #[cfg(feature = "client")]
 pub mod migrate;

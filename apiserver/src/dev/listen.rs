@@ -3,11 +3,8 @@
 //! **Invariant:** a request that comes in through a socket carries an [`Identity`], and one without a right to any is
 //! refused before the engine sees it.
 
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,12 +13,12 @@ use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use kubewright::impatient::Impatient;
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
@@ -193,7 +190,7 @@ async fn connection(stream: TcpStream, access: Arc<Access>, engine: Engine, stop
     // Watch events are small and must not wait for each other.
     let _ = stream.set_nodelay(true);
     tokio::select! {
-        () = serve(Impatient::new(stream), access, engine, stopped) => {}
+        () = serve(Impatient::new(stream, STALL), access, engine, stopped) => {}
         () = outage.wait() => {}
     }
 }
@@ -257,75 +254,6 @@ async fn http(
     };
     if let Err(error) = outcome {
         tracing::debug!(%error, "a connection ended");
-    }
-}
-
-/// A connection whose writes fail once its client has taken nothing for [`STALL`].
-///
-/// The body of an answer is not asked for more while its last part waits to be written: without this a client that
-/// stopped reading would keep its watch for ever, past every deadline.
-struct Impatient<S> {
-    stream: S,
-    stalled: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> Impatient<S> {
-    fn new(stream: S) -> Self {
-        Self {
-            stream,
-            stalled: None,
-        }
-    }
-
-    fn judge(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
-        }
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL)));
-        ready!(stalled.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.judge(cx, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.judge(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    // A socket has nothing to flush, and shutting it down does not wait for the other side.
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -412,7 +340,7 @@ mod tests {
         });
         let (stop, stopped) = watch::channel(false);
         let engine = server.engine().clone();
-        let task = tokio::spawn(http(Impatient::new(ours), None, access, engine, stopped));
+        let task = tokio::spawn(http(Impatient::new(ours, STALL), None, access, engine, stopped));
         (client, stop, task)
     }
 
