@@ -169,9 +169,13 @@ impl<'a> Diff<'a> {
         cell: &Cell,
         third: Option<Option<&Node<'a>>>,
     ) {
-        let third = third.map(|third| self.there(third));
         self.path.push(Segment::Name(name.to_owned()));
+        // A server drops nulls and adds none: one that the client has would be gone.
+        let null_is_gone =
+            self.all && before.is_none() && after.is_some() && third.flatten().is_some_and(Node::is_null);
+        let third = third.map(|third| self.there(third));
         match (self.there(before), self.there(after)) {
+            (None, _) if null_is_gone => self.unit(None, false),
             (Some(before), Some(after)) => self.value(before, after, cell, third.flatten()),
             (Some(before), None) => {
                 let forgiven = third.flatten().is_some_and(|third| self.is_same(third, before));
