@@ -3,6 +3,8 @@
 //! Emitted code hands a closure without captures, which becomes a [`Call`]: `|ask| shim::map(s_to_ms, ask)`. All that
 //! runs of a user's code during a conversion runs here, its types' `Deserialize` and `Serialize` among it.
 //!
+//! What is `None` in a result is left out of it, as a server would (see `written.rs`).
+//!
 //! **Invariant:** a message of a [`Fault`] holds no value, unless the user's own error does (VER-27).
 
 use std::fmt::Display;
@@ -11,9 +13,8 @@ use std::ops::Deref;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::ManualConvert;
+use super::{ManualConvert, written};
 
 /// A user's function, behind reading and writing.
 pub type Call = fn(Ask<'_>) -> Result<Said, Fault>;
@@ -91,12 +92,12 @@ where
     try_map(New::down, ask)
 }
 
-/// An expression's value as JSON.
+/// An expression's value as JSON, without members that are `None`.
 ///
 /// # Panics
 /// Where the type's `Serialize` fails, as it does for a map whose keys are no strings.
 pub fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    match serde_json::to_string(value) {
+    match written::to_string(value) {
         Ok(text) => text,
         Err(error) => panic!(
             "{} cannot be written as JSON: {error}",
@@ -143,26 +144,14 @@ pub struct CreateWhole<T>(PhantomData<fn() -> T>);
 impl<T: Creatable> Create<Option<T>> {
     /// The default as JSON.
     pub fn json(&self) -> String {
-        container(&T::default())
+        json(&T::default())
     }
 }
 
 impl<T: Creatable> CreateWhole<T> {
     /// The default as JSON.
     pub fn json(&self) -> String {
-        container(&T::default())
-    }
-}
-
-/// A new container, without the nulls that stand for its absent values: clients would see them.
-fn container<T: Serialize>(value: &T) -> String {
-    let text = json(value);
-    match serde_json::from_str(&text) {
-        Ok(Value::Object(mut members)) => {
-            members.retain(|_, value| !value.is_null());
-            Value::Object(members).to_string()
-        }
-        _ => text,
+        json(&T::default())
     }
 }
 
@@ -186,7 +175,7 @@ fn read<A: DeserializeOwned>(text: &str) -> Result<A, Fault> {
 }
 
 fn write<B: Serialize>(value: &B) -> Result<Said, Fault> {
-    match serde_json::to_string(value) {
+    match written::to_string(value) {
         Ok(text) => Ok(Said::Json(text)),
         Err(_) => Err(Fault::Failed(format!(
             "a value of type {} cannot be written as JSON",

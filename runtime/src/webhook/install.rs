@@ -306,7 +306,7 @@ fn plan(
     })
 }
 
-fn stored(definition: &apiext::CustomResourceDefinition) -> Option<&str> {
+pub(super) fn stored(definition: &apiext::CustomResourceDefinition) -> Option<&str> {
     let mut versions = definition.spec.versions.iter();
     let stored = versions.find(|version| version.storage)?;
     Some(&stored.name)

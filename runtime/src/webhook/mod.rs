@@ -50,6 +50,7 @@ mod metrics;
 mod pem;
 mod publish;
 mod serve;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod x509;
@@ -97,6 +98,7 @@ pub struct WebhookServer {
     tls: Tls,
     hooks: Vec<Hook>,
     conversion: Option<Conversion>,
+    definitions: Option<kube::Client>,
     body_limit: usize,
     in_flight_limit: usize,
     linger: Duration,
@@ -178,6 +180,7 @@ impl WebhookServer {
             tls,
             hooks: Vec::new(),
             conversion: None,
+            definitions: None,
             body_limit: 128 * MIB,
             in_flight_limit: 512 * MIB,
             linger: Duration::from_secs(3),
@@ -211,6 +214,19 @@ impl WebhookServer {
     /// ```
     pub fn conversion(mut self, converters: Converters) -> Self {
         self.conversion = Some(Conversion::Converters(converters));
+        self
+    }
+
+    /// Watches the definitions of the kinds that are converted, so that their converters
+    /// [know](crate::convert::Converter::set_stored) which version is stored. Default: that is the version that the
+    /// types are marked with.
+    ///
+    /// Needed where a definition may store another one: from the release that brings a version to the one that moves the
+    /// storage, and after a rollback. It takes the right to `get`, `list` and `watch` definitions. Until a definition
+    /// was seen, while it cannot be watched, and for a minute after its storage version changed, an object with more than
+    /// its annotation can keep does not convert.
+    pub fn definitions(mut self, client: kube::Client) -> Self {
+        self.definitions = Some(client);
         self
     }
 
@@ -337,6 +353,11 @@ impl WebhookServer {
         let (first, told) = FirstPair::new();
         keeper.spawn(self.tls.clone().follow(certificate.clone(), clock, first));
         told.await.map_err(|_| ServerError::Ended)??;
+        if let (Some(client), Some(Conversion::Converters(converters))) =
+            (&self.definitions, &self.conversion)
+        {
+            keeper.spawn(stored::follow(client, converters));
+        }
 
         let body_limit = self.body_limit.max(body::ALWAYS);
         let shared = Shared {
