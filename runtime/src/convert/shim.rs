@@ -8,6 +8,7 @@
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::panic::catch_unwind;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +19,7 @@ use super::ManualConvert;
 /// A user's function, behind reading and writing.
 pub type Call = fn(Ask<'_>) -> Result<Said, Fault>;
 /// Makes a value: of an expression, as JSON.
-pub type Make = fn() -> String;
+pub type Make = fn() -> Result<String, Fault>;
 /// Whether a text is a value of some type.
 pub type Check = fn(&str) -> bool;
 
@@ -93,16 +94,25 @@ where
 
 /// An expression's value as JSON.
 ///
-/// # Panics
+/// # Errors
 /// Where the type's `Serialize` fails, as it does for a map whose keys are no strings.
-pub fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    match serde_json::to_string(value) {
-        Ok(text) => text,
-        Err(error) => panic!(
-            "{} cannot be written as JSON: {error}",
-            std::any::type_name::<T>()
-        ),
-    }
+pub fn json<T: Serialize>(value: &T) -> Result<String, Fault> {
+    serde_json::to_string(value).map_err(|error| {
+        Fault::Failed(format!(
+            "the value of type {} that conversion writes cannot be written as JSON: {error}",
+            type_name::<T>()
+        ))
+    })
+}
+
+/// What an expression of the user's gives, be it a panic.
+pub(crate) fn made(make: Make) -> Result<String, Fault> {
+    catch_unwind(make).unwrap_or_else(|panic| {
+        Err(Fault::Failed(format!(
+            "the value that conversion writes panicked: {}",
+            super::walk::panic_text(&*panic)
+        )))
+    })
 }
 
 /// Whether a text is a `T`.
@@ -142,28 +152,34 @@ pub struct CreateWhole<T>(PhantomData<fn() -> T>);
 
 impl<T: Creatable> Create<Option<T>> {
     /// The default as JSON.
-    pub fn json(&self) -> String {
+    ///
+    /// # Errors
+    /// Those of [`json`].
+    pub fn json(&self) -> Result<String, Fault> {
         container(&T::default())
     }
 }
 
 impl<T: Creatable> CreateWhole<T> {
     /// The default as JSON.
-    pub fn json(&self) -> String {
+    ///
+    /// # Errors
+    /// Those of [`json`].
+    pub fn json(&self) -> Result<String, Fault> {
         container(&T::default())
     }
 }
 
 /// A new container, without the nulls that stand for its absent values: clients would see them.
-fn container<T: Serialize>(value: &T) -> String {
-    let text = json(value);
-    match serde_json::from_str(&text) {
+fn container<T: Serialize>(value: &T) -> Result<String, Fault> {
+    let text = json(value)?;
+    Ok(match serde_json::from_str(&text) {
         Ok(Value::Object(mut members)) => {
             members.retain(|_, value| !value.is_null());
             Value::Object(members).to_string()
         }
         _ => text,
-    }
+    })
 }
 
 // Where `T` is no `Option`, the method is found behind this.
