@@ -101,11 +101,9 @@ struct Leg {
 }
 
 impl Converter {
-    /// The versions of a kind, by its newest one.
-    ///
-    /// # Panics
-    /// Where a conversion table names what its types do not have, which derived code does not.
+    /// The versions of a kind, by its newest one. Does not compile where not exactly one of them is stored.
     pub fn of<K: Versioned>() -> Self {
+        const { crate::versions::stored(K::LINK) };
         Self::of_link(K::LINK)
     }
 

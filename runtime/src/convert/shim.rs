@@ -10,6 +10,7 @@
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::panic::catch_unwind;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,7 +20,7 @@ use super::{ManualConvert, written};
 /// A user's function, behind reading and writing.
 pub type Call = fn(Ask<'_>) -> Result<Said, Fault>;
 /// Makes a value: of an expression, as JSON.
-pub type Make = fn() -> String;
+pub type Make = fn() -> Result<String, Fault>;
 /// Whether a text is a value of some type.
 pub type Check = fn(&str) -> bool;
 
@@ -94,16 +95,25 @@ where
 
 /// An expression's value as JSON, without members that are `None`.
 ///
-/// # Panics
+/// # Errors
 /// Where the type's `Serialize` fails, as it does for a map whose keys are no strings.
-pub fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    match written::to_string(value) {
-        Ok(text) => text,
-        Err(error) => panic!(
-            "{} cannot be written as JSON: {error}",
+pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Fault> {
+    written::to_string(value).map_err(|error| {
+        Fault::Failed(format!(
+            "the value of type {} that conversion writes cannot be written as JSON: {error}",
             std::any::type_name::<T>()
-        ),
-    }
+        ))
+    })
+}
+
+/// What an expression of the user's gives, be it a panic.
+pub(crate) fn made(make: Make) -> Result<String, Fault> {
+    catch_unwind(make).unwrap_or_else(|panic| {
+        Err(Fault::Failed(format!(
+            "the value that conversion writes panicked: {}",
+            super::walk::panic_text(&*panic)
+        )))
+    })
 }
 
 /// Whether a text is a `T`.
@@ -143,14 +153,20 @@ pub struct CreateWhole<T>(PhantomData<fn() -> T>);
 
 impl<T: Creatable> Create<Option<T>> {
     /// The default as JSON.
-    pub fn json(&self) -> String {
+    ///
+    /// # Errors
+    /// Those of [`json`].
+    pub fn json(&self) -> Result<String, Fault> {
         json(&T::default())
     }
 }
 
 impl<T: Creatable> CreateWhole<T> {
     /// The default as JSON.
-    pub fn json(&self) -> String {
+    ///
+    /// # Errors
+    /// Those of [`json`].
+    pub fn json(&self) -> Result<String, Fault> {
         json(&T::default())
     }
 }

@@ -689,6 +689,7 @@ impl<'a> Pass<'a, '_> {
                     Ok(None) => continue,
                     Err(()) => return None,
                 },
+                FillBy::Failed(_) => return None,
             };
             if fill.flat {
                 for member in node.members()?.iter() {
@@ -727,6 +728,7 @@ impl<'a> Pass<'a, '_> {
                     Ok(text) => text.map(|text| Node::Made(text.into())),
                     Err(()) => None,
                 },
+                FillBy::Failed(_) => return None,
             };
             let after = after.filter(|after| !(fill.option && after.is_null()));
             match (before, after) {
