@@ -20,11 +20,12 @@ use super::guard::{Home, restore};
 use super::link::{Overflow, VersionLink, Versioned};
 use super::node::{Member, Members, Node, get, valid};
 use super::observe::{Dropped, Observer, Tally};
+use super::ops::Op;
 use super::path::display;
 use super::plan::{Plan, Way};
 use super::preserve::{ANNOTATIONS_LIMIT, OVERFLOW, Preserved, overflowed, read_units, write_units};
 use super::schemas::Schemas;
-use super::stream::{Op, pass};
+use super::stream::pass;
 use super::walk::{Failed, along};
 
 /// Converts objects of one kind between its versions. Cloning shares it, and what it is told of the storage version.
@@ -488,8 +489,8 @@ impl Inner {
         let api_version = self.versions[to].link.info.api_version;
         let begin = out.len();
         out.reserve(object.len() + object.len() / 4);
-        let mut preserved = Preserved::default();
-        // Where metadata stands in the result.
+        // What the legs lose, by their versions.
+        let mut parts: Vec<(&str, String)> = Vec::new();
         let mut metadata = None;
         // What the last edge made, where another follows.
         let mut made: Option<String> = None;
@@ -501,31 +502,31 @@ impl Inner {
                 let text = source.as_deref().unwrap_or(object);
                 let mut next = String::new();
                 let target = if edge == edges { &mut *out } else { &mut next };
-                let passed = pass(op, text, (api_version, &self.key), target)?;
-                if edge == 1 && self.saved(&Node::Text(passed.metadata.1)).is_some() {
-                    return None;
+                let mut passed = pass(op, text, (api_version, &self.key), target)?;
+                // Typed values write null for what is absent.
+                let home = &self.versions[leg.from];
+                passed
+                    .units
+                    .retain_nulls(|path| home.schemas.admits(home.link, path, "null"));
+                if !passed.units.is_empty() {
+                    let mut part = String::with_capacity(1024);
+                    passed.units.write(&mut part);
+                    parts.push((self.version(leg.from), part));
                 }
-                self.preserve(leg, passed.units, &mut preserved);
-                metadata = Some((passed.metadata.0, passed.metadata.1.len()));
+                metadata = Some(passed.metadata);
                 if edge < edges {
                     made = Some(next);
                 }
             }
         }
-        let (at, length) = metadata?;
-        if preserved.is_empty() {
+        if parts.is_empty() {
             return Some(());
         }
-        let value = preserved.write();
+        let value = super::preserve::write_parts(&mut parts);
         if out.len() - begin + self.key.len() + value.len() > ANNOTATIONS_LIMIT {
             return None;
         }
-        let place = at..at + length;
-        let mut members = vec![Member::new("metadata", Node::Text(out.get(place.clone())?))];
-        self.annotate(&mut members, Some(value));
-        let text = get(&members, "metadata")?.text().into_owned();
-        out.replace_range(place, &text);
-        Some(())
+        metadata?.annotate(out, &self.key, &value)
     }
 
     /// Keeps what of a leg's source the way back does not bring.
