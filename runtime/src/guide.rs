@@ -5,13 +5,14 @@
 //! 3. [Schemas](schemas): what each Rust type is in a definition, null, defaults, rules, sizes
 //! 4. [Markers](markers): kubebuilder's and code-generator's markers, and the attribute for each
 //! 5. [Versions](versions): several versions of a kind, their conversion, webhook, storage and removal
-//! 6. [Clients](clients): verbs whose scope and subresources are in the type; clientsets; server-side apply; errors
-//! 7. [Caches and controllers](controllers): informers, listers, indexes, the work queue, reconcilers, shutdown
-//! 8. [Manifests](manifests): CRDs from the build script, committed and checked
-//! 9. [Testing](testing): a Kubernetes API server inside the test
-//! 10. [What the derive emits](expanded): the expanded example, piece by piece, with its size
-//! 11. [Coming from kube-rs](from_kube_rs): where each thing of kube and kube-runtime is here
-//! 12. [Coming from Go](from_go): where each thing of client-go and controller-runtime is here
+//! 6. [Webhooks](webhooks): admission: handlers, when and where they are asked, defaults, installation, files
+//! 7. [Clients](clients): verbs whose scope and subresources are in the type; clientsets; server-side apply; errors
+//! 8. [Caches and controllers](controllers): informers, listers, indexes, the work queue, reconcilers, shutdown
+//! 9. [Manifests](manifests): CRDs from the build script, committed and checked
+//! 10. [Testing](testing): a Kubernetes API server inside the test
+//! 11. [What the derive emits](expanded): the expanded example, piece by piece, with its size
+//! 12. [Coming from kube-rs](from_kube_rs): where each thing of kube and kube-runtime is here
+//! 13. [Coming from Go](from_go): where each thing of client-go and controller-runtime is here
 
 #[doc = include_str!("../docs/first-controller.md")]
 pub mod first_controller {}
@@ -27,6 +28,9 @@ pub mod markers {}
 
 #[doc = include_str!("../docs/versions.md")]
 pub mod versions {}
+
+#[doc = include_str!("../docs/webhooks.md")]
+pub mod webhooks {}
 
 #[doc = include_str!("../docs/clients.md")]
 pub mod clients {}

@@ -38,7 +38,6 @@ use crate::webhook::Configurations;
 ///     Ok(())
 /// }
 /// ```
-#[must_use]
 pub fn webhooks(configurations: &Configurations) -> WebhookManifest<'_> {
     WebhookManifest { configurations }
 }

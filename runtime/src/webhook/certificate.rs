@@ -334,7 +334,8 @@ async fn follow(source: &Source, served: &Served, mut first: FirstPair) {
     let mut failed = false;
     loop {
         match source.read().await {
-            Ok(texts) if last.as_ref() == Some(&texts) => {}
+            // Readable again, and as it was: the next failure is told anew.
+            Ok(texts) if last.as_ref() == Some(&texts) => failed = false,
             Ok(texts) => {
                 // One file may have been read before a change and the other after it.
                 let again = Pair::from_pem(&texts.0, &texts.1).is_err();

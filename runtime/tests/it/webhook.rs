@@ -7,10 +7,11 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
-use kubewright::CustomResource;
 use kubewright::webhook::{
-    Admission, Allowed, Denied, Hook, Mutator, Operation, Tls, Validator, Verdict, WebhookServer,
+    Admission, Allowed, ConfigurationNames, Denied, Endpoint, Hook, Mutator, Operation, Tls, Validator,
+    Verdict, WebhookServer, Webhooks,
 };
+use kubewright::{CustomResource, Defaults, webhook, webhook_configuration};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -21,16 +22,21 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
 
-#[derive(CustomResource, Serialize, Deserialize, JsonSchema, Clone, Debug)]
+#[derive(CustomResource, Defaults, Serialize, Deserialize, JsonSchema, Clone, Debug)]
 #[kube(group = "web.example.com", version = "v1", kind = "Site", namespaced)]
 #[serde(rename_all = "camelCase")]
 pub struct SiteSpec {
+    #[kube(default_with = two)]
     pub replicas: Option<i32>,
     #[serde(default)]
     pub hosts: Vec<Host>,
 }
 
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug)]
+fn two() -> i32 {
+    2
+}
+
+#[derive(Defaults, Serialize, Deserialize, JsonSchema, Clone, Debug)]
 pub struct Host {
     pub name: String,
     #[serde(default)]
@@ -131,7 +137,8 @@ async fn a_derived_kind_is_judged_and_changed() {
         .listen(([127, 0, 0, 1], 0))
         .linger(Duration::ZERO)
         .hook(Hook::validator(Sites { most: 5 }))
-        .hook(Hook::mutator(Sites { most: 5 }));
+        .hook(Hook::mutator(Sites { most: 5 }))
+        .hook(Hook::defaults::<Site>());
     let server = server.bind().await.unwrap();
     let address = server.address();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -191,6 +198,104 @@ async fn a_derived_kind_is_judged_and_changed() {
     ]});
     assert_eq!(patched, site(&expected));
 
+    // VER-42: by the types' defaults, and nothing else.
+    let spec = json!({"future": {"a": null}, "hosts": [{"name": "a", "weight": 3}]});
+    let path = "/default-web-example-com-v1-site";
+    let answer = ask(&connector, address, path, review(&spec)).await;
+    let patch: k8s_openapi::ByteString = serde_json::from_value(answer["patch"].clone()).unwrap();
+    let patch: Value = serde_json::from_slice(&patch.0).unwrap();
+    assert_eq!(
+        patch,
+        json!([{"op": "add", "path": "/spec/replicas", "value": 2}])
+    );
+    let answer = ask(&connector, address, path, review(&json!({"replicas": 0}))).await;
+    assert_eq!(answer, json!({"uid": "u", "allowed": true}));
+
     stop.send(()).unwrap();
     running.await.unwrap().unwrap();
+}
+
+/// All that an attribute can say.
+struct Everything;
+
+#[webhook(
+    validating,
+    name = "rules.sites.web.example.com",
+    path = "/rules",
+    verbs("create", "delete"),
+    subresources("status"),
+    failure_policy = "Ignore",
+    match_policy = "Exact",
+    side_effects = "NoneOnDryRun",
+    timeout_seconds = 3,
+    service(name = "other", namespace = "system", port = 8443),
+    object_label("web.example.com/judged", "yes"),
+    namespace_label("kubernetes.io/metadata.name", "default"),
+    match_condition("not-me", "request.userInfo.username != 'me'"),
+    match_condition("named", "object.metadata.name != ''")
+)]
+impl Validator for Everything {
+    type Object = Site;
+
+    async fn validate(&self, _: &Admission<Site>) -> Verdict {
+        Ok(Allowed::new())
+    }
+}
+
+#[webhook(
+    mutating,
+    url = "https://hooks.example.com:9443/sites",
+    verbs("*"),
+    only_subresources("scale"),
+    reinvocation_policy = "IfNeeded",
+    patch = "json"
+)]
+impl Mutator for Everything {
+    type Object = Site;
+
+    async fn mutate(&self, _: &mut Site, _: &Admission<Site>) -> Verdict {
+        Ok(Allowed::new())
+    }
+}
+
+const NAMES: ConfigurationNames = webhook_configuration!(mutating = "sites.web.example.com");
+
+#[test]
+fn what_handlers_say_is_what_is_written_and_what_is_served() {
+    let described = Webhooks::new()
+        .validator::<Everything>()
+        .mutator::<Everything>()
+        .defaults::<Site>();
+    let endpoint = Endpoint::service("system", "webhook-service");
+    let made = described.configurations(&NAMES, &endpoint).unwrap();
+    let text = kubewright::build::webhooks(&made).text().unwrap();
+    insta::assert_snapshot!(text);
+
+    let server = WebhookServer::new(Tls::directory("/certs"))
+        .hook(Hook::validator(Everything))
+        .hook(Hook::mutator(Everything))
+        .hook(Hook::defaults::<Site>());
+    assert_eq!(server.configurations(&NAMES, &endpoint).unwrap(), made);
+    let paths = [
+        Hook::validator(Everything).path().to_owned(),
+        Hook::mutator(Everything).path().to_owned(),
+        Hook::defaults::<Site>().path().to_owned(),
+    ];
+    assert_eq!(paths, ["/rules", "/sites", "/default-web-example-com-v1-site"]);
+
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("config/webhooks.yaml");
+    let stale = kubewright::build::webhooks(&made).check(&file).unwrap_err();
+    assert!(
+        stale.to_string().contains("+kind: MutatingWebhookConfiguration"),
+        "{stale}"
+    );
+    kubewright::build::webhooks(&made).write(&file).unwrap();
+    kubewright::build::webhooks(&made).check(&file).unwrap();
+    let none =
+        kubewright::build::webhooks(&Webhooks::new().configurations(&NAMES, &endpoint).unwrap()).text();
+    assert_eq!(
+        none.unwrap_err().to_string(),
+        "there is no webhook to write; add one: `Webhooks::new().validator::<Rules>()`"
+    );
 }

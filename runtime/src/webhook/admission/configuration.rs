@@ -141,7 +141,7 @@ impl Webhooks {
         names: &ConfigurationNames,
         endpoint: &Endpoint,
     ) -> Result<Configurations, ConfigurationError> {
-        make(self.all.iter(), names, endpoint)
+        make(&self.all.iter().collect::<Vec<_>>(), names, endpoint)
     }
 }
 
@@ -151,11 +151,15 @@ pub(in super::super) fn configurations(
     names: &ConfigurationNames,
     endpoint: &Endpoint,
 ) -> Result<Configurations, ConfigurationError> {
-    make(hooks.iter().map(Hook::settings), names, endpoint)
+    make(
+        &hooks.iter().map(Hook::settings).collect::<Vec<_>>(),
+        names,
+        endpoint,
+    )
 }
 
-fn make<'a>(
-    all: impl Iterator<Item = &'a Settings> + Clone,
+fn make(
+    all: &[&Settings],
     names: &ConfigurationNames,
     endpoint: &Endpoint,
 ) -> Result<Configurations, ConfigurationError> {
@@ -165,8 +169,9 @@ fn make<'a>(
             Role::Validating => names.validating,
         };
         let webhooks: Vec<_> = all
-            .clone()
-            .filter(move |settings| settings.role == role)
+            .iter()
+            .copied()
+            .filter(|settings| settings.role == role)
             .collect();
         let faults = faults(name, &webhooks);
         let configuration = name;
