@@ -23,7 +23,7 @@ mod format;
 mod gotext;
 mod lint;
 mod meta;
-mod names;
+pub mod names;
 mod path;
 mod prune;
 mod regexp;
