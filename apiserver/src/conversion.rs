@@ -521,16 +521,4 @@ mod tests {
             .expect_err("panicked");
         assert!(error.to_string().ends_with("failed: panicked: oh"), "{error}");
     }
-
-    #[tokio::test]
-    async fn api_80_derived_converters_speak_as_their_webhook() {
-        let nobody = Reviewed(Converters::new());
-        let error = convert(&nobody, vec![object("a")], V1)
-            .await
-            .expect_err("no kind");
-        let text = error.to_string();
-        let start = "conversion webhook for example.com/v1beta1, Kind=Foo failed: no conversion is registered for \
-                     example.com/v1beta1 Foo";
-        assert!(text.starts_with(start), "{text}");
-    }
 }

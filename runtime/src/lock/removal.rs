@@ -18,9 +18,9 @@ pub enum Missing {
     Deprecation,
     /// The version is served.
     Served,
-    /// No earlier release left the version unserved.
+    /// No earlier release had the version deprecated and unserved.
     Release {
-        /// The release in which it is not served first.
+        /// The release in which it first was both.
         since: String,
     },
     /// `status.storedVersions` holds the version: some objects may be stored in it.
@@ -62,7 +62,8 @@ impl fmt::Display for Removal {
             }
             Some(Missing::Release { since }) => write!(
                 f,
-                "{version} is unserved since {since}, which is not older than this release; wait for the next one"
+                "{version} is deprecated and unserved since {since}, which is not older than this release; wait for the \
+                 next one"
             ),
             Some(Missing::Migration) => write!(
                 f,
@@ -109,17 +110,20 @@ impl Lock {
         if locked.version.storage || of_live.is_some_and(|live| live.storage) {
             return Some(Missing::Stored);
         }
-        if locked.deprecated_since.is_none() {
+        let Some(deprecated) = &locked.deprecated_since else {
             return Some(Missing::Deprecation);
-        }
+        };
         let Some(since) = &locked.unserved_since else {
             return Some(Missing::Served);
         };
         if of_live.is_some_and(|live| live.served) {
             return Some(Missing::Served);
         }
-        if *since == release.name {
-            return Some(Missing::Release { since: since.clone() });
+        // Whichever came last.
+        if [since, deprecated].contains(&&release.name) {
+            return Some(Missing::Release {
+                since: release.name.clone(),
+            });
         }
         let stored = live
             .status

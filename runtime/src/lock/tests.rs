@@ -305,7 +305,10 @@ fn ver_47_each_step_is_asked_for_in_order() {
             since: "1.2.0".into()
         })
     );
-    assert!(text.contains("wait for the next one"), "{text}");
+    assert_eq!(
+        text,
+        "v1alpha1 is deprecated and unserved since 1.2.0, which is not older than this release; wait for the next one"
+    );
     let next = release("1.3.0", "2026-04-01");
     let (missing, text) = ask(&lock, "v1alpha1", &live, 0, &next);
     assert_eq!(missing, Some(Missing::Migration));
@@ -317,4 +320,16 @@ fn ver_47_each_step_is_asked_for_in_order() {
     );
     let (missing, text) = ask(&lock, "v1alpha1", &live, 0, &next);
     assert_eq!((missing, text.as_str()), (None, "v1alpha1 may be dropped"));
+
+    // Nobody could read of the deprecation before this release, however long the version is unserved.
+    let mut lock = Lock::new(&of(false, false), &release("1.0.0", "2026-01-01"));
+    let next = release("1.1.0", "2026-02-01");
+    lock.add(&of(false, true), &next, None).expect("compatible");
+    let since = next.name.clone();
+    assert_eq!(
+        ask(&lock, "v1alpha1", &live, 0, &next).0,
+        Some(Missing::Release { since })
+    );
+    let next = release("1.2.0", "2026-03-01");
+    assert_eq!(ask(&lock, "v1alpha1", &live, 0, &next).0, None);
 }

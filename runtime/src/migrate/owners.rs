@@ -10,9 +10,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntr
 use kube::Api;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tokio::time::Interval;
 
 use super::definition::Target;
-use super::{MigrationError, StorageMigration, request, rewrite};
+use super::{ATTEMPTS, MigrationError, StorageMigration, request, rewrite};
 
 /// Who stands in `managedFields` of an object that would have no entry left.
 const MANAGER: &str = "kubewright-migrate";
@@ -57,8 +59,10 @@ impl StorageMigration {
             .collect();
         let objects: Api<DynamicObject> =
             Api::all_with(self.client.clone(), &target.resource(&target.storage));
+        let pace = self.per_second.map(rewrite::pace);
         let mut report = OwnersReport::default();
         let mut next: Option<String> = None;
+        let mut expired = 0;
         loop {
             let mut page = ListParams::default().limit(self.page.get());
             if let Some(next) = &next {
@@ -67,9 +71,15 @@ impl StorageMigration {
             let list = match objects.list(&page).await {
                 Ok(list) => list,
                 // What was done stays done; the list begins anew.
-                Err(kube::Error::Api(status)) if status.code == 410 && next.is_some() => {
+                Err(kube::Error::Api(status))
+                    if status.code == 410 && next.is_some() && expired < ATTEMPTS =>
+                {
+                    expired += 1;
                     next = None;
-                    report.seen = 0;
+                    match self.dry_run {
+                        true => report = OwnersReport::default(),
+                        false => report.seen = 0,
+                    }
                     continue;
                 }
                 Err(error) => return Err(request(format!("list objects of {}", target.name))(error)),
@@ -77,7 +87,7 @@ impl StorageMigration {
             next = list.metadata.continue_.filter(|token| !token.is_empty());
             for object in list.items {
                 report.seen += 1;
-                let taken = self.release(&target, object, &gone).await?;
+                let taken = self.release(&target, object, &gone, pace.as_ref()).await?;
                 report.entries += taken;
                 report.changed += u64::from(taken > 0);
             }
@@ -92,6 +102,7 @@ impl StorageMigration {
         target: &Target,
         mut object: DynamicObject,
         gone: &BTreeSet<String>,
+        pace: Option<&Mutex<Interval>>,
     ) -> Result<u64, MigrationError> {
         let name = object.metadata.name.clone().unwrap_or_default();
         let place = rewrite::beside(self, target, &object);
@@ -101,6 +112,9 @@ impl StorageMigration {
             else {
                 return Ok(0);
             };
+            if let Some(pace) = pace {
+                pace.lock().await.tick().await;
+            }
             let params = PatchParams {
                 dry_run: self.dry_run,
                 ..PatchParams::default()

@@ -110,7 +110,8 @@ pub(super) async fn run(
     Ok(())
 }
 
-fn pace(per_second: std::num::NonZeroU32) -> Mutex<Interval> {
+/// When the next write may begin.
+pub(super) fn pace(per_second: std::num::NonZeroU32) -> Mutex<Interval> {
     let mut interval = tokio::time::interval(Duration::from_secs(1) / per_second.get());
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     Mutex::new(interval)

@@ -478,11 +478,11 @@ async fn failing(client: &kube::Client, server: &Webhook) {
         let refused = post(client, MAPS, &map("f", &json!({}))).await;
         assert_eq!(refused.failure(), (500, &*format!("{WHO}{expected}")), "{kind} {path}");
         assert_eq!(refused.body["reason"], "InternalError");
-        forget_silently(client, server, uri, "fails").await;
+        forget(client, server, uri, "fails").await;
         let ignored = hook(server, "fails", path, &json!({"timeoutSeconds": 1, "failurePolicy": "Ignore"}));
         configure(client, server, uri, &configuration(kind, "fails", &[ignored])).await;
         post(client, &format!("{MAPS}?dryRun=All"), &map("f", &json!({}))).await.ok();
-        forget_silently(client, server, uri, "fails").await;
+        forget(client, server, uri, "fails").await;
     }
     let uid = hook(server, "fails", "/uid", &json!({}));
     configure(
@@ -500,7 +500,7 @@ async fn failing(client: &kube::Client, server: &Webhook) {
         message.starts_with(&start) && message.ends_with("\", got \"x\""),
         "{message}"
     );
-    forget_silently(client, server, VALIDATING, "fails").await;
+    forget(client, server, VALIDATING, "fails").await;
     let broken = hook(server, "fails", "/broken-patch", &json!({}));
     configure(
         client,
@@ -517,11 +517,7 @@ async fn failing(client: &kube::Client, server: &Webhook) {
             "Internal error occurred: error in remove for path: '/data/none': Unable to remove nonexistent key: none: missing value"
         )
     );
-    forget_silently(client, server, MUTATING, "fails").await;
-}
-
-async fn forget_silently(client: &kube::Client, server: &Webhook, uri: &str, name: &str) {
-    forget(client, server, uri, name).await;
+    forget(client, server, MUTATING, "fails").await;
 }
 
 /// Rules, selectors, and dry runs.

@@ -6,7 +6,7 @@ use futures::{AsyncBufReadExt, StreamExt};
 use kubewright::kube;
 use serde_json::{Value, json};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What a server said.
 #[derive(Debug, PartialEq)]

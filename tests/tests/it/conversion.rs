@@ -159,19 +159,7 @@ pub(crate) async fn suite(client: kube::Client, server: Server) {
         made["metadata"]["resourceVersion"]
     );
 
-    // VER-9: defaults are those of the version written and of the one stored, never of the one read.
-    assert_eq!(made["spec"]["mode"], "stored", "read through the stored version");
-    assert_eq!(made["spec"].get("old"), None, "unknown to the stored version");
-    let v1 = json!({
-        "apiVersion": format!("{GROUP}/v1"), "kind": "Site", "metadata": {"name": "b"},
-        "spec": {"host": "two", "port": 81, "replicas": 3},
-    });
-    post(&client, &uri("v1", "sites"), &v1).await.ok();
-    let read = get(&client, &uri("v1beta1", "sites/b")).await.ok();
-    assert_eq!(
-        read["spec"],
-        json!({"address": "two:81", "mode": "stored", "replicas": 3})
-    );
+    ver_09_defaults_are_those_of_the_versions_written_and_stored(&client, &made).await;
 
     // Validation is the request's version's.
     let refused = post(&client, &uri("v1beta1", "sites"), &old("c", &"x".repeat(40))).await;
@@ -345,6 +333,22 @@ pub(crate) async fn suite(client: kube::Client, server: Server) {
     )
     .await
     .ok();
+}
+
+/// Never those of the version that is read. `made` was written at v1beta1; its successor at v1 is called `b`.
+async fn ver_09_defaults_are_those_of_the_versions_written_and_stored(client: &kube::Client, made: &Value) {
+    assert_eq!(made["spec"]["mode"], "stored", "read through the stored version");
+    assert_eq!(made["spec"].get("old"), None, "unknown to the stored version");
+    let v1 = json!({
+        "apiVersion": format!("{GROUP}/v1"), "kind": "Site", "metadata": {"name": "b"},
+        "spec": {"host": "two", "port": 81, "replicas": 3},
+    });
+    post(client, &uri("v1", "sites"), &v1).await.ok();
+    let read = get(client, &uri("v1beta1", "sites/b")).await.ok();
+    assert_eq!(
+        read["spec"],
+        json!({"address": "two:81", "mode": "stored", "replicas": 3})
+    );
 }
 
 /// API-46: owners at several versions; an apply converts to the version of each.

@@ -1,7 +1,7 @@
 //! Storage migration (VER-44 to VER-46): the same steps on DevServer, and on a real server.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
@@ -300,8 +300,15 @@ async fn ver_46_owners_at_old_versions_are_released(client: &kube::Client) {
     let refused = cluster.migration().release_owners(&["v1"]).await.unwrap_err();
     assert!(refused.to_string().contains("v1 is stored"), "{refused}");
 
-    let report = cluster.migration().release_owners(&["v1alpha1"]).await.unwrap();
-    assert_eq!((report.seen, report.changed, report.entries), (7, 7, 7));
+    let dry = cluster.migration().dry_run().release_owners(&["v1alpha1"]).await;
+    let dry = dry.unwrap();
+    assert_eq!((dry.seen, dry.changed, dry.entries), (7, 7, 7));
+    let begun = Instant::now();
+    let slowly = cluster.migration().per_second(NonZeroU32::new(50).unwrap());
+    let report = slowly.release_owners(&["v1alpha1"]).await.unwrap();
+    assert_eq!(report, dry);
+    // The first write waits for nothing.
+    assert!(begun.elapsed() >= Duration::from_millis(6 * 20));
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
     for object in cluster.objects().await {
         let expected = match object.metadata.name.as_deref() {

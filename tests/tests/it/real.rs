@@ -18,6 +18,8 @@ use sample_controller::controller::{AGENT, Clients, FooReconciler, rate_limit};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::ask::until;
+
 const DEADLINE: Duration = Duration::from_secs(60);
 const CRD: &str = include_str!("../../../examples/sample-controller/crds/foos.samplecontroller.k8s.io.yaml");
 
@@ -25,18 +27,6 @@ const CRD: &str = include_str!("../../../examples/sample-controller/crds/foos.sa
 ///
 /// Namespaces are emptied by kube-controller-manager, which is not there: envtest documents the same.
 const NEED_CONTROLLER_MANAGER: &[&str] = &["api_67_namespace_deletion"];
-
-async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(
-        tokio::time::timeout(DEADLINE, waiting).await.is_ok(),
-        "waited {DEADLINE:?} for: {what}"
-    );
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_control_plane_agrees() {
@@ -68,7 +58,7 @@ async fn the_crd_is_accepted_when_strict(client: &kube::Client) {
         .unwrap();
     let stored: CustomResourceDefinition = client.request(request).await.unwrap();
     assert_eq!(stored.spec.versions[0].schema, Foo::crd().spec.versions[0].schema);
-    eventually("the kind to be served", async || {
+    until("the kind to be served", async || {
         let request = http::Request::get("/apis/samplecontroller.k8s.io/v1alpha1/foos")
             .body(Vec::new())
             .unwrap();
@@ -107,13 +97,13 @@ async fn the_same_controller_reconciles(client: &kube::Client) {
         replicas: Some(1),
     };
     foos.create(&Foo::new("example-foo", spec)).await.unwrap();
-    eventually("SC-1: status 0", async || available().await == Some(0)).await;
+    until("SC-1: status 0", async || available().await == Some(0)).await;
     assert_eq!(
         deployments.get("example-foo").await.unwrap().spec.replicas,
         Some(1)
     );
     let events: Client<Event> = Client::new(client.clone());
-    eventually("SC-1: one event", async || {
+    until("SC-1: one event", async || {
         let seen = events
             .namespace("default")
             .list(&ListParams::default())
@@ -133,16 +123,16 @@ async fn the_same_controller_reconciles(client: &kube::Client) {
         .merge_patch("example-foo", &status)
         .await
         .unwrap();
-    eventually("SC-5: status 1", async || available().await == Some(1)).await;
+    until("SC-5: status 1", async || available().await == Some(1)).await;
     foos.merge_patch("example-foo", &serde_json::json!({"spec": {"replicas": 2}}))
         .await
         .unwrap();
-    eventually("SC-2: two replicas", async || {
+    until("SC-2: two replicas", async || {
         deployments.get("example-foo").await.unwrap().spec.replicas == Some(2)
     })
     .await;
     deployments.delete("example-foo").await.unwrap();
-    eventually("SC-13: back again", async || {
+    until("SC-13: back again", async || {
         deployments.get_opt("example-foo").await.unwrap().is_some()
     })
     .await;

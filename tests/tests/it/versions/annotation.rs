@@ -7,7 +7,7 @@ use crate::ask::{delete, get, merge, post, put, until};
 use kubewright::versions::VersionSet;
 
 pub(super) mod v1alpha1 {
-    use kubewright::{CustomResource, KubeSchema};
+    use kubewright::{Convert, CustomResource, KubeSchema};
     use serde::{Deserialize, Serialize};
 
     /// A ledger without a text.
@@ -17,6 +17,7 @@ pub(super) mod v1alpha1 {
         version = "v1alpha1",
         kind = "Ledger",
         namespaced,
+        status = "LedgerStatus",
         storage = false
     )]
     pub struct LedgerSpec {
@@ -24,6 +25,13 @@ pub(super) mod v1alpha1 {
         pub size: i32,
         /// What only this version has.
         pub memo: Option<String>,
+    }
+
+    /// How a ledger is.
+    #[derive(KubeSchema, Convert, Serialize, Deserialize, Clone, Debug)]
+    pub struct LedgerStatus {
+        /// How full it is, as people say it.
+        pub level: String,
     }
 }
 
@@ -39,6 +47,7 @@ pub(super) mod v1 {
         version = "v1",
         kind = "Ledger",
         namespaced,
+        status = "LedgerStatus",
         storage,
         previous = old::Ledger,
         conversion(overflow = "fail")
@@ -50,6 +59,27 @@ pub(super) mod v1 {
         /// Its text.
         #[convert(added)]
         pub text: Option<String>,
+    }
+
+    /// How a ledger is.
+    #[derive(KubeSchema, Convert, Serialize, Deserialize, Clone, Debug)]
+    #[convert(from = old::LedgerStatus)]
+    pub struct LedgerStatus {
+        /// How full it is, in percent.
+        #[convert(with(try_up = read, down = show))]
+        pub level: i64,
+    }
+
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "functions of conversions take values"
+    )]
+    fn read(level: String) -> Result<i64, String> {
+        level.parse().map_err(|_| format!("{level} is no number"))
+    }
+
+    fn show(level: i64) -> String {
+        level.to_string()
     }
 }
 
@@ -186,8 +216,31 @@ async fn ver_20_a_kind_may_refuse_instead(sites: &Sites) {
         get(client, &uri("v1alpha1", "ledgers")).await.code == 200
     })
     .await;
+    ver_13_a_status_that_does_not_convert_fails_as_a_spec_does(sites).await;
     let name = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/ledgers.{GROUP}");
     delete(client, &name).await.ok();
+}
+
+async fn ver_13_a_status_that_does_not_convert_fails_as_a_spec_does(sites: &Sites) {
+    let client = &sites.client;
+    let path = uri("v1alpha1", "ledgers/short/status");
+    let refused = merge(client, &path, &json!({"status": {"level": "high"}})).await;
+    assert_eq!(
+        refused.failure(),
+        (
+            500,
+            "conversion webhook for web.example.com/v1alpha1, Kind=Ledger failed: converting Ledger default/short from \
+             web.example.com/v1alpha1 to web.example.com/v1: status.level: high is no number"
+        )
+    );
+    let stored = get(client, &uri("v1", "ledgers/short")).await.ok();
+    assert_eq!(stored.get("status"), None, "absent stays absent");
+    let written = merge(client, &path, &json!({"status": {"level": "7"}}))
+        .await
+        .ok();
+    assert_eq!(written["status"], json!({"level": "7"}));
+    let stored = get(client, &uri("v1", "ledgers/short")).await.ok();
+    assert_eq!(stored["status"], json!({"level": 7}));
 }
 
 async fn ver_27_clients_are_told_why(sites: &Sites) {

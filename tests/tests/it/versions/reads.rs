@@ -90,11 +90,11 @@ pub(super) async fn suite(sites: &Sites, stored: &str) {
         made["metadata"]["annotations"] = json!({"note": "mine"});
         let made = post(&sites.client, &uri(writer, "sites"), &made).await.ok();
         assert_eq!(made["spec"], *written, "{name}: the writer reads what it wrote");
-        the_same_at_all(sites, &name, specs).await;
-        nothing_is_lost(sites, (kind, stored), &name, specs).await;
+        ver_26_the_same_at_all(sites, &name, specs).await;
+        ver_22_nothing_is_lost(sites, (kind, stored), &name, specs).await;
     }
     lists_and_watches(sites, stored, &cases).await;
-    old_clients_write(sites, stored, &cases).await;
+    ver_18_an_old_clients_edit_takes_effect(sites, stored, &cases).await;
     for (kind, ..) in cases {
         remove(sites, &format!("{kind}-{stored}")).await;
     }
@@ -107,14 +107,14 @@ async fn remove(sites: &Sites, name: &str) {
     crate::ask::delete(&sites.client, &path).await.ok();
 }
 
-/// Metadata but for the annotation that conversion keeps: VER-26.
+/// Metadata but for the annotation that conversion keeps.
 fn metadata(object: &Value) -> Value {
     let mut metadata = object["metadata"].clone();
     metadata["annotations"].as_object_mut().unwrap().remove(KEPT);
     metadata
 }
 
-async fn the_same_at_all(sites: &Sites, name: &str, specs: &[Value; 3]) {
+async fn ver_26_the_same_at_all(sites: &Sites, name: &str, specs: &[Value; 3]) {
     let first = metadata(&sites.at("v1", name).await);
     assert_eq!(first["annotations"], json!({"note": "mine"}));
     for (version, spec) in VERSIONS.iter().zip(specs) {
@@ -125,8 +125,8 @@ async fn the_same_at_all(sites: &Sites, name: &str, specs: &[Value; 3]) {
     }
 }
 
-/// VER-22 on a server: what a client read it may write back, at any version and in any order.
-async fn nothing_is_lost(sites: &Sites, (kind, stored): (&str, &str), name: &str, specs: &[Value; 3]) {
+/// What a client read it may write back, at any version and in any order.
+async fn ver_22_nothing_is_lost(sites: &Sites, (kind, stored): (&str, &str), name: &str, specs: &[Value; 3]) {
     let rounds = ["v1alpha1", "v1beta1", "v1alpha1", "v1", "v1alpha1", "v1beta1"];
     for (round, version) in rounds.into_iter().enumerate() {
         let path = uri(version, &format!("sites/{name}"));
@@ -140,7 +140,7 @@ async fn nothing_is_lost(sites: &Sites, (kind, stored): (&str, &str), name: &str
             // VER-9: whoever writes at v1 gets the defaults of v1. To the others it makes no difference.
             let mut defaulted = specs.clone();
             defaulted[2]["ports"][0]["appProtocol"] = "http".into();
-            the_same_at_all(sites, name, &defaulted).await;
+            ver_26_the_same_at_all(sites, name, &defaulted).await;
             // An old client makes the port anew, and with it goes what nobody else wrote.
             sites.merge("v1alpha1", name, json!({"ports": null})).await;
             let ports = json!({"ports": specs[0]["ports"]});
@@ -153,7 +153,7 @@ async fn nothing_is_lost(sites: &Sites, (kind, stored): (&str, &str), name: &str
                 "{name} at {version}: nothing changed, so nothing is written"
             );
         }
-        the_same_at_all(sites, name, specs).await;
+        ver_26_the_same_at_all(sites, name, specs).await;
     }
 }
 
@@ -214,8 +214,12 @@ async fn lists_and_watches(sites: &Sites, stored: &str, cases: &[(&str, &str, [V
     );
 }
 
-/// VER-18: an old client's edit takes effect; what it cannot see stays with what it left alone.
-async fn old_clients_write(sites: &Sites, stored: &str, cases: &[(&str, &str, [Value; 3]); 3]) {
+/// What an old client cannot see stays with what it left alone.
+async fn ver_18_an_old_clients_edit_takes_effect(
+    sites: &Sites,
+    stored: &str,
+    cases: &[(&str, &str, [Value; 3]); 3],
+) {
     let name = format!("lab-{stored}");
     let mut expected = cases[2].2.clone();
     sites
@@ -228,7 +232,7 @@ async fn old_clients_write(sites: &Sites, stored: &str, cases: &[(&str, &str, [V
     (expected[0]["imageName"], expected[0]["note"]) = ("lab:43".into(), "by hand".into());
     expected[1]["image"] = "lab:43".into();
     expected[2]["image"] = "lab:43".into();
-    the_same_at_all(sites, &name, &expected).await;
+    ver_26_the_same_at_all(sites, &name, &expected).await;
 
     // A port leaves and the order changes; what belongs to the other follows its name.
     let ports = json!([{"name": "more", "port": 9092}, {"name": "admin", "port": 9091}]);
@@ -255,5 +259,5 @@ async fn old_clients_write(sites: &Sites, stored: &str, cases: &[(&str, &str, [V
         expected["strategy"] = "Recreate".into();
         expected[timeout.0] = timeout.1.into();
     }
-    the_same_at_all(sites, &name, &expected).await;
+    ver_26_the_same_at_all(sites, &name, &expected).await;
 }
