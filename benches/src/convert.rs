@@ -1,6 +1,7 @@
 //! Conversions: an object of 4 kB between versions against typed values by hand, a long list, and the memory of a review.
 //!
-//! Where a diff is saved, the typed conversion saves none: what it loses is lost.
+//! There are two typed conversions where something can be lost: one loses it, the other keeps it in an annotation, as the
+//! engine does.
 
 mod kinds;
 
@@ -10,15 +11,18 @@ use std::time::Instant;
 
 use kubewright::convert::{Converter, Converters, ReviewAnswer};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use self::kinds::{lossy, plain};
+use self::kinds::{computed, lossy, plain, plain_down};
 use crate::Result;
 use crate::report::{Samples, heading, ratio, row};
 
 const ROUNDS: usize = 51;
 const BATCH: usize = 200;
+/// Ports of an object.
+const PORTS: usize = 46;
+/// The annotation that the typed conversions keep what is lost in.
+const KEY: &str = "bench.example.com/conversion-data";
 /// Objects of a long list.
 const LIST: usize = 5_000;
 /// Bytes of a large review.
@@ -27,20 +31,65 @@ const LARGE: usize = 64 << 20;
 pub(crate) const MEMORY: &str = "convert-memory";
 
 pub(crate) fn run() -> Result<()> {
-    beside_typed_values::<plain::v1::Site, _>(
-        "convert: nothing is lost",
-        &Converter::of::<plain::v1::Site>(),
-        &object("Plain", 46, false),
-        plain::down,
-        "at least 2",
+    let plain = Case {
+        title: "convert: nothing is lost, and nothing can be",
+        object: object("Plain", Lost::Nothing),
+        goal: "at least 2",
+    };
+    let converter = Converter::of::<plain::v1::Site>();
+    plain.run(
+        &converter,
+        &[("losing what the older version lacks", &|text| {
+            written(&plain_down(serde_json::from_str(text)?))
+        })],
     )?;
-    beside_typed_values::<lossy::v1::Site, _>(
-        "convert: a diff is saved",
-        &Converter::of::<lossy::v1::Site>(),
-        &object("Lossy", 46, true),
-        lossy::down,
-        "at least 1",
-    )?;
+    macro_rules! lossy {
+        ($kind:ident, $name:literal, $title:literal) => {
+            let converter = Converter::of::<$kind::v1::Site>();
+            for (what, lost, goal) in [
+                (
+                    "nothing is lost of this object",
+                    Lost::Nothing,
+                    "at least 2",
+                ),
+                ("a diff of 10 units is saved", Lost::Diff, "at least 1"),
+            ] {
+                let case = Case {
+                    title: &format!("convert: {what}; {}", $title),
+                    object: object($name, lost),
+                    goal,
+                };
+                case.run(
+                    &converter,
+                    &[
+                        ("losing what the older version lacks", &|text| {
+                            written(&$kind::v1::down(serde_json::from_str(text)?))
+                        }),
+                        ("keeping it in an annotation", &|text| {
+                            let new = serde_json::from_str(text)?;
+                            written(&$kind::v1::down_keeping(new, KEY).ok_or("not kept")?)
+                        }),
+                    ],
+                )?;
+                let mut shown = String::new();
+                converter.convert(&case.object.to_string(), "v1alpha1", &mut shown)?;
+                let typed = written(
+                    &$kind::v1::down_keeping(serde_json::from_value(case.object)?, KEY).ok_or("not kept")?,
+                )?;
+                back(
+                    &format!("convert: and back; {}", $title),
+                    &converter,
+                    (&shown, &typed),
+                    &|text| {
+                        let old = serde_json::from_str(text)?;
+                        written(&$kind::v1::up_restoring(old, KEY).ok_or("not restored")?)
+                    },
+                )?;
+            }
+        };
+    }
+    lossy!(lossy, "Lossy", "no computed field");
+    lossy!(computed, "Computed", "a field is computed of the older spec");
     list()?;
     let memory = Command::new(std::env::current_exe()?).arg(MEMORY).status()?;
     if memory.success() {
@@ -50,11 +99,19 @@ pub(crate) fn run() -> Result<()> {
     }
 }
 
-/// An object of about 4 kB with so many ports, every sixth of which has what older clients do not see.
-fn object(kind: &str, ports: usize, lost: bool) -> Value {
+/// What of an object older clients do not see.
+#[derive(Clone, Copy, PartialEq)]
+enum Lost {
+    Nothing,
+    /// Two fields, and one of every sixth port: ten values.
+    Diff,
+}
+
+/// An object of about 4 kB.
+fn object(kind: &str, lost: Lost) -> Value {
     let port = |n: usize| {
         let mut port = json!({ "name": format!("port-number-{n}"), "number": 8000 + n, "protocol": "TCP" });
-        if lost && n.is_multiple_of(6) {
+        if lost == Lost::Diff && n.is_multiple_of(6) {
             port["appProtocol"] = "kubernetes.io/h2c".into();
         }
         port
@@ -71,13 +128,16 @@ fn object(kind: &str, ports: usize, lost: bool) -> Value {
         "spec": {
             "replicas": 3, "image": "registry.example.com/team/nginx:1.27", "labels": labels,
             "args": (0..20).map(|n| format!("--flag-{n}=some-value-{n}")).collect::<Vec<_>>(),
-            "ports": (0..ports).map(port).collect::<Vec<_>>(),
+            "ports": (0..PORTS).map(port).collect::<Vec<_>>(),
         },
     });
-    if kind == "Lossy" {
+    if kind != "Plain" {
         object["spec"]["timeoutMillis"] = 2000.into();
     }
-    if lost {
+    if kind == "Computed" {
+        object["spec"]["tier"] = "gold".into();
+    }
+    if lost == Lost::Diff {
         object["spec"]["timeoutMillis"] = 1500.into();
         object["spec"]["class"] = "fast".into();
     }
@@ -93,53 +153,91 @@ fn batch(mut work: impl FnMut()) -> f64 {
     begun.elapsed().as_secs_f64() * 1e6 / BATCH as f64
 }
 
-fn beside_typed_values<New: DeserializeOwned, Old: Serialize>(
+/// A conversion over typed values: reads, turns, writes.
+type Typed<'t> = &'t dyn Fn(&str) -> Result<String>;
+
+fn written<T: Serialize>(value: &T) -> Result<String> {
+    Ok(serde_json::to_string(value)?)
+}
+
+/// An object, converted to the older version.
+struct Case<'c> {
+    title: &'c str,
+    object: Value,
+    goal: &'c str,
+}
+
+impl Case<'_> {
+    fn run(&self, converter: &Converter, peers: &[(&str, Typed<'_>)]) -> Result<()> {
+        let text = self.object.to_string();
+        let sides = (text.as_str(), text.as_str());
+        measure(self.title, converter, "v1alpha1", sides, peers, self.goal)
+    }
+}
+
+/// The way back of what the engine and the typed conversion made.
+fn back(title: &str, converter: &Converter, sides: (&str, &str), typed: Typed<'_>) -> Result<()> {
+    measure(
+        title,
+        converter,
+        "v1",
+        sides,
+        &[("restoring what the annotation keeps", typed)],
+        "at least 1",
+    )
+}
+
+/// The engine beside its peers, round by round; the engine's source, then the peers'.
+fn measure(
     title: &str,
     converter: &Converter,
-    object: &Value,
-    down: impl Fn(New) -> Old,
+    to: &str,
+    (source, typed_source): (&str, &str),
+    peers: &[(&str, Typed<'_>)],
     goal: &str,
 ) -> Result<()> {
-    let text = object.to_string();
-    let mut shown = String::new();
-    converter.convert(&text, "v1alpha1", &mut shown)?;
-    let [mut engine, mut typed, mut back] = [Samples::default(), Samples::default(), Samples::default()];
     let mut out = String::new();
+    // What converts once converts again.
+    converter.convert(source, to, &mut out)?;
+    for (_, typed) in peers {
+        typed(typed_source)?;
+    }
+    let mut engine = Samples::default();
+    let mut samples: Vec<_> = peers.iter().map(|_| Samples::default()).collect();
     for _ in 0..ROUNDS {
         engine.push(batch(|| {
             out.clear();
-            // What converts once converts again.
-            black_box(converter.convert(black_box(&text), "v1alpha1", &mut out).is_ok());
+            black_box(converter.convert(black_box(source), to, &mut out).is_ok());
         }));
-        typed.push(batch(|| {
-            let new = serde_json::from_str::<New>(black_box(&text)).ok();
-            black_box(new.map(|new| serde_json::to_string(&down(new))));
-        }));
-        back.push(batch(|| {
-            out.clear();
-            black_box(converter.convert(black_box(&shown), "v1", &mut out).is_ok());
-        }));
+        for ((_, typed), samples) in peers.iter().zip(&mut samples) {
+            samples.push(batch(|| {
+                black_box(typed(black_box(typed_source)).is_ok());
+            }));
+        }
     }
-    heading(&format!("{title}, {} bytes", text.len()));
-    row("v1 to v1alpha1", "us", &engine);
-    row(
-        "read, convert by hand, write: typed, saving nothing",
-        "us",
-        &typed,
-    );
-    row("and back, restoring what was saved", "us", &back);
+    heading(&format!("{title}, {} bytes", source.len()));
+    row(&format!("engine, to {to}"), "us", &engine);
+    for ((what, _), samples) in peers.iter().zip(&samples) {
+        row(&format!("typed, {what}"), "us", samples);
+    }
     println!(
         "  {:<58} {:>10.0} per second and core",
-        "conversions, median",
+        "engine, median",
         1e6 / engine.median()
     );
-    ratio("typed / engine, medians", typed.median() / engine.median(), goal);
+    for ((what, _), samples) in peers.iter().zip(&samples) {
+        ratio(
+            &format!("typed, {what} / engine"),
+            samples.median() / engine.median(),
+            goal,
+        );
+    }
     Ok(())
 }
 
 /// A review's body with objects of 4 KiB, at least `count` of them and `bytes` together.
 fn body(count: usize, bytes: usize) -> String {
-    let object = object("Lossy", 46, true).to_string();
+    let object = object("Lossy", Lost::Diff).to_string();
     let mut body = String::with_capacity(bytes.max(count * (object.len() + 8)) + object.len() + 256);
     body.push_str(
         r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"ConversionReview","request":{"uid":"1","desiredAPIVersion":"bench.example.com/v1alpha1","objects":["#,

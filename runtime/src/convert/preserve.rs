@@ -90,6 +90,20 @@ impl Preserved {
     }
 }
 
+/// An annotation's value of parts that have no space between their tokens.
+pub(crate) fn write_parts(parts: &mut [(&str, String)]) -> String {
+    parts.sort_unstable();
+    let mut out = String::with_capacity(parts.iter().map(|(_, part)| part.len() + 32).sum());
+    for (origin, part) in parts {
+        out.push(if out.is_empty() { '{' } else { ',' });
+        quote(origin, &mut out);
+        out.push(':');
+        out.push_str(part);
+    }
+    out.push('}');
+    out
+}
+
 /// A part that says no more than that there was too much.
 pub(crate) const OVERFLOW: &str = r#"{"overflow":true}"#;
 

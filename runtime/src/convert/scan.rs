@@ -12,15 +12,61 @@ pub(crate) struct Scan<'a> {
     at: usize,
 }
 
-/// Whether one of eight bytes ends a plain part of a string: a quote, a backslash or a control character.
-fn is_plain(word: u64) -> bool {
+/// A text that is often met, as a member's name with its quotes and the colon. Up to 16 bytes are compared as two numbers.
+#[derive(Debug)]
+pub(crate) struct Token {
+    text: Box<str>,
+    head: u64,
+    /// The bytes of `head` that count.
+    mask: u64,
+    /// The last eight bytes, of a longer text.
+    tail: u64,
+}
+
+impl Token {
+    pub(crate) fn of(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let mut head = [0; 8];
+        let length = bytes.len().min(8);
+        head[..length].copy_from_slice(&bytes[..length]);
+        Self {
+            head: u64::from_le_bytes(head),
+            mask: u64::MAX.checked_shr(64 - 8 * length as u32).unwrap_or_default(),
+            tail: bytes.last_chunk().map_or(0, |tail| u64::from_le_bytes(*tail)),
+            text: text.into(),
+        }
+    }
+
+    fn begins(&self, rest: &[u8]) -> bool {
+        let length = self.text.len();
+        let Some(head) = rest.first_chunk() else {
+            return rest.starts_with(self.text.as_bytes());
+        };
+        if u64::from_le_bytes(*head) & self.mask != self.head {
+            return false;
+        }
+        let Some(rest) = rest.get(..length) else {
+            return false;
+        };
+        match rest.last_chunk() {
+            Some(tail) if length > 8 => {
+                u64::from_le_bytes(*tail) == self.tail && (length <= 16 || rest == self.text.as_bytes())
+            }
+            _ => true,
+        }
+    }
+}
+
+/// The bytes of eight that end a plain part of a string, each by its highest bit: a quote, a backslash or a control
+/// character. The first of them is right; behind it there may be others that are none.
+fn ends(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     let zero = |word: u64| word.wrapping_sub(ONES) & !word;
     let quote = zero(word ^ (ONES * 0x22));
     let slash = zero(word ^ (ONES * 0x5c));
     let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (quote | slash | control) & HIGH == 0
+    (quote | slash | control) & HIGH
 }
 
 impl<'a> Scan<'a> {
@@ -28,7 +74,7 @@ impl<'a> Scan<'a> {
         Self { text, at: 0 }
     }
 
-    fn byte(&self) -> Option<u8> {
+    pub(crate) fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
@@ -42,7 +88,11 @@ impl<'a> Scan<'a> {
 
     /// The text from `at` to here.
     pub(crate) fn since(&self, at: usize) -> &'a str {
-        self.text.get(at..self.at).unwrap_or_default()
+        self.between(at, self.at)
+    }
+
+    pub(crate) fn between(&self, from: usize, to: usize) -> &'a str {
+        self.text.get(from..to).unwrap_or_default()
     }
 
     /// Over one byte that was seen.
@@ -79,7 +129,15 @@ impl<'a> Scan<'a> {
     }
 
     /// Over a token that is expected here.
-    pub(crate) fn eat(&mut self, token: &str) -> bool {
+    pub(crate) fn meets(&mut self, token: &Token) -> bool {
+        let there = token.begins(self.text.as_bytes().get(self.at..).unwrap_or_default());
+        if there {
+            self.at += token.text.len();
+        }
+        there
+    }
+
+    fn eat(&mut self, token: &str) -> bool {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let there = rest.starts_with(token.as_bytes());
         if there {
@@ -111,9 +169,10 @@ impl<'a> Scan<'a> {
         let bytes = self.text.as_bytes();
         let (mut at, mut escapes) = (self.at + 1, false);
         loop {
-            while let Some(word) = bytes.get(at..at + 8) {
-                let word = u64::from_le_bytes(word.try_into().ok()?);
-                if !is_plain(word) {
+            while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+                let ends = ends(u64::from_le_bytes(*word));
+                if ends != 0 {
+                    at += ends.trailing_zeros() as usize / 8;
                     break;
                 }
                 at += 8;

@@ -3,6 +3,8 @@
 //! Emitted code hands a closure without captures, which becomes a [`Call`]: `|ask| shim::map(s_to_ms, ask)`. All that
 //! runs of a user's code during a conversion runs here, its types' `Deserialize` and `Serialize` among it.
 //!
+//! What is `None` in a result is left out of it, as a server would (see `written.rs`).
+//!
 //! **Invariant:** a message of a [`Fault`] holds no value, unless the user's own error does (VER-27).
 
 use std::fmt::Display;
@@ -12,9 +14,8 @@ use std::panic::catch_unwind;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::ManualConvert;
+use super::{ManualConvert, written};
 
 /// A user's function, behind reading and writing.
 pub type Call = fn(Ask<'_>) -> Result<Said, Fault>;
@@ -92,15 +93,15 @@ where
     try_map(New::down, ask)
 }
 
-/// An expression's value as JSON.
+/// An expression's value as JSON, without members that are `None`.
 ///
 /// # Errors
 /// Where the type's `Serialize` fails, as it does for a map whose keys are no strings.
-pub fn json<T: Serialize>(value: &T) -> Result<String, Fault> {
-    serde_json::to_string(value).map_err(|error| {
+pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Fault> {
+    written::to_string(value).map_err(|error| {
         Fault::Failed(format!(
             "the value of type {} that conversion writes cannot be written as JSON: {error}",
-            type_name::<T>()
+            std::any::type_name::<T>()
         ))
     })
 }
@@ -156,7 +157,7 @@ impl<T: Creatable> Create<Option<T>> {
     /// # Errors
     /// Those of [`json`].
     pub fn json(&self) -> Result<String, Fault> {
-        container(&T::default())
+        json(&T::default())
     }
 }
 
@@ -166,20 +167,8 @@ impl<T: Creatable> CreateWhole<T> {
     /// # Errors
     /// Those of [`json`].
     pub fn json(&self) -> Result<String, Fault> {
-        container(&T::default())
+        json(&T::default())
     }
-}
-
-/// A new container, without the nulls that stand for its absent values: clients would see them.
-fn container<T: Serialize>(value: &T) -> Result<String, Fault> {
-    let text = json(value)?;
-    Ok(match serde_json::from_str(&text) {
-        Ok(Value::Object(mut members)) => {
-            members.retain(|_, value| !value.is_null());
-            Value::Object(members).to_string()
-        }
-        _ => text,
-    })
 }
 
 // Where `T` is no `Option`, the method is found behind this.
@@ -202,7 +191,7 @@ fn read<A: DeserializeOwned>(text: &str) -> Result<A, Fault> {
 }
 
 fn write<B: Serialize>(value: &B) -> Result<Said, Fault> {
-    match serde_json::to_string(value) {
+    match written::to_string(value) {
         Ok(text) => Ok(Said::Json(text)),
         Err(_) => Err(Fault::Failed(format!(
             "a value of type {} cannot be written as JSON",

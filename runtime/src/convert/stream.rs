@@ -1,243 +1,70 @@
 //! From text to text in one pass: how almost every object converts.
 //!
-//! A leg of one edge, and each edge of a leg that loses nothing, is compiled to [`Op`]s: the plan there beside the plan
-//! back. A [`Pass`] reads the source once, writes the target as it goes, and notes what of the source the way back would
-//! not bring, from what stands in the plans alone.
+//! A [`Pass`] reads the source once. What stays as it is, is copied in as long pieces as there are; what the target has
+//! in other words is written between them. What of the source the way back would not bring is noted from what stands in
+//! the plans alone.
 //!
 //! **Invariant:** a pass that succeeds gives the bytes that the walk over a tree gives. Whatever is out of the ordinary
 //! (a name twice or with escapes, a value that moves between structs, a fault, text that is not JSON) ends it without
 //! a result, and the tree decides.
 
-use std::sync::Arc;
-
-use super::diff::Unit;
 use super::node::{Member, Node, quote};
-use super::path::{At, Segment, Step};
+use super::ops::{Op, Struct, Turn};
+use super::path::{At, Step};
 use super::plan::{Act, FillBy, Plan, StructPlan};
 use super::scan::Scan;
+use super::units::{Key, Place, Units};
 use super::walk::{Walk, said};
 
-/// A key of a list's items: the number of the field, and its name in the source.
-type Key = (usize, &'static str);
-
-/// How a value converts.
-#[derive(Debug)]
-pub(crate) enum Op {
-    /// It is copied.
-    Same,
-    Struct(Box<Struct>),
-    /// Items are told apart by the fields of these numbers.
-    List {
-        item: Box<Op>,
-        keys: Vec<Key>,
-    },
-    Map(Box<Op>),
-    /// By a tree of this value alone; the way back where it is to be compared.
-    Tree {
-        there: Plan,
-        back: Option<Plan>,
-    },
-}
-
-#[derive(Debug)]
-pub(crate) struct Struct {
-    there: Arc<StructPlan>,
-    /// Where something can be lost.
-    back: Option<Arc<StructPlan>>,
-    fields: Vec<Field>,
-    /// Names of the source with their quotes, sorted as the names are, and their fields.
-    names: Vec<(Box<str>, usize)>,
-}
-
-#[derive(Debug)]
-struct Field {
-    /// The target's name, quoted and with a colon.
-    to: Box<str>,
-    /// Whether the target's name is the source's.
-    kept: bool,
-    turn: Turn,
-    /// Whether the target cannot be read without it.
-    required_back: bool,
-}
-
-#[derive(Debug)]
-enum Turn {
-    Move,
-    Nested(Op),
-    /// With the number of the field in the plan back, where the two functions are to be compared.
-    With(Option<usize>),
-    /// With the number of the value in the plan back that stands for an absent one.
-    Drop(Option<usize>),
-    Group,
-    /// Not by a pass.
-    Never,
-}
-
-/// How many names are tried before one is looked up.
-const NEXT: usize = 3;
-/// Fields of a struct that a pass can tell apart.
-const FIELDS: usize = 128;
-
-fn quoted(name: &str, behind: &str) -> Box<str> {
-    let mut out = String::with_capacity(name.len() + 3);
-    quote(name, &mut out);
-    out.push_str(behind);
-    out.into()
-}
-
-impl Op {
-    /// `None` for what only a tree converts; without a way back nothing is compared.
-    pub(crate) fn of(there: &Plan, back: Option<&Plan>) -> Option<Self> {
-        Some(match (there, back) {
-            (Plan::Same, None | Some(Plan::Same)) => Op::Same,
-            (Plan::Struct(there), None) => Op::Struct(Box::new(Struct::of(there, None)?)),
-            (Plan::Struct(there), Some(Plan::Struct(back))) => {
-                Op::Struct(Box::new(Struct::of(there, Some(back))?))
-            }
-            (Plan::List { item, .. }, None) => Op::List {
-                item: Box::new(Op::of(item, None)?),
-                keys: Vec::new(),
-            },
-            (Plan::List { item, keys }, Some(Plan::List { item: back, .. })) => {
-                let item = Op::of(item, Some(back))?;
-                let keys = item.keys(keys)?;
-                Op::List {
-                    item: Box::new(item),
-                    keys,
-                }
-            }
-            (Plan::Map(value), None) => Op::Map(Box::new(Op::of(value, None)?)),
-            (Plan::Map(value), Some(Plan::Map(back))) => Op::Map(Box::new(Op::of(value, Some(back))?)),
-            (Plan::Enum(_) | Plan::Whole { .. }, back) => Op::Tree {
-                there: there.clone(),
-                back: back.cloned(),
-            },
-            _ => return None,
-        })
-    }
-
-    /// The fields that are an item's keys, whose values must be the same on both sides.
-    fn keys(&self, names: &[&'static str]) -> Option<Vec<Key>> {
-        match self {
-            _ if names.is_empty() => Some(Vec::new()),
-            Op::Same => Some(Vec::new()),
-            Op::Struct(plan) => names
-                .iter()
-                .map(|name| {
-                    let at = plan.there.index(name, &mut 0)?;
-                    let own = plan.there.fields[at].from == *name;
-                    (own && matches!(plan.fields[at].turn, Turn::Move)).then_some((at, *name))
-                })
-                .collect(),
-            _ => None,
-        }
-    }
-}
-
-impl Struct {
-    fn of(there: &Arc<StructPlan>, back: Option<&Arc<StructPlan>>) -> Option<Self> {
-        let groups_pair = |back: &StructPlan| {
-            back.groups.len() == there.groups.len()
-                && there
-                    .groups
-                    .iter()
-                    .zip(&back.groups)
-                    .all(|(a, b)| a.to == b.from && a.from == b.to)
-        };
-        if there.fields.len() > FIELDS
-            || back.is_some_and(|back| back.fills.iter().any(|fill| fill.flat) || !groups_pair(back))
-        {
-            return None;
-        }
-        let mut fields = Vec::with_capacity(there.fields.len());
-        for field in &there.fields {
-            let target = |to: &str| match back {
-                Some(back) => back.index(to, &mut 0).map(|at| Some((at, &back.fields[at]))),
-                None => Some(None),
-            };
-            let (to, turn, other) = match &field.act {
-                Act::Move(to) => {
-                    let other = target(to)?;
-                    let returns = other
-                        .is_none_or(|(_, other)| matches!(other.act, Act::Move(from) if from == field.from));
-                    returns.then_some((*to, Turn::Move, other))?
-                }
-                Act::Nested(to, plan) => match target(to)? {
-                    None => (*to, Turn::Nested(Op::of(plan, None)?), None),
-                    Some((at, other)) => {
-                        let Act::Nested(from, back) = &other.act else {
-                            return None;
-                        };
-                        let turn = Turn::Nested(Op::of(plan, Some(back))?);
-                        (*from == field.from).then_some((*to, turn, Some((at, other))))?
-                    }
-                },
-                Act::With(_, with) if with.takes_null => return None,
-                Act::With(to, with) => match target(to)? {
-                    None => (*to, Turn::With(None), None),
-                    Some((at, other)) => {
-                        let Act::With(from, back) = &other.act else {
-                            return None;
-                        };
-                        let turn = Turn::With((!with.exact).then_some(at));
-                        (*from == field.from && !back.takes_null).then_some((*to, turn, Some((at, other))))?
-                    }
-                },
-                Act::Drop => {
-                    let fills = back.map_or(&[][..], |back| &back.fills);
-                    let fill = fills.iter().position(|fill| fill.name == field.from);
-                    ("", Turn::Drop(fill), None)
-                }
-                Act::Group(_) => ("", Turn::Group, None),
-                Act::Moved => ("", Turn::Never, None),
-            };
-            fields.push(Field {
-                to: quoted(to, ":"),
-                kept: to == field.from && field.aliases.is_empty(),
-                turn,
-                required_back: other.is_some_and(|(_, other)| other.required),
-            });
-        }
-        let names = there.names().map(|(name, at)| (quoted(name, ""), at)).collect();
-        Some(Self {
-            there: Arc::clone(there),
-            back: back.cloned(),
-            fields,
-            names,
-        })
-    }
-}
-
-/// A step on the way to a value.
-#[derive(Clone, Copy)]
-enum Place<'a> {
-    Name(&'a str),
-    Index(usize),
-}
-
 /// One pass over one text.
-pub(crate) struct Pass<'a, 'o> {
+struct Pass<'a, 'o> {
     scan: Scan<'a>,
     out: &'o mut String,
+    /// How far the source is copied, or left out.
+    copied: usize,
     path: Vec<Place<'a>>,
     /// What the way back does not bring.
-    units: Vec<Unit<'a>>,
+    units: Units<'a>,
     /// Keys of the items of the lists that are gone through.
     keys: Vec<Option<&'a str>>,
     /// The target's `apiVersion`.
     api_version: &'a str,
     /// The annotation that keeps what is lost: where it is there, the tree has work to do.
     annotation: &'a str,
-    /// Where metadata stands in the target.
-    metadata: Option<(usize, &'a str)>,
+    metadata: Option<Metadata>,
 }
 
 /// What a pass found beside its text.
 pub(crate) struct Passed<'a> {
-    /// What the way back does not bring, sorted.
-    pub(crate) units: Vec<Unit<'a>>,
-    /// Where in the text metadata stands, and the object that it is.
-    pub(crate) metadata: (usize, &'a str),
+    /// What the way back does not bring.
+    pub(crate) units: Units<'a>,
+    pub(crate) metadata: Metadata,
+}
+
+/// Where in the target a first annotation of its name can stand.
+#[derive(Clone, Copy)]
+pub(crate) struct Metadata {
+    /// At which byte; absent where the object is written in an unusual way.
+    at: Option<usize>,
+    /// What comes before it.
+    before: &'static str,
+    /// What comes behind it.
+    after: &'static str,
+}
+
+impl Metadata {
+    /// Writes an annotation; whether there is a place for it.
+    pub(crate) fn annotate(&self, out: &mut String, name: &str, value: &str) -> Option<()> {
+        let at = self.at?;
+        let mut text = String::with_capacity(name.len() + value.len() + value.len() / 4 + 32);
+        text.push_str(self.before);
+        quote(name, &mut text);
+        text.push(':');
+        quote(value, &mut text);
+        text.push_str(self.after);
+        out.insert_str(at, &text);
+        Some(())
+    }
 }
 
 /// Converts a text, without space around it, into `out`; what `out` gets without a result is for the caller to take away.
@@ -251,65 +78,122 @@ pub(crate) fn pass<'a>(
     let mut pass = Pass {
         scan: Scan::of(text),
         out,
+        copied: 0,
         path: Vec::new(),
-        units: Vec::new(),
+        units: Units::default(),
         keys: Vec::new(),
         api_version,
         annotation,
         metadata: None,
     };
-    if pass.scan.peek()? != b'{' {
+    if pass.scan.byte()? != b'{' {
         return None;
     }
     pass.members(root, true, None)?;
     pass.scan.is_at_end().then_some(())?;
-    let metadata = pass.metadata.filter(|(_, text)| text.starts_with('{'))?;
-    pass.units.sort_by(|a, b| a.path.cmp(&b.path));
+    pass.copy_to(text.len());
+    pass.units.sort();
     Some(Passed {
         units: pass.units,
-        metadata,
+        metadata: pass.metadata?,
     })
+}
+
+/// A member whose name and colon were read.
+#[derive(Clone, Copy)]
+struct Begun<'a> {
+    /// Where the comma before it stands, or itself, where it is the first.
+    edge: usize,
+    at: usize,
+    /// With quotes.
+    name: &'a str,
+    /// Where the value begins.
+    value: usize,
 }
 
 /// What is known of an object while it is gone through.
 #[derive(Default)]
 struct Seen<'a> {
+    /// Fields by their numbers.
     fields: u128,
+    /// How many of them the source must have.
     required: usize,
+    /// How many members of the target must be there for the way back.
     required_back: usize,
+    /// Whether the target has a member.
     some: bool,
     /// Values that are looked at when all are known.
     kept: Vec<(usize, &'a str)>,
 }
 
 impl<'a> Pass<'a, '_> {
+    /// Copies the source as far as here, without what was left out.
+    fn copy_to(&mut self, to: usize) {
+        self.out.push_str(self.scan.between(self.copied, to));
+        self.copied = to;
+    }
+
+    /// Leaves a part of the source out.
+    fn leave(&mut self, from: usize, to: usize) {
+        if from < to {
+            self.copy_to(from);
+            self.copied = to;
+        }
+    }
+
+    /// Writes something that is not in the source, in place of what of it was left out to here.
+    fn write(&mut self, text: &str) {
+        self.out.push_str(text);
+    }
+
+    /// Where in the target a place of the source will be, from which on all is copied.
+    fn target(&self, at: usize) -> usize {
+        self.out.len() + at - self.copied
+    }
+
+    /// To the next member's name or the next item, and where the comma before it stands; to the end, if there is none.
+    fn next(&mut self, end: u8, first: bool) -> Option<Option<usize>> {
+        let mut edge = self.scan.at();
+        let mut byte = self.scan.byte()?;
+        if byte <= b' ' {
+            byte = self.scan.peek()?;
+            self.leave(edge, self.scan.at());
+            edge = self.scan.at();
+        }
+        if byte == end {
+            return Some(None);
+        }
+        if !first {
+            if byte != b',' {
+                return None;
+            }
+            self.scan.step();
+            self.scan.peek()?;
+        }
+        Some(Some(edge))
+    }
+
+    /// As [`next`](Self::next), of something whose members or items are all in the target.
+    fn next_kept(&mut self, end: u8, first: bool) -> Option<bool> {
+        let Some(edge) = self.next(end, first)? else {
+            return Some(false);
+        };
+        self.leave(edge + usize::from(!first), self.scan.at());
+        Some(true)
+    }
+
     fn value(&mut self, op: &'a Op) -> Option<()> {
-        match (op, self.scan.peek()?) {
+        match (op, self.scan.byte()?) {
             (Op::Struct(plan), b'{') => self.members(plan, false, None),
             (Op::List { item, keys }, b'[') => self.list(item, keys),
             (Op::Map(value), b'{') => self.map(value),
             (Op::Tree { there, back }, _) => self.tree(there, back.as_ref()),
-            _ => {
-                let text = self.scan.value()?;
-                self.out.push_str(text);
-                Some(())
-            }
+            _ => self.scan.value().map(drop),
         }
     }
 
-    /// The text of one more value that the way back does not bring, or of its absence.
-    fn lost(&mut self, text: Option<&'a str>) {
-        let path = self.path.iter().map(|place| match place {
-            Place::Name(name) => Segment::Name((*name).to_owned()),
-            Place::Index(index) => Segment::Index(*index),
-        });
-        self.units.push(Unit {
-            path: path.collect(),
-            set: text.map(Node::Text),
-        });
-    }
-
     fn tree(&mut self, there: &'a Plan, back: Option<&'a Plan>) -> Option<()> {
+        let from = self.scan.at();
         let text = self.scan.value()?;
         let (node, at) = (Node::Text(text), &NOWHERE);
         let mut walk = Walk::default();
@@ -321,9 +205,10 @@ impl<'a> Pass<'a, '_> {
             let mut walk = Walk::default();
             let returned = walk.value(back, &result, at);
             if !returned.is_some_and(|returned| returned.same(&node)) {
-                self.lost(Some(text));
+                self.units.push(&self.path, Some(text));
             }
         }
+        self.leave(from, self.scan.at());
         result.write(self.out);
         Some(())
     }
@@ -331,19 +216,15 @@ impl<'a> Pass<'a, '_> {
     fn list(&mut self, item: &'a Op, keys: &'a [Key]) -> Option<()> {
         let from = self.scan.at();
         self.scan.step();
-        self.out.push('[');
         let (depth, before, base) = (self.path.len(), self.units.len(), self.keys.len());
         let mut index = 0;
-        while self.scan.more(b']', index == 0)? {
-            if index > 0 {
-                self.out.push(',');
-            }
+        while self.next_kept(b']', index == 0)? {
             self.path.push(Place::Index(index));
             match item {
                 Op::Struct(plan) if !keys.is_empty() => {
                     let slot = self.keys.len();
                     self.keys.resize(slot + keys.len(), None);
-                    if self.scan.peek()? == b'{' {
+                    if self.scan.byte()? == b'{' {
                         self.members(plan, false, Some((keys, slot)))?;
                     } else {
                         self.value(item)?;
@@ -354,7 +235,7 @@ impl<'a> Pass<'a, '_> {
             self.path.pop();
             index += 1;
         }
-        self.out.push(']');
+        self.scan.step();
         if self.units.len() > before {
             self.name_items(keys, (depth, before, base), self.scan.since(from));
         }
@@ -366,51 +247,27 @@ impl<'a> Pass<'a, '_> {
     fn name_items(&mut self, keys: &'a [Key], (depth, before, base): (usize, usize, usize), list: &'a str) {
         let known = &self.keys[base..];
         let complete = !keys.is_empty() && known.iter().all(|key| key.is_some_and(|key| key != "null"));
-        let names: Vec<_> = known.chunks(keys.len().max(1)).collect();
-        let unique = || {
-            let mut digests: Vec<_> = names.iter().map(|names| digest(names)).collect();
-            digests.sort_unstable();
-            // Texts are compared where two may be the same.
-            digests.windows(2).all(|pair| pair[0] != pair[1]) || {
-                let mut sorted = names.clone();
-                sorted.sort_unstable();
-                sorted.windows(2).all(|pair| pair[0] != pair[1])
-            }
-        };
-        if !complete || !unique() {
+        if complete && are_unique(known, keys.len()) {
+            self.units.name_items(before, depth, keys, known);
+        } else {
             self.units.truncate(before);
-            return self.lost(Some(list));
-        }
-        for unit in &mut self.units[before..] {
-            if let Segment::Index(index) = unit.path[depth] {
-                let values = names[index]
-                    .iter()
-                    .map(|value| value.unwrap_or_default().to_owned());
-                let names = keys.iter().map(|(_, name)| (*name).to_owned());
-                unit.path[depth] = Segment::Item(names.zip(values).collect());
-            }
+            self.units.push(&self.path, Some(list));
         }
     }
 
     fn map(&mut self, value: &'a Op) -> Option<()> {
         self.scan.step();
-        self.out.push('{');
         let before = self.units.len();
         let mut names = Vec::new();
-        while self.scan.more(b'}', names.is_empty())? {
-            if !names.is_empty() {
-                self.out.push(',');
-            }
-            let name = self.scan.name()?;
-            names.push(name);
-            self.out.push_str(name);
-            self.scan.colon()?;
-            self.out.push(':');
-            self.path.push(Place::Name(bare(name)));
+        while self.next_kept(b'}', names.is_empty())? {
+            let name = self.name()?;
+            names.push(name.name);
+            self.tighten(&name);
+            self.path.push(Place::Name(bare(name.name)));
             self.value(value)?;
             self.path.pop();
         }
-        self.out.push('}');
+        self.scan.step();
         if self.units.len() > before {
             names.sort_unstable();
             if names.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -420,126 +277,202 @@ impl<'a> Pass<'a, '_> {
         Some(())
     }
 
-    /// Begins a member of the target.
-    fn comma(&mut self, seen: &mut Seen<'a>) {
-        if seen.some {
-            self.out.push(',');
+    /// The name that comes next, and the colon.
+    fn name(&mut self) -> Option<Begun<'a>> {
+        let at = self.scan.at();
+        let name = self.scan.name()?;
+        self.scan.colon()?;
+        Some(Begun {
+            edge: at,
+            at,
+            name,
+            value: self.scan.at(),
+        })
+    }
+
+    /// Leaves out what space there is around a colon.
+    fn tighten(&mut self, member: &Begun<'a>) {
+        let end = member.at + member.name.len();
+        if member.value > end + 1 {
+            self.leave(end, member.value);
+            self.write(":");
         }
+    }
+
+    /// Begins a member of the target that stands in the source.
+    fn comma(&mut self, member: &Begun<'a>, seen: &mut Seen<'a>) {
+        self.leave(member.edge + usize::from(seen.some), member.at);
         seen.some = true;
+    }
+
+    /// A member that keeps its name.
+    fn keep(&mut self, member: &Begun<'a>, seen: &mut Seen<'a>) {
+        self.comma(member, seen);
+        self.tighten(member);
+    }
+
+    /// A member that gets another name.
+    fn rename(&mut self, member: &Begun<'a>, to: &str, seen: &mut Seen<'a>) {
+        self.comma(member, seen);
+        self.leave(member.at, self.scan.at());
+        self.write(to);
     }
 
     /// An object by its fields. The values of an item's keys are put where the second number says.
     fn members(&mut self, plan: &'a Struct, root: bool, keys: Option<(&'a [Key], usize)>) -> Option<()> {
         let from = self.scan.at();
-        let target = self.out.len();
+        let target = self.target(from);
         self.scan.step();
-        self.out.push('{');
         let mut seen = Seen::default();
         let (mut hint, mut first) = (0, true);
-        while self.scan.more(b'}', first)? {
+        while let Some(edge) = self.next(b'}', first)? {
             first = false;
-            let begin = self.scan.at();
-            // Members mostly come in the order of names, and few are left out.
-            let next = plan.names.get(hint..).unwrap_or_default().iter().take(NEXT);
-            let known = match next.enumerate().find(|(_, (name, _))| self.scan.eat(name)) {
-                Some((skipped, (_, at))) => {
-                    hint += skipped + 1;
-                    Some(*at)
+            let at = self.scan.at();
+            let (known, name) = match plan.expected(&mut self.scan, &mut hint) {
+                Some(known) => {
+                    let name = self.scan.between(at, self.scan.at() - 1);
+                    self.scan.peek()?;
+                    (Some(known), name)
                 }
                 None => {
-                    let name = bare(self.scan.name()?);
-                    plan.there.index(name, &mut hint)
+                    let name = self.name()?.name;
+                    (plan.there.index(bare(name), &mut hint), name)
                 }
             };
-            let name = self.scan.since(begin);
-            self.scan.colon()?;
+            let value = self.scan.at();
+            let member = Begun {
+                edge,
+                at,
+                name,
+                value,
+            };
             match known {
-                Some(at) => self.field(plan, at, (begin, name), keys, &mut seen)?,
-                None => self.unknown(plan, root, (begin, name), &mut seen)?,
+                Some(known) => self.field(plan, known, &member, keys, &mut seen)?,
+                None => self.unknown(plan, root, &member, &mut seen)?,
             }
         }
-        let back = plan.back.as_deref();
+        let end = self.scan.at();
+        self.scan.step();
         if !plan.there.groups.is_empty() {
+            self.copy_to(end);
             self.groups(plan, &mut seen)?;
         }
         if !plan.there.fills.is_empty() && seen.required >= plan.there.required {
+            self.copy_to(end);
             self.fills(plan, self.scan.since(from), &mut seen)?;
         }
-        self.out.push('}');
-        match back {
+        match plan.back.as_deref() {
             Some(back) if !back.fills.is_empty() => self.returned(plan, back, target, &seen),
             _ => Some(()),
         }
     }
 
     /// A member that the source does not declare.
-    fn unknown(
-        &mut self,
-        plan: &Struct,
-        root: bool,
-        (begin, name): (usize, &'a str),
-        seen: &mut Seen<'a>,
-    ) -> Option<()> {
-        if plan.there.declares(bare(name)) {
-            return self.scan.value().map(drop);
-        }
-        self.comma(seen);
-        if root && bare(name) == "apiVersion" {
+    fn unknown(&mut self, plan: &Struct, root: bool, member: &Begun<'a>, seen: &mut Seen<'a>) -> Option<()> {
+        let name = bare(member.name);
+        if plan.there.declares(name) {
             self.scan.value()?;
-            self.out.push_str(name);
-            self.out.push(':');
-            quote(self.api_version, self.out);
+            self.leave(member.edge, self.scan.at());
             return Some(());
         }
-        let value = self.copy(begin, name)?;
-        if root && bare(name) == "metadata" {
-            if self.metadata.is_some() || value.contains(self.annotation) {
-                return None;
+        self.keep(member, seen);
+        match name {
+            "apiVersion" if root => {
+                self.scan.value()?;
+                self.leave(member.value, self.scan.at());
+                quote(self.api_version, self.out);
+                Some(())
             }
-            self.metadata = Some((self.out.len() - value.len(), value));
+            "metadata" if root => {
+                // A second one is for the tree.
+                self.metadata.is_none().then_some(())?;
+                self.metadata = Some(self.metadata()?);
+                Some(())
+            }
+            _ => self.scan.value().map(drop),
         }
-        Some(())
     }
 
-    /// Copies a member whose name was read.
-    fn copy(&mut self, begin: usize, name: &'a str) -> Option<&'a str> {
-        let value = self.scan.value()?;
-        let member = self.scan.since(begin);
-        if member.len() == name.len() + 1 + value.len() {
-            self.out.push_str(member);
-        } else {
-            self.out.push_str(name);
-            self.out.push(':');
-            self.out.push_str(value);
+    /// Looks through metadata, which stays as it is.
+    fn metadata(&mut self) -> Option<Metadata> {
+        let from = self.scan.at();
+        if self.scan.byte()? != b'{' {
+            return None;
         }
-        Some(value)
+        self.scan.step();
+        // Bytes of what is no space.
+        let (mut length, mut first) = (2, true);
+        // The end of annotations, and whether there are any.
+        let mut annotations = None;
+        while self.scan.more(b'}', first)? {
+            let name = self.name()?.name;
+            let begin = self.scan.at();
+            if name == "\"annotations\"" {
+                // Null in their place, and a second one, are for the tree.
+                annotations.is_none().then_some(())?;
+                annotations = Some(self.annotations()?);
+            } else {
+                self.scan.value()?;
+            }
+            length += name.len() + 1 + self.scan.since(begin).len() + usize::from(!first);
+            first = false;
+        }
+        let end = self.scan.at();
+        let (at, before, after) = match annotations {
+            Some((at, false)) => (at, ",", ""),
+            Some((at, true)) => (at, "", ""),
+            None if first => (Some(end - 1), "\"annotations\":{", "}"),
+            None => (Some(end - 1), ",\"annotations\":{", "}"),
+        };
+        Some(Metadata {
+            at: at.filter(|_| length == end - from).map(|at| self.target(at)),
+            before,
+            after,
+        })
+    }
+
+    /// The end of the annotations, where they are written without space, and whether there are none.
+    fn annotations(&mut self) -> Option<(Option<usize>, bool)> {
+        let from = self.scan.at();
+        if self.scan.byte()? != b'{' {
+            return None;
+        }
+        self.scan.step();
+        let (mut length, mut first) = (2, true);
+        while self.scan.more(b'}', first)? {
+            let name = self.name()?.name;
+            if bare(name) == self.annotation {
+                return None;
+            }
+            length += name.len() + 1 + self.scan.value()?.len() + usize::from(!first);
+            first = false;
+        }
+        let end = self.scan.at();
+        Some(((length == end - from).then_some(end - 1), first))
     }
 
     fn field(
         &mut self,
         plan: &'a Struct,
         at: usize,
-        (begin, name): (usize, &'a str),
+        member: &Begun<'a>,
         keys: Option<(&'a [Key], usize)>,
         seen: &mut Seen<'a>,
     ) -> Option<()> {
-        let (field, known) = (&plan.fields[at], &plan.there.fields[at]);
+        let field = &plan.fields[at];
         if seen.fields & (1 << at) != 0 {
             return None;
         }
         seen.fields |= 1 << at;
-        seen.required += usize::from(known.required);
+        seen.required += usize::from(field.required);
+        match &field.turn {
+            Turn::Move | Turn::Nested(_) if field.kept => self.keep(member, seen),
+            Turn::Move | Turn::Nested(_) => self.rename(member, &field.to, seen),
+            _ => {}
+        }
         match &field.turn {
             Turn::Move => {
-                self.comma(seen);
-                let value = if field.kept {
-                    self.copy(begin, name)?
-                } else {
-                    self.out.push_str(&field.to);
-                    let value = self.scan.value()?;
-                    self.out.push_str(value);
-                    value
-                };
+                let value = self.scan.value()?;
                 if let Some((keys, slot)) = keys
                     && let Some(key) = keys.iter().position(|(key, _)| *key == at)
                 {
@@ -547,27 +480,24 @@ impl<'a> Pass<'a, '_> {
                 }
             }
             Turn::Nested(op) => {
-                self.comma(seen);
-                self.out.push_str(&field.to);
-                self.path.push(Place::Name(known.from));
+                self.path.push(Place::Name(field.from));
                 self.value(op)?;
                 self.path.pop();
             }
-            Turn::With(other) => {
-                let text = self.scan.value()?;
-                return self.with(plan, at, *other, text, seen);
-            }
+            Turn::With(other) => return self.with(plan, at, *other, member, seen),
             Turn::Drop(fill) => {
                 let text = self.scan.value()?;
+                self.leave(member.edge, self.scan.at());
                 match (fill, &plan.back) {
                     (Some(_), _) => seen.kept.push((at, text)),
-                    (None, Some(_)) => self.lost_field(known.from, Some(text)),
+                    (None, Some(_)) => self.lost_field(field.from, Some(text)),
                     (None, None) => {}
                 }
                 return Some(());
             }
             Turn::Group => {
                 seen.kept.push((at, self.scan.value()?));
+                self.leave(member.edge, self.scan.at());
                 return Some(());
             }
             Turn::Never => return None,
@@ -578,7 +508,7 @@ impl<'a> Pass<'a, '_> {
 
     fn lost_field(&mut self, name: &'static str, text: Option<&'a str>) {
         self.path.push(Place::Name(name));
-        self.lost(text);
+        self.units.push(&self.path, text);
         self.path.pop();
     }
 
@@ -587,13 +517,14 @@ impl<'a> Pass<'a, '_> {
         plan: &'a Struct,
         at: usize,
         other: Option<usize>,
-        text: &'a str,
+        member: &Begun<'a>,
         seen: &mut Seen<'a>,
     ) -> Option<()> {
-        let (field, known) = (&plan.fields[at], &plan.there.fields[at]);
-        let Act::With(_, with) = &known.act else {
+        let field = &plan.fields[at];
+        let Act::With(_, with) = &plan.there.fields[at].act else {
             return None;
         };
+        let text = self.scan.value()?;
         let node = Node::Text(text);
         let mut walk = Walk::default();
         let result = walk.with(with, &node, &NOWHERE);
@@ -608,23 +539,28 @@ impl<'a> Pass<'a, '_> {
                 .as_ref()
                 .and_then(|result| walk.with(back, result, &NOWHERE));
             if !returned.is_some_and(|returned| returned.same(&node)) {
-                self.lost_field(known.from, Some(text));
+                self.lost_field(field.from, Some(text));
             }
         }
-        if let Some(result) = result {
-            self.comma(seen);
-            self.out.push_str(&field.to);
-            result.write(self.out);
-            seen.required_back += usize::from(field.required_back);
+        match result {
+            Some(result) => {
+                self.rename(member, &field.to, seen);
+                result.write(self.out);
+                seen.required_back += usize::from(field.required_back);
+            }
+            None => self.leave(member.edge, self.scan.at()),
         }
         Some(())
     }
 
     /// A member that no source member stands for alone.
     fn made(&mut self, plan: &Struct, name: &str, node: &Node<'_>, seen: &mut Seen<'a>) {
-        self.comma(seen);
+        if seen.some {
+            self.write(",");
+        }
+        seen.some = true;
         quote(name, self.out);
-        self.out.push(':');
+        self.write(":");
         node.write(self.out);
         if let Some(back) = &plan.back
             && let Some(at) = back.index(name, &mut 0)
@@ -724,10 +660,13 @@ impl<'a> Pass<'a, '_> {
             let after = match &fill.make {
                 _ if !complete => None,
                 FillBy::Value(text) => Some(Node::Text(text)),
-                FillBy::Call(function) => match said(*function, &self.out[target..]) {
-                    Ok(text) => text.map(|text| Node::Made(text.into())),
-                    Err(()) => None,
-                },
+                FillBy::Call(function) => {
+                    self.copy_to(self.scan.at());
+                    match said(*function, self.out.get(target..).unwrap_or_default()) {
+                        Ok(text) => text.map(|text| Node::Made(text.into())),
+                        Err(()) => None,
+                    }
+                }
                 FillBy::Failed(_) => return None,
             };
             let after = after.filter(|after| !(fill.option && after.is_null()));
@@ -746,6 +685,19 @@ const NOWHERE: At<'static> = At {
     parent: None,
     step: Step::Name(""),
 };
+
+/// Whether no two items, each of so many keys, have the same.
+fn are_unique(keys: &[Option<&str>], each: usize) -> bool {
+    let items = || keys.chunks(each.max(1));
+    let mut digests: Vec<_> = items().map(digest).collect();
+    digests.sort_unstable();
+    // Texts are compared where two may be the same.
+    digests.windows(2).all(|pair| pair[0] != pair[1]) || {
+        let mut sorted: Vec<_> = items().collect();
+        sorted.sort_unstable();
+        sorted.windows(2).all(|pair| pair[0] != pair[1])
+    }
+}
 
 /// A number that is the same for the same keys, and seldom for others.
 fn digest(keys: &[Option<&str>]) -> u64 {

@@ -48,7 +48,6 @@
 
 mod chain;
 mod complete;
-mod conversion;
 mod same;
 pub(crate) mod ties;
 
@@ -59,8 +58,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext
 use crate::convert::{VersionLink, Versioned};
 use crate::crd::{self, DefinitionError, MergeError, Told};
 
+pub use crate::endpoint::{Endpoint as Conversion, EndpointError};
 pub(crate) use chain::{stored, stored_among};
-pub use conversion::{Conversion, ConversionError};
 
 /// What emitted code names.
 #[doc(hidden)]
@@ -135,7 +134,10 @@ impl<K: Versioned> VersionSet<K> {
         } else {
             // What was said of a webhook is right or wrong whether or not it is called.
             conversion.map(Conversion::stanza).transpose()?;
-            conversion::none()
+            apiext::CustomResourceConversion {
+                strategy: "None".to_owned(),
+                webhook: None,
+            }
         };
         let mut definitions: Vec<Made> = links(K::LINK)
             .map(|link| made(link, K::LINK, Self::STORED))
@@ -184,7 +186,7 @@ pub enum VersionsError {
     },
     /// A server would refuse the webhook.
     #[error("the conversion webhook")]
-    Conversion(#[from] ConversionError),
+    Conversion(#[from] EndpointError),
     /// A version's schema cannot stand in a definition.
     #[error(transparent)]
     Definition(DefinitionError),
