@@ -177,6 +177,11 @@ impl ConvertAttrs {
 
 /// An unknown key, and where a known one belongs.
 fn unknown(key: &str, known: &[&str], place: &str) -> String {
+    if key == "arbitrary" {
+        return "where values come from is said in the test: `conversion_tests!(v1::Foo; samples = \
+                Samples::new().at(\"v1\", \"spec.field\", [\"a\", \"b\"]))`"
+            .to_owned();
+    }
     let elsewhere = [(TYPE_KEYS, "a type"), (FIELD_KEYS, "a field")];
     match elsewhere.iter().find(|(keys, _)| keys.contains(&key)) {
         Some((_, wanted)) => format!("`{key}` stands on {wanted}, not on {place}"),

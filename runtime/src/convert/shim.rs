@@ -101,7 +101,7 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Fault> {
     written::to_string(value).map_err(|error| {
         Fault::Failed(format!(
             "the value of type {} that conversion writes cannot be written as JSON: {error}",
-            std::any::type_name::<T>()
+            type_name::<T>()
         ))
     })
 }
@@ -201,7 +201,7 @@ fn write<B: Serialize>(value: &B) -> Result<Said, Fault> {
 }
 
 /// The name of a type without the modules that it stands in.
-fn type_name<T>() -> String {
+fn type_name<T: ?Sized>() -> String {
     let full = std::any::type_name::<T>();
     let mut short = String::with_capacity(full.len());
     let mut word = 0;

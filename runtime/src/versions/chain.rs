@@ -126,7 +126,9 @@ const fn word(text: &[u8], from: usize, word: &[u8]) -> bool {
 ///     #[convert(from = old::SiteSpec)]
 ///     pub struct SiteSpec {}
 /// }
-/// kubewright::convert::Converter::of::<new::Site>(); // found 0
+/// fn main() {
+///     kubewright::convert::Converter::of::<new::Site>(); // found 0
+/// }
 /// ```
 #[track_caller]
 pub(crate) const fn stored(newest: &'static VersionLink) -> &'static str {

@@ -41,6 +41,9 @@ const fn fields(of: &[Field], table: &Table, old: &[WireField], new: &[WireField
     while at < old.len() {
         let name = old[at].rust;
         if entry(of, name, Side::Old).is_none() && !in_group(table, name) {
+            if !table.variants.is_empty() {
+                lost_in_variant(name);
+            }
             refuse(&[
                 "field `",
                 name,
@@ -211,6 +214,17 @@ const fn variants(table: &Table, old: &[WireVariant], new: &[WireVariant], tag: 
     }
 }
 
+#[track_caller]
+const fn lost_in_variant(name: &str) -> ! {
+    refuse(&[
+        "field `",
+        name,
+        "` of the older variant is not spoken of: say `rename = \"",
+        name,
+        "\"` on a field, or convert the enum by `manual`",
+    ])
+}
+
 /// What a variant holds, on both sides.
 #[track_caller]
 const fn contents(of: &Variant, table: &Table, old: &WireVariant, new: &WireVariant, tag: &Tag) {
@@ -221,13 +235,7 @@ const fn contents(of: &Variant, table: &Table, old: &WireVariant, new: &WireVari
                 let mut at = 0;
                 while at < older.len() {
                     if wire(newer, older[at].rust).is_none() {
-                        refuse(&[
-                            "serde skips `",
-                            older[at].rust,
-                            "` of `",
-                            new.rust,
-                            "` here and not in the older type; convert the enum by `manual`",
-                        ]);
+                        lost_in_variant(older[at].rust);
                     }
                     at += 1;
                 }

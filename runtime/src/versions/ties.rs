@@ -3,6 +3,8 @@
 //!
 //! **Invariant:** nothing here does anything.
 
+use std::sync::Arc;
+
 use crate::convert::shim::{self, Fault};
 
 /// A field that is copied has one type in both versions.
@@ -11,11 +13,11 @@ pub fn same_type<T>(_: &T, _: &T) {}
 /// A nested field's type converts from the older field's.
 pub fn nested<Old, New: crate::convert::Convert<Old = Old>>(_: &Old, _: &New) {}
 
-/// A value that stands in a field: of the field's type, or of what an `Option` or `Box` there holds.
+/// A value that stands in a field: of the field's type, or of what an `Option`, `Box` or `Arc` there holds.
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Field}` holds no `{Self}`",
     label = "the field's type is `{Field}`",
-    note = "a conversion function takes and returns the types of the fields, or what their `Option` or `Box` holds"
+    note = "a conversion function takes and returns the types of the fields, or what their `Option`, `Box` or `Arc` holds"
 )]
 pub trait Of<Field: ?Sized> {}
 
@@ -23,6 +25,8 @@ impl<T> Of<T> for T {}
 impl<T> Of<Option<T>> for T {}
 impl<T> Of<Box<T>> for T {}
 impl<T> Of<Option<Box<T>>> for T {}
+impl<T> Of<Arc<T>> for T {}
+impl<T> Of<Option<Arc<T>>> for T {}
 // Written as a `String` is.
 impl Of<String> for &str {}
 impl Of<Option<String>> for &str {}

@@ -537,6 +537,38 @@ converts! { ver_6_b_a_field_is_renamed, b: {"imageName": "nginx"} => {"image": "
 converts! { ver_6_a_variant_has_a_flattened_map, open_variant:
     {"paint": {"type": "Plain", "colour": "red", "coats": 2}} => {"paint": {"type": "Plain", "color": "red", "coats": 2}},
 }
+// A default of the newer version's schema.
+site! { defaulted:
+    old { { pub replicas: i32 } }
+    new {
+        #[convert(from = old::SiteSpec)]
+        {
+            pub replicas: i32,
+            #[convert(added)]
+            #[serde(default = "three")]
+            pub retries: i32,
+        }
+        fn three() -> i32 { 3 }
+    }
+}
+
+#[test]
+fn ver_9_conversion_never_fills_in_defaults_of_the_schema() {
+    let webhook = Conversion::url("https://site.example.com/convert");
+    let definition = VersionSet::<defaulted::v1::Site>::crd(&webhook).unwrap();
+    let schema = serde_json::to_value(&definition.spec.versions[0].schema).unwrap();
+    let retries = schema.pointer("/openAPIV3Schema/properties/spec/properties/retries/default");
+    assert_eq!(retries, Some(&json!(3)));
+    let sites = Converter::of::<defaulted::v1::Site>();
+    let up = sites
+        .convert_value(&site("v1alpha1", &json!({"replicas": 1})), "v1")
+        .unwrap();
+    assert_eq!(up["spec"], json!({"replicas": 1}));
+    // What the newer version's reader takes for it is serde's default.
+    let up: defaulted::v1::Site = serde_json::from_value(up).unwrap();
+    assert_eq!(up.spec.retries, 3);
+}
+
 converts! { ver_10_c_fields_are_added, c:
     {"replicas": 1} => {"replicas": 1, "retries": 1, "size": "small", "tier": "silver"},
     {"replicas": 5} => {"replicas": 5, "retries": 1, "size": "small", "tier": "gold"},

@@ -18,5 +18,6 @@ mod generate;
 mod mapping;
 mod migrate;
 mod real;
+mod sharing;
 mod versions;
 mod webhook;

@@ -14,7 +14,7 @@ mod old {
 #[derive(Convert, Serialize, Deserialize)]
 #[convert(from = old::Old, old_onyl(b), added)]
 pub struct New {
-    #[convert(renamed = "b", old_only(c))]
+    #[convert(renamed = "b", old_only(c), arbitrary(values))]
     pub a: i32,
 }
 

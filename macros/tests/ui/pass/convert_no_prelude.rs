@@ -27,6 +27,7 @@ pub mod old {
         pub tls: ::std::option::Option<Tls>,
         pub strategy: Strategy,
         pub gone: ::std::option::Option<bool>,
+        pub ingress: Ingress,
         #[serde(flatten)]
         pub flat: Flat,
     }
@@ -55,6 +56,11 @@ pub mod old {
     pub struct Flat {
         pub r#type: ::std::option::Option<::std::string::String>,
     }
+
+    #[derive(crate::renamed::Convert, Serialize, Deserialize, Clone, Debug, crate::renamed::KubeSchema)]
+    #[serde(crate = "crate::my_serde")]
+    #[kube(crates(kubewright = "crate::renamed"))]
+    pub struct Ingress {}
 }
 
 pub mod new {
@@ -102,8 +108,10 @@ pub mod new {
         pub tls: ::std::option::Option<Tls>,
         #[convert(nested)]
         pub strategy: Strategy,
-        #[convert(added(value = Ingress { secret: ::std::option::Option::None }))]
+        #[convert(nested)]
         pub ingress: Ingress,
+        #[convert(added(value = 1))]
+        pub retries: i32,
         #[kube(default_with = one)]
         #[convert(added)]
         pub made: ::std::option::Option<i32>,
@@ -176,7 +184,9 @@ pub mod new {
     #[derive(crate::renamed::Convert, Serialize, Deserialize, Clone, Debug, crate::renamed::KubeSchema)]
     #[serde(crate = "crate::my_serde")]
     #[kube(crates(kubewright = "crate::renamed"))]
+    #[convert(from = super::old::Ingress)]
     pub struct Ingress {
+        #[convert(moved)]
         pub secret: ::std::option::Option<::std::string::String>,
     }
 
@@ -192,4 +202,5 @@ pub mod new {
 fn main() {
     let names = crate::renamed::versions::VersionSet::<new::Site>::names();
     ::std::assert_eq!(names, ["v1", "v1alpha1"]);
+    ::std::assert_eq!(crate::renamed::convert::Converter::of::<new::Site>().storage(), "v1");
 }
