@@ -43,6 +43,10 @@ msrv:
 bench:
     cargo run --release -p kubewright-benches
 
+# Laws of conversion with new seeds, and longer fuzzing.
+nightly *args:
+    bash .ci/nightly {{args}}
+
 # What CI runs.
 ci:
     bash .ci/run

@@ -33,6 +33,8 @@ mod informer;
 mod kube_schema;
 #[path = "it/rook.rs"]
 mod rook;
+#[path = "it/stored.rs"]
+mod stored;
 #[path = "it/tfjob.rs"]
 mod tfjob;
 #[path = "it/twins.rs"]

@@ -130,7 +130,9 @@ impl Webhook {
         if let Some(host) = &host {
             authority = authority.host(host);
         }
-        let server = hooks::server(Tls::managed(authority.clone())).listen(listen);
+        let server = hooks::server(Tls::managed(authority.clone()))
+            .definitions(client.clone())
+            .listen(listen);
         let bound = server.clone().bind().await?;
         let mut address = bound.address();
         if address.ip().is_unspecified() {

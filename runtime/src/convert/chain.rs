@@ -164,6 +164,12 @@ impl Converter {
         self.inner.kind
     }
 
+    /// Whether the storage version is certain.
+    #[cfg(all(test, feature = "webhook"))]
+    pub(crate) fn is_certain(&self) -> bool {
+        self.stored.get().certain
+    }
+
     /// The name of the definition.
     #[cfg(feature = "webhook")]
     pub(crate) fn definition(&self) -> &'static str {

@@ -70,6 +70,9 @@ pub struct ReviewPart {
     /// Separated by commas.
     objects: String,
     failed: usize,
+    /// The gravest of the failures' codes.
+    code: u16,
+    /// The first of the failures.
     failures: Vec<ConvertFailure>,
 }
 
@@ -260,6 +263,7 @@ impl Review<'_> {
             whole.range.end = part.range.end;
             whole.objects.push_str(&part.objects);
             whole.failed += part.failed;
+            whole.code = whole.code.max(part.code);
             whole.failures.extend(part.failures);
         }
         self.answer(whole)
@@ -297,6 +301,7 @@ impl Review<'_> {
             };
             part.objects.truncate(before);
             part.failed += 1;
+            part.code = part.code.max(failure.code);
             if part.failures.len() < NAMED {
                 part.failures.push(failure);
             }
@@ -326,13 +331,7 @@ impl Review<'_> {
             return self.failure("objects of the review were not converted", 500);
         }
         if whole.failed > 0 {
-            let code = whole
-                .failures
-                .iter()
-                .map(|failure| failure.code)
-                .max()
-                .unwrap_or(500);
-            return self.failure(&message(&whole.failures, whole.failed), code);
+            return self.failure(&message(&whole.failures, whole.failed), whole.code);
         }
         whole.objects.push_str(TAIL);
         ReviewAnswer {

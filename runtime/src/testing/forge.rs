@@ -61,8 +61,15 @@ impl Forgery {
     }
 }
 
-/// All places of an object as the annotation names them, and their values. Items are named by each of their members.
+/// Places of an object that are looked at.
+const PLACES: usize = 2000;
+
+/// Places of an object as the annotation names them, and their values. Items are named by each of their members, one of
+/// which may be the key.
 fn every<'v>(value: &'v Value, path: &mut Vec<Value>, out: &mut Vec<(Vec<Value>, &'v Value)>) {
+    if out.len() >= PLACES {
+        return;
+    }
     out.push((path.clone(), value));
     match value {
         Value::Object(members) => {
@@ -74,10 +81,12 @@ fn every<'v>(value: &'v Value, path: &mut Vec<Value>, out: &mut Vec<(Vec<Value>,
         }
         Value::Array(items) => {
             for item in items {
-                let key = item.as_object().and_then(|members| members.iter().next());
-                path.push(key.map_or_else(|| json!({}), |(name, value)| json!({ name: value })));
-                every(item, path, out);
-                path.pop();
+                let members = item.as_object().into_iter().flatten();
+                for (name, key) in members.filter(|(_, key)| !key.is_object() && !key.is_array()) {
+                    path.push(json!({ name: key }));
+                    every(item, path, out);
+                    path.pop();
+                }
             }
         }
         _ => {}

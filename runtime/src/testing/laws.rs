@@ -284,9 +284,9 @@ impl Laws {
                 let mut plain = shown.clone();
                 let saved = self.take_saved(&mut plain);
                 // Where it does not convert without an annotation, it need not with one.
-                if self.convert(&plain, here.name(), Way::More, tallies)?.is_none() {
+                let Some(bare) = self.convert(&plain, here.name(), Way::More, tallies)? else {
                     return Ok(());
-                }
+                };
                 let other = self.convert(donor, there.name(), Way::There, tallies)?;
                 let other = other.and_then(|mut other| self.take_saved(&mut other));
                 let text = forgery.text(saved, other, here.name(), donor);
@@ -309,7 +309,17 @@ impl Laws {
                     }
                 };
                 let Some(mut seen) = self.convert(&result, there.name(), Way::More, tallies)? else {
-                    return Ok(());
+                    // Where it cannot be shown without an annotation either, that is not the annotation's doing.
+                    return match self.convert(&bare, there.name(), Way::More, tallies)? {
+                        None => Ok(()),
+                        Some(_) => Err(fault(
+                            Found::told(
+                                "a forged annotation takes an object",
+                                "its writer cannot read it again",
+                            )
+                            .step(here.name(), &result),
+                        )),
+                    };
                 };
                 self.take_saved(&mut seen);
                 let mut expected = plain.clone();

@@ -224,7 +224,7 @@ impl WebhookServer {
     /// types are marked with.
     ///
     /// Needed where a definition may store another one: from the release that brings a version to the one that moves the
-    /// storage, and after a rollback. It takes the right to `get`, `list` and `watch` definitions. Until a definition
+    /// storage, and after a rollback. It takes the right to `watch` definitions. Until a definition
     /// was seen, while it cannot be watched, and for a minute after its storage version changed, an object with more than
     /// its annotation can keep does not convert.
     pub fn definitions(mut self, client: kube::Client) -> Self {

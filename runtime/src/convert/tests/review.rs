@@ -139,6 +139,18 @@ fn ver_27_ten_failures_are_named() {
 }
 
 #[test]
+fn ver_31_a_panic_counts_though_it_is_not_named() {
+    let newer = |spec: Value| json!({ "apiVersion": "web.example.com/v1", "kind": "Site", "metadata": { "name": "n" }, "spec": spec });
+    let mut objects = vec![newer(json!({ "limits": { "cpu": { "permille": 5 } } })); 11];
+    let (_, code) = message(&json!(objects), "web.example.com/v1alpha1");
+    assert_eq!(code, 422);
+    objects.push(newer(json!({ "rules": { "lines": ["panic"] } })));
+    let (text, code) = message(&json!(objects), "web.example.com/v1alpha1");
+    assert!(text.ends_with("; and 2 more"), "{text}");
+    assert_eq!(code, 500);
+}
+
+#[test]
 fn ver_28_bad_questions_are_told_first() {
     let fails = object("n", json!({ "timeoutSeconds": true }));
     let page = json!({ "apiVersion": "web.example.com/v1", "kind": "Page" });
