@@ -5,7 +5,10 @@
 //!
 //! **Invariant:** a cell that is not [lossy](Cell::lossy) is the same after the way there and back, and is not compared.
 
+use std::sync::OnceLock;
+
 use super::plan::{Act, FieldPlan, Plan, StructPlan};
+use super::schemas::Scalar;
 use super::shim::Check;
 
 /// A place in the objects of a version.
@@ -22,6 +25,8 @@ pub(crate) struct Cell {
     pub(crate) check: Option<Check>,
     /// What stands in a place that is kept as a whole, for its types, where it has no check of its own.
     inside: Option<Box<Cell>>,
+    /// What the version's schema says of the place, where it says little; looked up when it is first asked for.
+    pub(crate) scalar: OnceLock<Option<Scalar>>,
 }
 
 #[derive(Debug)]
@@ -64,6 +69,7 @@ impl Cell {
             required: false,
             check,
             inside: None,
+            scalar: OnceLock::new(),
         }
     }
 
@@ -97,6 +103,7 @@ impl Cell {
                     required: false,
                     check: None,
                     inside: None,
+                    scalar: OnceLock::new(),
                 }
             }
             Plan::Map(value) => {
@@ -111,6 +118,7 @@ impl Cell {
                     required: false,
                     check: None,
                     inside: None,
+                    scalar: OnceLock::new(),
                 }
             }
         }
@@ -144,6 +152,7 @@ impl Cell {
             required: false,
             check: plan.check,
             inside: None,
+            scalar: OnceLock::new(),
         }
     }
 

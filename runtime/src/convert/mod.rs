@@ -27,6 +27,7 @@ mod ops;
 mod path;
 mod plan;
 mod preserve;
+mod recall;
 mod review;
 mod scan;
 mod schemas;
