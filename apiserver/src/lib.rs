@@ -93,6 +93,7 @@
 //! - Services of webhooks are mapped to addresses ([`dev::Builder::service`]); an unmapped one fails the call.
 //! - Where several validating webhooks deny a request, the first by the order of their configurations is told; upstream
 //!   tells the one that answered first.
+//! - A float without a fraction is an integer from the start; to upstream's `matchConditions` it is a double until it was stored.
 //! - A conversion webhook has 60 seconds; upstream's has no limit but the request's.
 //! - A connection whose client takes nothing for a minute is closed.
 //! - After [`DevServer::stop`] new requests are cut rather than answered with 503.
@@ -106,11 +107,12 @@
 //! - Built-in kinds other than those of the core group, `apps`, `batch`, `coordination.k8s.io`, `events.k8s.io` and
 //!   `apiextensions.k8s.io`, and webhook configurations: 404. So RBAC, admission policies, storage, networking and policy
 //!   kinds cannot be stored.
-//! - `matchConditions` of webhooks: 422.
 //!
 //! Not there yet, and passed over:
 //! - Nobody is refused anything: there is no authorization, and `Impersonate-*` headers are not read. Bad credentials
-//!   are refused over sockets.
+//!   are refused over sockets. Accordingly, the `authorizer` of `matchConditions` allows everything to everybody.
+//! - Webhooks are never asked about `CONNECT`: nothing that is served can be connected to. Rules that name the operation are
+//!   stored as they are.
 //! - No admission but that of the namespaces' lifecycle and webhooks: no policies, no ServiceAccount of Pods, quota or
 //!   limit ranges. What the server does itself, such as emptying a namespace, passes by webhooks. A namespace gets neither a `default` ServiceAccount nor `kube-root-ca.crt`.
 //! - Built-in kinds get no defaults but those of Namespaces and Secrets, Services no addresses, Jobs no selector; of

@@ -575,6 +575,117 @@ pub fn derive_defaults(input: proc_macro::TokenStream) -> proc_macro::TokenStrea
     run(input.into(), defaults).into()
 }
 
+/// Says when and where a handler of admission requests is asked: kubebuilder's `+kubebuilder:webhook`, on the handler.
+///
+/// It stands on the handler's `impl Validator` or `impl Mutator` and writes the constant `WEBHOOK` into it. The server
+/// serves the handler by that, and the objects that tell a cluster are made of it, so that a path cannot be one thing
+/// here and another there. Group, version, resource and scope are those of `type Object`.
+///
+/// ```
+/// use kubewright::k8s_openapi::api::core::v1::Pod;
+/// use kubewright::webhook;
+/// use kubewright::webhook::{Admission, Allowed, Denied, Hook, Validator, Verdict};
+///
+/// struct Named;
+///
+/// #[webhook(validating, path = "/pods", verbs("create"), failure_policy = "Ignore", timeout_seconds = 5)]
+/// impl Validator for Named {
+///     type Object = Pod;
+///
+///     async fn validate(&self, request: &Admission<Pod>) -> Verdict {
+///         match request.name.as_str() {
+///             "root" => Err(Denied::forbidden("no pod is called root")),
+///             _ => Ok(Allowed::new()),
+///         }
+///     }
+/// }
+///
+/// assert_eq!(Hook::validator(Named).path(), "/pods");
+/// ```
+///
+/// | key | meaning | default |
+/// |---|---|---|
+/// | `validating`, `mutating` | says aloud what the trait says; needed where the trait has another name here | the trait |
+/// | `verbs("create", "update")` | when it is asked: also `delete` (validators), `connect`, `"*"` | create, update |
+/// | `name = "rules.sites.example.com"` | name, of three parts or more | `validate.<plural>.<version>.<group>` |
+/// | `path = "/rules"` | where it is served | `/validate-<group>-<version>-<kind>` |
+/// | `url = "https://host:9443/rules"` | API servers reach it there; its path is where it is served | the server's endpoint |
+/// | `service(name = "", namespace = "", port = 443)` | API servers reach it by this Service | the server's endpoint |
+/// | `subresources("status")` | it is asked about these too | none |
+/// | `only_subresources("status")` | it is asked about these and nothing else | |
+/// | `failure_policy = "Fail"` | what happens where it cannot be asked; or `"Ignore"` | `"Fail"` |
+/// | `match_policy = "Equivalent"` | other versions are converted and asked about; or `"Exact"` | `"Equivalent"` |
+/// | `side_effects = "None"` | what it does besides answering; or `"NoneOnDryRun"` | `"None"` |
+/// | `timeout_seconds = 10` | how long it may take, 1 to 30 | 10 |
+/// | `object_label("key", "value")` | only objects with this label; repeated | all |
+/// | `namespace_label("key", "value")` | only objects in namespaces with this label; repeated | all |
+/// | `match_condition("name", "expression")` | only requests for which this CEL is true; repeated | all |
+/// | `reinvocation_policy = "Never"` | of mutators: asked again after others changed the object; or `"IfNeeded"` | `"Never"` |
+/// | `patch = "json"` | of mutators: said aloud; there is no other | |
+/// | `crates(kubewright = path)` | another name of the crate | `::kubewright` |
+///
+/// What a server would refuse is an error at its token. Conditions are parsed; their types are the server's to check.
+#[proc_macro_attribute]
+pub fn webhook(attribute: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    on_handler(attribute.into(), &item.into()).into()
+}
+
+/// Names a program's webhook configurations: kubebuilder's `+kubebuilder:webhookconfiguration`.
+///
+/// The value is a `kubewright::webhook::ConfigurationNames`, also in constants. A name that is left out is
+/// controller-gen's, `mutating-webhook-configuration` and `validating-webhook-configuration`, which fits one program of
+/// a cluster at most.
+///
+/// ```
+/// use kubewright::webhook::ConfigurationNames;
+/// use kubewright::webhook_configuration;
+///
+/// const HOOKS: ConfigurationNames =
+///     webhook_configuration!(mutating = "sites.example.com", validating = "sites.example.com");
+/// assert_eq!(HOOKS.mutating, "sites.example.com");
+/// ```
+#[proc_macro]
+pub fn webhook_configuration(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    names_of(input.into()).into()
+}
+
+fn on_handler(attribute: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let Ok(mut handler) = syn::parse2::<syn::ItemImpl>(item.clone()) else {
+        // The first token of what it stands on is the narrowest place.
+        let span = item
+            .clone()
+            .into_iter()
+            .next()
+            .map_or_else(proc_macro2::Span::call_site, |token| token.span());
+        errors.at(
+            span,
+            "put `#[webhook(...)]` on `impl Validator for ...` or `impl Mutator for ...`",
+        );
+        let errors = errors.finish();
+        return quote::quote!(#item #errors);
+    };
+    let attrs = attrs::webhook::read(attribute, &mut errors);
+    let model = model::webhook::build(&handler, attrs, &mut errors);
+    if handler.trait_.is_some() {
+        handler.items.push(emit::webhook(&model));
+    }
+    let errors = errors.finish();
+    quote::quote!(#handler #errors)
+}
+
+fn names_of(input: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let attrs = attrs::webhook::names(input, &mut errors);
+    let names = emit::names(&model::webhook::names(attrs, &mut errors));
+    let errors = errors.finish();
+    if errors.is_empty() {
+        names
+    } else {
+        quote::quote!({ #errors #names })
+    }
+}
+
 fn run(input: TokenStream, expand: fn(&DeriveInput, &mut Errors) -> TokenStream) -> TokenStream {
     let input: DeriveInput = match syn::parse2(input) {
         Ok(input) => input,

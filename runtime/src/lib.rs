@@ -96,7 +96,9 @@ pub mod build;
 pub mod convert;
 pub mod crd;
 pub mod defaults;
+mod endpoint;
 pub mod kind;
+mod pem;
 pub mod versions;
 
 #[cfg(feature = "lock")]
@@ -154,6 +156,8 @@ pub use kube::core::crd::v1::CustomResourceExt;
 #[cfg(feature = "client")]
 pub use kubewright_macros::Clientset;
 pub use kubewright_macros::{Apply, Convert, CustomResource, Defaults, KubeSchema};
+#[cfg(feature = "webhook")]
+pub use kubewright_macros::{webhook, webhook_configuration};
 
 pub use k8s_openapi;
 pub use kube;

@@ -15,6 +15,8 @@ pub use crate::crd::{Column, KindInfo};
 pub use crate::defaults;
 pub use crate::kind::{Cluster, CustomKind, Namespaced, ScaleSubresource, StatusSubresource};
 pub use crate::versions::emitted as versions;
+#[cfg(feature = "webhook")]
+pub use crate::webhook;
 pub use core::clone::Clone;
 pub use core::concat;
 pub use core::convert::{Into, TryFrom};

@@ -23,7 +23,7 @@ mod format;
 mod gotext;
 mod lint;
 mod meta;
-mod names;
+pub mod names;
 mod path;
 mod prune;
 mod regexp;
@@ -37,6 +37,7 @@ mod validate;
 #[cfg(feature = "yaml")]
 pub mod yaml;
 
+pub use cel::conditions;
 pub use depth::DEPTH_LIMIT;
 pub use error::{ErrorKind, FieldError, message_of};
 pub use lint::{LINTS, Lint, Severity, is_final, lint};

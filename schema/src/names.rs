@@ -28,7 +28,7 @@ fn is_subdomain(value: &str) -> bool {
 }
 
 /// Lower-case labels joined by dots, at most 253 bytes.
-pub(crate) fn dns1123_subdomain(value: &str) -> Vec<String> {
+pub fn dns1123_subdomain(value: &str) -> Vec<String> {
     let mut errors: Vec<String> = max_len(value, 253).into_iter().collect();
     if !is_subdomain(value) {
         errors.push(with_pattern(
@@ -87,7 +87,7 @@ fn is_qualified(value: &str) -> bool {
 }
 
 /// `name` or `prefix/name`: keys of labels and annotations, finalizers.
-pub(crate) fn qualified_name(value: &str) -> Vec<String> {
+pub fn qualified_name(value: &str) -> Vec<String> {
     const MESSAGE: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
                            alphanumeric character";
     const EXAMPLES: [&str; 3] = ["MyName", "my.name", "123-abc"];
@@ -129,7 +129,7 @@ pub(crate) fn qualified_name(value: &str) -> Vec<String> {
 }
 
 /// Value of a label: empty, or like the name part of a key.
-pub(crate) fn label_value(value: &str) -> Vec<String> {
+pub fn label_value(value: &str) -> Vec<String> {
     let mut errors: Vec<String> = max_len(value, 63).into_iter().collect();
     if !value.is_empty() && !is_qualified(value) {
         errors.push(with_pattern(

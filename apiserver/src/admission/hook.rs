@@ -1,5 +1,8 @@
 //! One webhook of a stored configuration, read for use.
 
+use std::collections::BTreeSet;
+
+use kubewright_schema::conditions::{self, Condition, ConditionError, Subject};
 use serde_json::Value;
 
 use super::{Attributes, selector};
@@ -46,6 +49,8 @@ pub(super) struct Hook {
     /// `reinvocationPolicy: IfNeeded`.
     pub(super) reinvoked: bool,
     review_versions: Vec<String>,
+    /// `matchConditions`, as written: most are never looked at, since no rule is about the request.
+    conditions: Vec<String>,
 }
 
 /// What a webhook is asked about.
@@ -85,6 +90,7 @@ impl Hook {
     fn read(hook: &Value, configuration: &str, index: usize, phase: Phase) -> Self {
         let name = text(&hook["name"]);
         let rules = hook["rules"].as_array().into_iter().flatten();
+        let conditions = hook["matchConditions"].as_array().into_iter().flatten();
         Self {
             phase,
             uid: format!("{configuration}/{name}/{index}"),
@@ -98,6 +104,9 @@ impl Hook {
             timeout: hook["timeoutSeconds"].as_u64().unwrap_or(10),
             reinvoked: hook["reinvocationPolicy"] == "IfNeeded",
             review_versions: texts(&hook["admissionReviewVersions"]),
+            conditions: conditions
+                .map(|condition| text(&condition["expression"]))
+                .collect(),
             name,
         }
     }
@@ -108,6 +117,49 @@ impl Hook {
         versions
             .into_iter()
             .find(|version| matches!(*version, "v1" | "v1beta1"))
+    }
+
+    pub(super) fn has_conditions(&self) -> bool {
+        !self.conditions.is_empty()
+    }
+
+    /// Whether the conditions want the webhook to be called.
+    ///
+    /// # Errors
+    /// Upstream's text, where some fail, none says no, and the webhook's failures count.
+    pub(super) fn wants(&self, subject: Subject<'_>) -> Result<bool, String> {
+        let mut budget = conditions::BUDGET;
+        let (mut holds, mut failed) = (true, Vec::new());
+        for text in &self.conditions {
+            let verdict = match Condition::compile(text) {
+                Ok(condition) => condition.holds(subject, &mut budget),
+                Err(why) => {
+                    failed.push(format!("compilation error: {why}"));
+                    continue;
+                }
+            };
+            match verdict {
+                Ok(holds_too) => holds &= holds_too,
+                // Then it is of no account what others say.
+                Err(why @ ConditionError::OutOfBudget) => {
+                    (holds, failed) = (true, vec![why.to_string()]);
+                    break;
+                }
+                Err(why) => failed.push(why.to_string()),
+            }
+        }
+        if !holds || failed.is_empty() {
+            return Ok(holds);
+        }
+        if self.ignores_failure {
+            return Ok(false);
+        }
+        let mut seen = BTreeSet::new();
+        failed.retain(|why| seen.insert(why.clone()));
+        Err(match failed.as_slice() {
+            [one] => one.clone(),
+            all => format!("[{}]", all.join(", ")),
+        })
     }
 
     pub(super) fn rules_match(&self, gvr: &GroupVersionResource, attributes: &Attributes<'_>) -> bool {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use http::StatusCode;
+use kubewright_schema::conditions::Subject;
 use serde_json::{Value, json};
 
 use crate::engine::query::Query;
@@ -20,7 +21,7 @@ use crate::engine::{Engine, Identity};
 use crate::registry::{GroupVersionResource, Origin, ResourceInfo};
 use crate::rest;
 use crate::rest::selector::LabelSelector;
-use crate::status::{ApiError, Result, Subject};
+use crate::status::{self, ApiError, Result};
 use crate::storage::ListRequest;
 use hook::{Hook, Phase};
 use review::Answer;
@@ -220,7 +221,39 @@ impl Attributes<'_> {
         }
         let Some(resource) = resource else { return Ok(None) };
         namespace?;
-        Ok(Some(Invocation { hook, resource }))
+        let invocation = Invocation { hook, resource };
+        let wanted = self.wanted(&invocation, object).await?;
+        Ok(wanted.then_some(invocation))
+    }
+
+    /// Whether the conditions of a webhook want it to be called. They see objects as the webhook would.
+    async fn wanted(&self, invocation: &Invocation, object: Option<&Value>) -> Result<bool> {
+        let Invocation { hook, resource } = invocation;
+        if !hook.has_conditions() {
+            return Ok(true);
+        }
+        let at = async |object: Option<&Value>| match object {
+            Some(object) => self.convert(object, resource).await.map(Some),
+            None => Ok(None),
+        };
+        let (object, old) = (at(object).await?, at(self.old).await?);
+        let mut request = self.request(resource);
+        // As upstream, which tells of the kind that the webhook speaks, and of the resource that the client named.
+        request["resource"] = request["requestResource"].clone();
+        let subject = Subject {
+            object: object.as_ref(),
+            old_object: old.as_ref(),
+            request: &request,
+        };
+        hook.wants(subject).map_err(|why| {
+            let gvr = &self.info.gvr;
+            tracing::warn!(webhook = hook.name, why, "match conditions failed");
+            let about = status::Subject {
+                group: &gvr.group,
+                resource: &gvr.resource,
+            };
+            ApiError::forbidden(about, self.name, why)
+        })
     }
 
     async fn matches_namespace(&self, hook: &Hook, object: Option<&Value>) -> Result<bool> {
@@ -239,7 +272,7 @@ impl Attributes<'_> {
             .get(&key)
             .await
             .map_err(ApiError::internal)?;
-        let subject = Subject {
+        let subject = status::Subject {
             group: "",
             resource: "namespaces",
         };

@@ -6,33 +6,23 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::hook::Phase;
-use super::{Attributes, Invocation};
+use super::{Attributes, Invocation, Resource};
 
 const GROUP: &str = "admission.k8s.io";
 
 impl Attributes<'_> {
-    /// The document that a webhook is sent.
-    pub(super) fn review(
-        &self,
-        invocation: &Invocation,
-        version: &str,
-        uid: &str,
-        object: Option<&Value>,
-        old: Option<&Value>,
-    ) -> Value {
+    /// What webhooks and their conditions are told of the request, besides the objects.
+    pub(super) fn request(&self, resource: &Resource) -> Value {
         let kind = |(group, version, kind): &(String, String, String)| json!({"group": group, "version": version, "kind": kind});
-        let resource = |gvr: &crate::registry::GroupVersionResource| json!({"group": gvr.group, "version": gvr.version, "resource": gvr.resource});
+        let place = |gvr: &crate::registry::GroupVersionResource| json!({"group": gvr.group, "version": gvr.version, "resource": gvr.resource});
         let requested = self.requested();
         let mut request = json!({
-            "uid": uid,
-            "kind": kind(&invocation.resource.kind),
-            "resource": resource(&invocation.resource.gvr),
+            "kind": kind(&resource.kind),
+            "resource": place(&resource.gvr),
             "requestKind": kind(&requested.kind),
-            "requestResource": resource(&requested.gvr),
+            "requestResource": place(&requested.gvr),
             "operation": self.operation.as_str(),
             "userInfo": {"username": self.user.user, "groups": self.user.groups},
-            "object": object,
-            "oldObject": old,
             "dryRun": self.dry_run,
             "options": self.options,
         });
@@ -46,6 +36,22 @@ impl Attributes<'_> {
                 request[field] = value.into();
             }
         }
+        request
+    }
+
+    /// The document that a webhook is sent.
+    pub(super) fn review(
+        &self,
+        invocation: &Invocation,
+        version: &str,
+        uid: &str,
+        object: Option<&Value>,
+        old: Option<&Value>,
+    ) -> Value {
+        let mut request = self.request(&invocation.resource);
+        request["uid"] = uid.into();
+        request["object"] = object.cloned().unwrap_or_default();
+        request["oldObject"] = old.cloned().unwrap_or_default();
         json!({"kind": "AdmissionReview", "apiVersion": format!("{GROUP}/{version}"), "request": request})
     }
 }

@@ -181,7 +181,10 @@ impl Engine {
         }
         Ok(match &custom.conversion {
             Conversion::None => None,
-            Conversion::Webhook(hook) => Some(self.hooks().converter(&info.gvr.group, &info.kind, hook)),
+            Conversion::Webhook(hook) => {
+                let stored = &custom.storage_version;
+                Some(self.hooks().converter(&info.gvr.group, &info.kind, hook, stored))
+            }
         })
     }
 

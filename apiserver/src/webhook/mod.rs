@@ -211,16 +211,17 @@ impl Hooks {
         client
     }
 
-    /// Who converts the objects of a kind whose CRD names `hook`.
+    /// Who converts the objects of a kind whose CRD names `hook` and stores `stored`.
     pub(crate) fn converter(
         &self,
         group: &str,
         kind: &str,
         hook: &ConversionHook,
+        stored: &str,
     ) -> Arc<dyn ObjectConverter> {
         let key = (group.to_owned(), kind.to_owned());
         if let Some(converter) = self.converters.read().get(&key) {
-            return converter.clone();
+            return converter.stored_at(stored).unwrap_or_else(|| converter.clone());
         }
         Arc::new(Webhook {
             client: self.client(&hook.client),

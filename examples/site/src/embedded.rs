@@ -2,20 +2,15 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use kubewright::k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kubewright::kube::{self, Api};
+use kubewright::kube;
 use kubewright::webhook::{Installed, Storage};
 use kubewright_apiserver::{DevServer, Listen};
 use site::api::{NAMESPACE, SERVICE};
 
 use super::{Failure, Webhook, say};
 
-/// How long the server may take to serve the definition.
-const DEADLINE: Duration = Duration::from_secs(30);
-/// How often it is asked meanwhile.
-const POLL: Duration = Duration::from_millis(20);
 /// Where the webhook would be in a cluster.
 const NAMESPACE_YAML: &str = "{apiVersion: v1, kind: Namespace, metadata: {name: site-system}}";
 
@@ -54,30 +49,13 @@ impl Embedded {
         self.server.client()
     }
 
-    /// Installs the definition and waits until it is served.
+    /// Installs the definition and the webhook configurations.
     pub(crate) async fn install(
         &self,
         definition: CustomResourceDefinition,
         storage: Storage,
     ) -> Result<Installed, Failure> {
-        let name = definition.metadata.name.clone().unwrap_or_default();
-        let installed = self.webhook.install(definition, storage).await?;
-        let api: Api<CustomResourceDefinition> = Api::all(self.client());
-        let served = async {
-            loop {
-                let status = api.get(&name).await?.status.unwrap_or_default();
-                let mut conditions = status.conditions.into_iter().flatten();
-                if conditions.any(|condition| condition.type_ == "Established" && condition.status == "True")
-                {
-                    return Ok::<_, kube::Error>(());
-                }
-                tokio::time::sleep(POLL).await;
-            }
-        };
-        tokio::time::timeout(DEADLINE, served)
-            .await
-            .map_err(|_| format!("{name} is not served after {} s", DEADLINE.as_secs()))??;
-        Ok(installed)
+        Ok(self.webhook.install(definition, storage).await?)
     }
 
     /// What a reader can do next.

@@ -2,40 +2,41 @@
 //!
 //! **Invariant:** both admission handlers see sites at v1, whatever version a client writes: the server converts.
 
-use kubewright::Defaults as _;
 use kubewright::convert::{Converter, Converters};
 use kubewright::webhook::{
-    Admission, Allowed, Denied, Hook, Mutator, Tls, Validator, Verdict, WebhookServer,
+    Admission, Allowed, ConfigurationNames, Denied, Hook, Tls, Validator, Verdict, WebhookServer,
 };
+use kubewright::{webhook, webhook_configuration};
 
 use crate::api::v1::{Content, Site, Strategy, Tier};
 
+/// What a cluster calls the webhooks of this program.
+pub const NAMES: ConfigurationNames = webhook_configuration!(
+    mutating = "site-webhook.web.example.com",
+    validating = "site-webhook.web.example.com"
+);
+
 /// The server, with all of its handlers.
+///
+/// Defaults are filled in both for what the schema says, which matters where a nested value came after the server
+/// looked, and for what no schema can say.
 pub fn server(tls: Tls) -> WebhookServer {
     WebhookServer::new(tls)
         .conversion(Converters::new().with(Converter::of::<Site>()))
-        .hook(Hook::mutator(SiteDefaults))
+        .hook(Hook::defaults::<Site>())
         .hook(Hook::validator(SiteRules))
-}
-
-/// Fills in what a site leaves open: what the schema says, which matters where a nested value came after the server
-/// looked, and what no schema can say.
-#[derive(Clone, Copy, Debug)]
-pub struct SiteDefaults;
-
-impl Mutator for SiteDefaults {
-    type Object = Site;
-
-    async fn mutate(&self, site: &mut Site, _: &Admission<Site>) -> Verdict {
-        site.spec.set_defaults();
-        Ok(Allowed::new())
-    }
 }
 
 /// Rules between fields.
 #[derive(Clone, Copy, Debug)]
 pub struct SiteRules;
 
+#[webhook(
+    validating,
+    name = "rules.sites.web.example.com",
+    path = "/rules",
+    timeout_seconds = 5
+)]
 impl Validator for SiteRules {
     type Object = Site;
 

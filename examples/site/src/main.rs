@@ -141,7 +141,7 @@ impl Webhook {
             });
         }
         let endpoint = match host {
-            Some(host) => Endpoint::url(format!("https://{host}:{}", address.port()))?,
+            Some(host) => Endpoint::url(format!("https://{host}:{}", address.port())),
             None => Endpoint::service(NAMESPACE, SERVICE),
         };
         let stop = CancellationToken::new();

@@ -13,3 +13,4 @@ pub(crate) mod rule;
 pub(crate) mod schema;
 pub(crate) mod serde;
 pub(crate) mod suggest;
+pub(crate) mod webhook;

@@ -1,7 +1,7 @@
 //! An edge between two versions of a type: one table and what names it. What it means stands in the runtime,
 //! `kubewright::convert`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Path};
@@ -116,8 +116,23 @@ fn emit(ident: &Ident, edge: &Edge, broken: bool) -> TokenStream {
             quote!(__k::convert::Shape::Same),
             quote!(__k::convert::Loss::NONE),
         ),
-        Body::Struct(found) => of_table(ident, from, &structure(ident, from, found), broken),
-        Body::Enum(found) => of_table(ident, from, &enumeration(ident, from, found), broken),
+        Body::Struct(found) => {
+            let ways = found.moves.iter().map(ways);
+            of_table(
+                ident,
+                from,
+                &structure(ident, from, found),
+                &quote!(#(#ways)*),
+                broken,
+            )
+        }
+        Body::Enum(found) => of_table(
+            ident,
+            from,
+            &enumeration(ident, from, found),
+            &TokenStream::new(),
+            broken,
+        ),
     };
     let through = matches!(&edge.body, Body::Struct(found) if !found.moves.is_empty()).then(|| {
         quote!(
@@ -144,13 +159,15 @@ fn of_table(
     ident: &Ident,
     from: &Path,
     table: &TokenStream,
+    ways: &TokenStream,
     broken: bool,
 ) -> (TokenStream, TokenStream, TokenStream) {
     // What was reported is not to be told again.
     let complete = (!broken).then(|| {
-        quote!(
+        let complete = quote_spanned!(at(from.span())=>
             const _: () = __k::versions::complete::<#from, #ident>(&__TABLE);
-        )
+        );
+        quote!(#complete #ways)
     });
     (
         quote! {
@@ -308,11 +325,29 @@ fn group(ident: &Ident, from: &Path, group: &Group) -> TokenStream {
     }
 }
 
+/// A path of Rust names.
+fn names(path: &[Ident]) -> TokenStream {
+    // All at one place: an error is shown from its first token to its last.
+    let span = at(path[0].span());
+    let path = path.iter().map(|name| {
+        let mut name = Literal::string(&text(name));
+        name.set_span(span);
+        name
+    });
+    quote_spanned!(span=> &[#(#path),*])
+}
+
+/// Asks, at each end, that a field which moves has a way there.
+fn ways(moved: &Move) -> TokenStream {
+    let (from, to) = (names(&moved.from), names(&moved.to));
+    let leaves =
+        quote_spanned!(at(moved.from[0].span())=> const _: () = __k::versions::leaves(&__TABLE, #from););
+    let arrives =
+        quote_spanned!(at(moved.to[0].span())=> const _: () = __k::versions::arrives(&__TABLE, #to););
+    quote!(#leaves #arrives)
+}
+
 fn moved(ident: &Ident, from: &Path, moved: &Move) -> TokenStream {
-    let names = |path: &[Ident]| {
-        let path = path.iter().map(text);
-        quote!(&[#(#path),*])
-    };
     let creates = |of: &TokenStream, path: &[Ident]| {
         let containers = (1..path.len()).map(|end| {
             let place = ties::access(&quote!(__s), &path[..end]);

@@ -15,6 +15,7 @@ mod schema;
 mod serde;
 mod ties;
 mod versions;
+mod webhook;
 mod wire;
 
 use proc_macro2::{Span, TokenStream};
@@ -29,6 +30,7 @@ pub(crate) use clientset::clientset;
 pub(crate) use convert::convert;
 pub(crate) use defaults::defaults;
 pub(crate) use schema::schema;
+pub(crate) use webhook::{names, webhook};
 
 /// Everything that `#[derive(CustomResource)]` makes.
 pub(crate) fn custom_resource(model: &Model) -> TokenStream {

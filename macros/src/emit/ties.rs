@@ -231,6 +231,7 @@ fn pair(of: &Ident, from: &Path, variant: &Variant) -> Option<TokenStream> {
                 matches!(
                     field.action,
                     Action::Copied(_)
+                        | Action::Rest(_)
                         | Action::Nested(..)
                         | Action::With(..)
                         | Action::Added(Source::With(_))

@@ -164,7 +164,7 @@ fn is_label(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-fn is_subdomain(text: &str) -> bool {
+pub(super) fn is_subdomain(text: &str) -> bool {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let part = |part: &str| {
         part.starts_with(edge) && part.ends_with(edge) && part.chars().all(|c| edge(c) || c == '-')
@@ -599,7 +599,7 @@ fn metadata(attrs: &KubeAttrs, errors: &mut Errors) {
     }
 }
 
-fn is_qualified_name(text: &str) -> bool {
+pub(super) fn is_qualified_name(text: &str) -> bool {
     match text.split_once('/') {
         // Annotation keys may be written with capitals in the prefix; the server compares them in lower case.
         Some((prefix, name)) => is_subdomain(&prefix.to_lowercase()) && is_name_part(name),
@@ -607,7 +607,7 @@ fn is_qualified_name(text: &str) -> bool {
     }
 }
 
-fn is_name_part(text: &str) -> bool {
+pub(super) fn is_name_part(text: &str) -> bool {
     let edge = |c: char| c.is_ascii_alphanumeric();
     !text.is_empty()
         && text.len() <= 63

@@ -7,3 +7,4 @@ pub(crate) mod convert;
 pub(crate) mod custom_resource;
 pub(crate) mod defaults;
 pub(crate) mod schema;
+pub(crate) mod webhook;

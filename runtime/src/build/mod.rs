@@ -24,6 +24,8 @@
 
 mod directory;
 pub(crate) mod shrink;
+#[cfg(feature = "webhook")]
+mod webhooks;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -38,6 +40,8 @@ use crate::kind::CustomKind;
 use crate::versions::{Conversion, VersionSet, VersionsError};
 use directory::{HEADER, orphans, read, rerun_if_changed, set_back, warn};
 
+#[cfg(feature = "webhook")]
+pub use webhooks::{WebhookManifest, webhooks};
 pub use yaml::to_yaml;
 
 /// What a build script's `main` returns.
@@ -171,14 +175,7 @@ impl Crds {
         fs::create_dir_all(directory).map_err(|source| BuildError::io("make", directory, source))?;
         for (name, text) in &files {
             let path = directory.join(name);
-            let current = read(&path)?;
-            if current.as_ref() != Some(text) {
-                fs::write(&path, text).map_err(|source| BuildError::io("write", &path, source))?;
-                if let Some(out_dir) = env::var_os("OUT_DIR") {
-                    set_back(&path, Path::new(&out_dir));
-                }
-            }
-            rerun_if_changed(&path);
+            put(&path, text)?;
         }
         for path in self.orphans(directory, &files)? {
             rerun_if_changed(&path);
@@ -199,14 +196,7 @@ impl Crds {
         let mut diff = String::new();
         for (name, text) in &files {
             let path = directory.join(name);
-            let current = read(&path)?.unwrap_or_default();
-            if current != *text {
-                let shown = path.display().to_string();
-                diff += &similar::TextDiff::from_lines(&current, text)
-                    .unified_diff()
-                    .header(&shown, &format!("{shown} (from the types)"))
-                    .to_string();
-            }
+            diff += &difference(&path, text)?;
         }
         let mut errors = Vec::new();
         if !diff.is_empty() {
@@ -303,6 +293,32 @@ impl Crds {
     }
 }
 
+/// Writes a file that is not yet as it should be.
+fn put(path: &Path, text: &str) -> Result {
+    if read(path)?.as_deref() != Some(text) {
+        fs::write(path, text).map_err(|source| BuildError::io("write", path, source))?;
+        if let Some(out_dir) = env::var_os("OUT_DIR") {
+            set_back(path, Path::new(&out_dir));
+        }
+    }
+    rerun_if_changed(path);
+    Ok(())
+}
+
+/// What differs in a file, which may be missing; empty where nothing does.
+fn difference(path: &Path, text: &str) -> std::result::Result<String, BuildError> {
+    let current = read(path)?.unwrap_or_default();
+    if current == text {
+        return Ok(String::new());
+    }
+    let shown = path.display().to_string();
+    let diff = similar::TextDiff::from_lines(&*current, text)
+        .unified_diff()
+        .header(&shown, &format!("{shown} (from the types)"))
+        .to_string();
+    Ok(diff)
+}
+
 fn all(mut errors: Vec<BuildError>) -> Result {
     match errors.len() {
         0 => Ok(()),
@@ -330,6 +346,10 @@ pub enum BuildError {
     /// No kind was added.
     #[error("there is no kind to write; add one: `crds().add::<Foo>()`")]
     NoKinds,
+    /// No handler was added.
+    #[cfg(feature = "webhook")]
+    #[error("there is no webhook to write; add one: `Webhooks::new().validator::<Rules>()`")]
+    NoWebhooks,
     /// There is no such rule to pass over.
     #[error("`{rule}` is no rule that `allow` could pass over; the rules are {}", crd::LINTS.join(", "))]
     UnknownRule {

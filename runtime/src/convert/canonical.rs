@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use super::link::VersionLink;
+use super::shim::{self, Make};
 use super::table::{Action, Field, Fill, Shape, Table, Turn, Variant, With};
 use super::wire::{Content, Tag, Wire, WireField, WireVariant};
 
@@ -93,7 +94,7 @@ impl Writer {
                 Action::Moved => self.line(&format!("{names} moved")),
                 Action::With(with) => self.line(&format!("{names} {}", functions(with))),
                 Action::OneSided(Fill::Nothing) => self.line(&format!("{names} alone")),
-                Action::OneSided(Fill::Value(make)) => self.line(&format!("{names} value {}", make())),
+                Action::OneSided(Fill::Value(make)) => self.line(&format!("{names} value {}", made(*make))),
                 Action::OneSided(Fill::Computed(_)) => self.line(&format!("{names} computed")),
                 Action::Nested { shape, keys, .. } => {
                     self.line(&format!("{names} nested {}", keys.join(",")));
@@ -169,6 +170,11 @@ fn tag(tag: Tag) -> String {
     }
 }
 
+/// A value that the table holds.
+fn made(make: Make) -> String {
+    shim::made(make).unwrap_or_else(|_| "none".to_owned())
+}
+
 fn functions(with: &With) -> String {
     let mut text = String::from(if with.exact {
         "functions exact"
@@ -177,7 +183,7 @@ fn functions(with: &With) -> String {
     });
     for (way, or) in [("up", with.or_up), ("down", with.or_down)] {
         if let Some(or) = or {
-            let _ = write!(text, " {way} or {}", or());
+            let _ = write!(text, " {way} or {}", made(or));
         }
     }
     text

@@ -19,6 +19,8 @@ pub(crate) struct Cell {
     pub(crate) lossy: bool,
     /// Whether its absence may be lost.
     pub(crate) appears: bool,
+    /// Whether functions read it.
+    pub(crate) called: Called,
     /// Whether an object without it cannot be read.
     pub(crate) required: bool,
     /// Whether a text is the place's type.
@@ -27,6 +29,17 @@ pub(crate) struct Cell {
     inside: Option<Box<Cell>>,
     /// What the version's schema says of the place, where it says little; looked up when it is first asked for.
     pub(crate) scalar: OnceLock<Option<Scalar>>,
+}
+
+/// What functions read of a place, to which null and absence are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Called {
+    /// Nothing.
+    No,
+    /// What is inside; the place's own null is copied.
+    Inside,
+    /// All of it.
+    Itself,
 }
 
 #[derive(Debug)]
@@ -50,6 +63,11 @@ pub(crate) struct StructCell {
     pub(crate) aliases: Vec<(&'static str, &'static str)>,
 }
 
+/// A value that is moved as it stands.
+pub(crate) static OPEN: Cell = Cell::unit(false, None);
+/// A value inside of one that a function reads.
+pub(crate) static INSIDE: Cell = Cell::unit(true, None).called(Called::Itself);
+
 impl StructCell {
     pub(crate) fn get(&self, name: &str) -> Option<&Cell> {
         let at = self
@@ -61,16 +79,22 @@ impl StructCell {
 }
 
 impl Cell {
-    fn unit(lossy: bool, check: Option<Check>) -> Self {
+    const fn unit(lossy: bool, check: Option<Check>) -> Self {
         Self {
             form: Form::Unit,
             lossy,
             appears: false,
+            called: Called::No,
             required: false,
             check,
             inside: None,
             scalar: OnceLock::new(),
         }
+    }
+
+    const fn called(mut self, called: Called) -> Self {
+        self.called = called;
+        self
     }
 
     /// The cells of a whole object, by the root plans of a leg's edges in the order they are gone.
@@ -85,8 +109,8 @@ impl Cell {
         let (first, rest) = (plans[at], &plans[at + 1..]);
         match first {
             Plan::Same => Self::unit(false, None),
-            Plan::Enum(plan) => Self::unit(true, Some(plan.check)),
-            Plan::Whole { check, .. } => Self::unit(true, Some(*check)),
+            Plan::Enum(plan) => Self::unit(true, Some(plan.check)).called(Called::Inside),
+            Plan::Whole { check, .. } => Self::unit(true, Some(*check)).called(Called::Inside),
             Plan::Struct(plan) => Self::structure(plan, rest),
             Plan::List { item, keys } => {
                 let item = Self::of(&inner(item, rest, |plan| match plan {
@@ -100,6 +124,7 @@ impl Cell {
                         item: Box::new(item),
                     },
                     appears: false,
+                    called: Called::No,
                     required: false,
                     check: None,
                     inside: None,
@@ -115,6 +140,7 @@ impl Cell {
                     lossy: value.lossy,
                     form: Form::Map(Box::new(value)),
                     appears: false,
+                    called: Called::No,
                     required: false,
                     check: None,
                     inside: None,
@@ -149,6 +175,7 @@ impl Cell {
             lossy: fields.iter().any(|(_, cell)| cell.lossy || cell.appears),
             form: Form::Struct(StructCell { fields, aliases }),
             appears: false,
+            called: Called::No,
             required: false,
             check: plan.check,
             inside: None,
@@ -173,14 +200,20 @@ impl Cell {
         let mut cell = match &field.act {
             Act::Move(to) => Self::followed(None, to, field.check, rest),
             Act::Nested(to, inner) => Self::followed(Some(inner), to, field.check, rest),
-            Act::With(_, with) => Self::unit(!with.exact || !rest.is_empty(), field.check),
-            Act::Group(at) => Self::unit(!plan.groups[*at].with.exact || !rest.is_empty(), field.check),
+            Act::With(_, with) => Self::function(!with.exact || !rest.is_empty(), field.check),
+            Act::Group(at) => Self::function(!plan.groups[*at].with.exact || !rest.is_empty(), field.check),
             Act::Drop => Self::unit(true, field.check),
             // Null does not move where there is no container for it.
             Act::Moved => Self::unit(true, field.check),
         };
         cell.required = field.required;
         cell
+    }
+
+    /// What a function reads; where it loses nothing, it tells null from absence by its claim.
+    fn function(lossy: bool, check: Option<Check>) -> Self {
+        let called = if lossy { Called::Itself } else { Called::No };
+        Self::unit(lossy, check).called(called)
     }
 
     /// A value that goes on to the next edge under the name `to`.
@@ -198,13 +231,18 @@ impl Cell {
                     plans.push(plan);
                     name = to;
                 }
-                _ => {
+                act => {
+                    let called = match act {
+                        Act::With(..) | Act::Group(_) => Called::Itself,
+                        _ if plans.is_empty() => Called::No,
+                        _ => Called::Inside,
+                    };
                     // The later edge's type is this one's only where nothing changed on the way.
                     if plans.is_empty() {
-                        return Self::unit(true, check.or(field.check));
+                        return Self::unit(true, check.or(field.check)).called(called);
                     }
                     let own = Self::of(&plans);
-                    let mut unit = Self::unit(true, own.check.or(check));
+                    let mut unit = Self::unit(true, own.check.or(check)).called(called);
                     unit.inside = unit.check.is_none().then(|| Box::new(own));
                     return unit;
                 }

@@ -1,12 +1,15 @@
 //! A kind's versions, and the ways between them.
 //!
 //! An object goes from its version to the storage version, or from there to another; between two others it goes
-//! through the storage version, in two legs. A leg may have several edges, of which nothing is seen outside.
+//! through the storage version, in two legs. A leg may have several edges, of which nothing is seen outside. The
+//! storage version is that of the definition, which need not be the one that the types are marked with; who sees the
+//! definition [says](Converter::set_stored) which it is.
 //!
 //! **Invariant:** of metadata nothing but the one annotation changes (VER-26).
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
@@ -26,10 +29,11 @@ use super::schemas::Schemas;
 use super::stream::{Metadata, Passed, pass};
 use super::walk::{Failed, along};
 
-/// Converts objects of one kind between its versions. Cloning shares it.
+/// Converts objects of one kind between its versions. Cloning shares it, and what it is told of the storage version.
 #[derive(Clone, Debug)]
 pub struct Converter {
     inner: Arc<Inner>,
+    stored: Arc<Stored>,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -41,7 +45,6 @@ struct Inner {
     key: String,
     /// Newest first.
     versions: Vec<Version>,
-    storage: usize,
     overflow: Overflow,
 }
 
@@ -49,8 +52,40 @@ struct Inner {
 struct Version {
     link: &'static VersionLink,
     schemas: Schemas,
-    /// From this version to the storage version and back, where they are two.
-    legs: Option<(Leg, Leg)>,
+    /// From each version to this one and back, where they are two; made when this one is stored first.
+    legs: OnceLock<Vec<Option<(Leg, Leg)>>>,
+}
+
+/// Which version is stored, and whether that is certain, in one number that conversions read once.
+#[derive(Debug)]
+struct Stored(AtomicUsize);
+
+/// What is known of the storage version during one conversion.
+#[derive(Clone, Copy, Debug)]
+struct Storage {
+    version: usize,
+    certain: bool,
+}
+
+impl Stored {
+    fn new(storage: Storage) -> Self {
+        let stored = Self(AtomicUsize::new(0));
+        stored.set(storage);
+        stored
+    }
+
+    fn get(&self) -> Storage {
+        let packed = self.0.load(Ordering::Acquire);
+        Storage {
+            version: packed >> 1,
+            certain: packed & 1 == 1,
+        }
+    }
+
+    fn set(&self, Storage { version, certain }: Storage) {
+        self.0
+            .store(version << 1 | usize::from(certain), Ordering::Release);
+    }
 }
 
 /// The way from one version to another.
@@ -68,11 +103,9 @@ struct Leg {
 }
 
 impl Converter {
-    /// The versions of a kind, by its newest one.
-    ///
-    /// # Panics
-    /// Where a conversion table names what its types do not have, which derived code does not.
+    /// The versions of a kind, by its newest one. Does not compile where not exactly one of them is stored.
     pub fn of<K: Versioned>() -> Self {
+        const { crate::versions::stored(K::LINK) };
         Self::of_link(K::LINK)
     }
 
@@ -85,26 +118,28 @@ impl Converter {
     /// Of versions, newest first, and which of them is stored.
     pub(crate) fn stored(links: &[&'static VersionLink], storage: usize) -> Self {
         let newest = links[0];
-        let mut versions = Vec::with_capacity(links.len());
-        for (index, link) in links.iter().copied().enumerate() {
-            let legs = (index != storage).then(|| (leg(links, index, storage), leg(links, storage, index)));
-            versions.push(Version {
-                link,
-                schemas: Schemas::default(),
-                legs,
-            });
-        }
+        let versions = links.iter().map(|link| Version {
+            link,
+            schemas: Schemas::default(),
+            legs: OnceLock::new(),
+        });
         let info = newest.info;
         let inner = Inner {
             group: info.group,
             kind: info.kind,
             key: format!("conversion.{}/preserved", info.group),
-            versions,
-            storage,
+            versions: versions.collect(),
             overflow: newest.overflow,
         };
+        // A table that cannot be resolved is told of here, not at the first object.
+        inner.meeting(storage);
+        let stored = Stored::new(Storage {
+            version: storage,
+            certain: true,
+        });
         Self {
             inner: Arc::new(inner),
+            stored: Arc::new(stored),
             observer: None,
         }
     }
@@ -130,6 +165,12 @@ impl Converter {
         self.inner.kind
     }
 
+    /// The name of the definition.
+    #[cfg(feature = "webhook")]
+    pub(crate) fn definition(&self) -> &'static str {
+        self.inner.versions[0].link.info.crd_name
+    }
+
     /// Versions, newest first.
     pub fn versions(&self) -> impl Iterator<Item = &'static str> {
         self.inner
@@ -138,9 +179,51 @@ impl Converter {
             .map(|version| version.link.info.version)
     }
 
-    /// The version in which objects are stored.
+    /// The version in which objects are stored: the one that the types are marked with, until
+    /// [another](Self::set_stored) is told of.
     pub fn storage(&self) -> &'static str {
-        self.inner.versions[self.inner.storage].link.info.version
+        self.inner.version(self.stored.get().version)
+    }
+
+    /// Says which version the definition stores, to this converter and all its clones.
+    ///
+    /// It matters while a definition lags behind the types, as in a release that only brings the new version, or after
+    /// a rollback: conversions between two other versions go through the stored one, and what is too large for the
+    /// annotation must not be taken for a read where it is a write, which would store an object without it. A
+    /// `WebhookServer` that watches its definitions says it, as `DevServer` does; elsewhere the version that the types
+    /// are marked with counts.
+    ///
+    /// # Errors
+    /// [`ConvertError::UnknownVersion`]; what was known before then still counts.
+    pub fn set_stored(&self, version: &str) -> Result<(), ConvertError> {
+        let version = self.known(version)?;
+        self.inner.meeting(version);
+        self.stored.set(Storage {
+            version,
+            certain: true,
+        });
+        Ok(())
+    }
+
+    /// As [`set_stored`](Self::set_stored), for this converter alone and what is cloned of it from now on.
+    ///
+    /// # Errors
+    /// [`ConvertError::UnknownVersion`].
+    pub fn stored_at(mut self, version: &str) -> Result<Self, ConvertError> {
+        self.stored = Arc::new(Stored::new(self.stored.get()));
+        self.set_stored(version)?;
+        Ok(self)
+    }
+
+    /// Says that it is not certain which version the definition stores, until [`set_stored`](Self::set_stored) says
+    /// it: what was known still counts, but an object with more than its annotation can keep fails both ways, since its
+    /// read cannot be told from a write.
+    pub fn doubt_stored(&self) {
+        let storage = self.stored.get();
+        self.stored.set(Storage {
+            certain: false,
+            ..storage
+        });
     }
 
     /// Appends `object` at `to_version`, as `v1` or `example.com/v1`, to `out`. An object of that version is appended as
@@ -181,7 +264,8 @@ impl Converter {
             return false;
         };
         let before = out.len();
-        let passed = from != to && self.inner.pass(object, from, to, out).is_some();
+        let storage = self.stored.get().version;
+        let passed = from != to && self.inner.pass(object, (from, storage, to), out).is_some();
         if !passed {
             out.truncate(before);
         }
@@ -198,7 +282,8 @@ impl Converter {
         }
         let mut tally = Tally::default();
         let before = out.len();
-        let result = self.inner.run(object, from, to, out, &mut tally);
+        let storage = self.stored.get();
+        let result = self.inner.run(object, (from, storage, to), out, &mut tally);
         result.map_err(|failed| {
             out.truncate(before);
             if failed.panicked
@@ -245,6 +330,10 @@ impl Converter {
             .ok_or_else(|| self.unknown(to))?;
         let from = self.index(from).ok_or_else(|| self.unknown(&head.api_version))?;
         Ok((from, to))
+    }
+
+    fn known(&self, version: &str) -> Result<usize, ConvertError> {
+        self.index(version).ok_or_else(|| self.unknown(version))
     }
 
     fn index(&self, version: &str) -> Option<usize> {
@@ -381,16 +470,27 @@ impl Inner {
         self.versions[at].link.info.version
     }
 
-    /// The legs between two versions.
-    fn legs(&self, from: usize, to: usize) -> impl Iterator<Item = &Leg> {
-        let first = self.versions[from].legs.as_ref().map(|(there, _)| there);
-        let second = self.versions[to].legs.as_ref().map(|(_, back)| back);
+    /// By version: the legs to the stored one and back.
+    fn meeting(&self, stored: usize) -> &[Option<(Leg, Leg)>] {
+        self.versions[stored].legs.get_or_init(|| {
+            let links: Vec<_> = self.versions.iter().map(|version| version.link).collect();
+            let two = |at: usize| (at != stored).then(|| (leg(&links, at, stored), leg(&links, stored, at)));
+            (0..links.len()).map(two).collect()
+        })
+    }
+
+    /// The legs between two versions by way of the stored one.
+    fn legs(&self, (from, stored, to): (usize, usize, usize)) -> impl Iterator<Item = &Leg> {
+        let legs = self.meeting(stored);
+        let first = legs[from].as_ref().map(|(there, _)| there);
+        let second = legs[to].as_ref().map(|(_, back)| back);
         first.into_iter().chain(second)
     }
 
     /// Converts from text to text; `None` where that takes a tree.
-    fn pass(&self, object: &str, from: usize, to: usize, out: &mut String) -> Option<()> {
-        let legs: Vec<&Leg> = self.legs(from, to).collect();
+    fn pass(&self, object: &str, way: (usize, usize, usize), out: &mut String) -> Option<()> {
+        let legs: Vec<&Leg> = self.legs(way).collect();
+        let to = way.2;
         let edges = legs
             .iter()
             .map(|leg| leg.ops.as_ref().map(Vec::len))
@@ -480,12 +580,11 @@ impl Inner {
     fn run(
         &self,
         object: &str,
-        from: usize,
-        to: usize,
+        (from, storage, to): (usize, Storage, usize),
         out: &mut String,
         tally: &mut Tally,
     ) -> Result<(), Unconvertible> {
-        let legs: Vec<&Leg> = self.legs(from, to).collect();
+        let legs: Vec<&Leg> = self.legs((from, storage.version, to)).collect();
         let Some(first) = legs.first() else {
             out.push_str(object);
             return Ok(());
@@ -503,14 +602,13 @@ impl Inner {
             None => Preserved::default(),
         };
         for leg in &legs {
-            node = self.go(leg, &node, &mut preserved, tally)?;
+            node = self.go(leg, storage.version, &node, &mut preserved, tally)?;
         }
         let Some(members) = node.members_mut() else {
             return Ok(());
         };
         if had || !preserved.is_empty() {
-            let reads = to != self.storage;
-            self.keep(members, preserved, to, reads)?;
+            self.keep(members, preserved, storage, to)?;
         }
         self.write(members, to, out);
         Ok(())
@@ -520,13 +618,14 @@ impl Inner {
     fn go<'a>(
         &'a self,
         leg: &'a Leg,
+        stored: usize,
         object: &Node<'a>,
         preserved: &mut Preserved,
         tally: &mut Tally,
     ) -> Result<Node<'a>, Unconvertible> {
         let (from, to) = (self.version(leg.from), self.version(leg.to));
         let part = preserved.take(to);
-        if leg.to == self.storage && part.as_ref().is_some_and(|part| overflowed(part)) {
+        if leg.to == stored && part.as_ref().is_some_and(|part| overflowed(part)) {
             return Err(format!(
                 "spec holds data that {from} cannot represent and that is too large to preserve; edit it as {to}"
             )
@@ -575,15 +674,16 @@ impl Inner {
         &self,
         members: &mut Vec<Member<'_>>,
         mut preserved: Preserved,
+        stored: Storage,
         to: usize,
-        reads: bool,
     ) -> Result<(), Unconvertible> {
         let others = get(members, "metadata").map_or(0, |metadata| self.other_bytes(metadata));
         let mut value = preserved.write();
         let fits = |value: &str| others + self.key.len() + value.len() <= ANNOTATIONS_LIMIT;
         if !preserved.is_empty() && !fits(&value) {
-            if reads && self.overflow == Overflow::RefuseWrite {
-                let storage = self.version(self.storage);
+            let reads = to != stored.version && self.overflow == Overflow::RefuseWrite;
+            let storage = self.version(stored.version);
+            if reads && stored.certain {
                 preserved.put(storage, OVERFLOW);
                 value = preserved.write();
                 if !fits(&value) {
@@ -593,10 +693,13 @@ impl Inner {
             }
             if !fits(&value) {
                 let unable = self.version(to);
-                return Err(format!(
+                let mut why = format!(
                     "spec holds data that {unable} cannot represent and that is too large to preserve"
-                )
-                .into());
+                );
+                if reads && !stored.certain {
+                    why += &format!("; whether objects are stored as {storage} is not known for certain");
+                }
+                return Err(why.into());
             }
         }
         self.annotate(members, (!preserved.is_empty()).then_some(value));
@@ -688,7 +791,8 @@ impl Converter {
 
     /// The places of a version on its way to another, of which one is the storage version.
     pub(crate) fn cell(&self, from: &str, to: &str) -> Option<&Cell> {
-        let legs = |version: &str| self.inner.versions[self.index(version)?].legs.as_ref();
+        let meeting = self.inner.meeting(self.stored.get().version);
+        let legs = |version: &str| meeting[self.index(version)?].as_ref();
         if to == self.storage() {
             legs(from).map(|(there, _)| &there.from_cell)
         } else {

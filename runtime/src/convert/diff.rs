@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::cell::{Cell, Form, StructCell};
+use super::cell::{Called, Cell, Form, INSIDE, OPEN, StructCell};
 use super::node::{Cursor, Member, Node};
 use super::observe::step;
 use super::path::{Segment, keys_of};
@@ -71,8 +71,9 @@ pub(crate) fn lost<'a>(before: &Node<'a>, after: &Node<'a>, cell: &Cell) -> Vec<
     Diff::run(before, after, cell, None, false)
 }
 
-/// Units that make `before` of `after`, of all places but those that `before` has in common with `third`. Null counts
-/// as absent: what a function makes of `None` is null, until a server drops it.
+/// Units that make `before` of `after`, of all places but those where `third` says what `before` does. Where functions
+/// read a value, `third` may say null of what `before` does not have: they cannot tell the two apart, and a typed client
+/// writes null for what it was not shown.
 pub(crate) fn changed<'a>(
     before: &Node<'a>,
     after: &Node<'a>,
@@ -86,7 +87,7 @@ pub(crate) fn changed<'a>(
 struct Diff<'a> {
     path: Vec<Segment>,
     units: Vec<Unit<'a>>,
-    /// Also where nothing can be lost; and null counts as absent.
+    /// Also where nothing can be lost, and what the version does not declare.
     all: bool,
 }
 
@@ -117,19 +118,6 @@ impl<'a> Diff<'a> {
         }
     }
 
-    fn is_same(&self, one: &Node<'a>, other: &Node<'a>) -> bool {
-        if self.all {
-            one.alike(other)
-        } else {
-            one.same(other)
-        }
-    }
-
-    /// A member, if it is there.
-    fn there<'m>(&self, member: Option<&'m Node<'a>>) -> Option<&'m Node<'a>> {
-        member.filter(|node| !(self.all && node.is_null()))
-    }
-
     fn value(&mut self, before: &Node<'a>, after: &Node<'a>, cell: &Cell, third: Option<&Node<'a>>) {
         step();
         if !cell.lossy && !self.all {
@@ -156,9 +144,11 @@ impl<'a> Diff<'a> {
             }
             Form::Unit => {}
         }
-        if !self.is_same(before, after) {
-            let forgiven = third.is_some_and(|third| self.is_same(third, before));
-            self.unit(Some(before.clone()), forgiven);
+        if !before.same(after) {
+            self.unit(
+                Some(before.clone()),
+                third.is_some_and(|third| says(third, before, cell)),
+            );
         }
     }
 
@@ -170,18 +160,18 @@ impl<'a> Diff<'a> {
         third: Option<Option<&Node<'a>>>,
     ) {
         self.path.push(Segment::Name(name.to_owned()));
-        // A server drops nulls and adds none: one that the client has would be gone.
-        let null_is_gone =
-            self.all && before.is_none() && after.is_some() && third.flatten().is_some_and(Node::is_null);
-        let third = third.map(|third| self.there(third));
-        match (self.there(before), self.there(after)) {
-            (None, _) if null_is_gone => self.unit(None, false),
+        match (before, after) {
             (Some(before), Some(after)) => self.value(before, after, cell, third.flatten()),
             (Some(before), None) => {
-                let forgiven = third.flatten().is_some_and(|third| self.is_same(third, before));
+                let forgiven = third.flatten().is_some_and(|third| says(third, before, cell));
                 self.unit(Some(before.clone()), forgiven);
             }
-            (None, Some(_)) => self.unit(None, third.is_some_and(|third| third.is_none())),
+            (None, Some(_)) => {
+                let nothing = |third: Option<&Node<'_>>| {
+                    third.is_none_or(|third| cell.called == Called::Itself && third.is_null())
+                };
+                self.unit(None, third.is_some_and(nothing));
+            }
             (None, None) => {}
         }
         self.path.pop();
@@ -204,6 +194,29 @@ impl<'a> Diff<'a> {
                 self.member(name, (a.as_ref(), b.as_ref()), cell, third);
             }
         }
+        if self.all {
+            self.undeclared(a, b, fields, third);
+        }
+    }
+
+    /// Members that are moved with their struct though the version does not know them.
+    fn undeclared(&mut self, a: &Node<'a>, b: &Node<'a>, fields: &StructCell, third: Option<&Node<'a>>) {
+        let (Some(a), Some(b)) = (a.members(), b.members()) else {
+            return;
+        };
+        let unknown = |members: &[Member<'a>]| -> Vec<Member<'a>> {
+            (members
+                .iter()
+                .filter(|member| fields.get(&member.name).is_none())
+                .cloned())
+            .collect()
+        };
+        let (a, b) = (unknown(&a), unknown(&b));
+        if a.is_empty() && b.is_empty() {
+            return;
+        }
+        let third = third.and_then(Node::members).map(|members| unknown(&members));
+        self.map(&a, &b, &OPEN, third.as_deref());
     }
 
     fn map(&mut self, a: &[Member<'a>], b: &[Member<'a>], cell: &Cell, third: Option<&[Member<'a>]>) {
@@ -274,6 +287,45 @@ impl<'a> Diff<'a> {
         }
         true
     }
+}
+
+/// Whether `third` says what `shown` does, but for nulls of its own that functions take for absence.
+fn says(third: &Node<'_>, shown: &Node<'_>, cell: &Cell) -> bool {
+    step();
+    let (a, b) = match (&cell.form, shown.members(), third.members()) {
+        (Form::Unit, ..) if cell.called == Called::No => return third.same(shown),
+        (Form::List { item, .. }, ..) => {
+            return match (shown.items(), third.items()) {
+                (Some(a), Some(b)) => {
+                    a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| says(b, a, item))
+                }
+                _ => third.same(shown),
+            };
+        }
+        (_, Some(a), Some(b)) => (a, b),
+        (Form::Unit, ..) => match (shown.items(), third.items()) {
+            (Some(a), Some(b)) => {
+                return a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| says(b, a, &INSIDE));
+            }
+            _ => return third.same(shown),
+        },
+        _ => return third.same(shown),
+    };
+    let inner = |name: &str| match &cell.form {
+        Form::Struct(fields) => fields.get(name).unwrap_or(&OPEN),
+        Form::Map(value) => value,
+        Form::Unit | Form::List { .. } => &INSIDE,
+    };
+    let a: HashMap<&str, &Node<'_>> = a.iter().map(|member| (&*member.name, &member.node)).collect();
+    let mut met = 0;
+    for member in b.iter() {
+        match a.get(&*member.name) {
+            Some(shown) if says(&member.node, shown, inner(&member.name)) => met += 1,
+            None if member.node.is_null() && inner(&member.name).called == Called::Itself => {}
+            _ => return false,
+        }
+    }
+    met == a.len()
 }
 
 /// A key of each item, where each has one and no two the same.

@@ -7,7 +7,7 @@
 //! annotation's place), `stream.rs` with `ops.rs`, `scan.rs` and `units.rs` (from text to text, as almost every object goes), `node.rs` (an object as a tree that is as deep as needed), `walk.rs` and `enums.rs` (there and
 //! back), `cell.rs` and `diff.rs` (what is lost), `preserve.rs` (the annotation's text), `guard.rs` and `schemas.rs` (what
 //! may come back). Derived code writes `wire.rs` (one type's names) and `table.rs` (an edge between two), with functions
-//! behind `shim.rs`; `plan.rs` resolves them for one direction.
+//! behind `shim.rs` and `written.rs`; `plan.rs` resolves them for one direction.
 //!
 //! **Invariant:** conversion is a function of its input alone: no clock, no random, no network (VER-14). What a table does
 //! not name is moved as it stands, never read (VER-2).
@@ -38,6 +38,7 @@ mod typed;
 mod units;
 mod walk;
 pub(crate) mod wire;
+mod written;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::shim::{Ask, Call, Check, Make, Said};
+use super::shim::{self, Ask, Call, Check, Fault, Make, Said};
 use super::table::{Action, Field, Fill, Group, Moved, Shape, Table, Turn, Variant};
 use super::wire::{Content, Tag, Wire, WireField, WireVariant};
 
@@ -95,7 +95,7 @@ pub(crate) struct WithPlan {
     pub(crate) takes_null: bool,
     pub(crate) exact: bool,
     /// In place of an error.
-    pub(crate) or: Option<String>,
+    pub(crate) or: Option<Result<String, Fault>>,
 }
 
 #[derive(Debug)]
@@ -111,6 +111,8 @@ pub(crate) struct FillPlan {
 pub(crate) enum FillBy {
     Value(String),
     Call(Call),
+    /// There is none: an error of each object that would get it.
+    Failed(Fault),
 }
 
 #[derive(Debug)]
@@ -213,7 +215,7 @@ impl StructPlan {
 
 impl Plan {
     /// # Panics
-    /// For a table that names what its types do not have: derived code was edited, or two versions of this crate meet.
+    /// For a table that derived code could not have: what `versions/complete.rs` asks of it does not compile.
     pub(crate) fn of(shape: &Shape, way: Way) -> Self {
         Self::keyed(shape, way, &[])
     }
@@ -399,7 +401,7 @@ impl Builder {
             (None, Some(to), Action::OneSided(fill)) => {
                 let make = match fill {
                     Fill::Nothing => return,
-                    Fill::Value(make) => FillBy::Value(make()),
+                    Fill::Value(make) => shim::made(*make).map_or_else(FillBy::Failed, FillBy::Value),
                     Fill::Computed(call) => FillBy::Call(*call),
                 };
                 self.fills.push(FillPlan {
@@ -541,10 +543,8 @@ fn names_on(path: &'static [&'static str], table: &'static Table, side: Way) -> 
     for (at, rust) in path.iter().enumerate() {
         let Some(here) = table else {
             panic!(
-                "`moved` with \"{}\" passes through `{}`, which no table describes; mark the field `#[convert(nested)]` \
-                 and derive Convert for its type, which is no list and no map",
-                path.join("."),
-                path[at - 1]
+                "`moved` passes through `{}`, which has no table",
+                path[..at].join(".")
             );
         };
         let wire = match side {
@@ -582,7 +582,7 @@ fn with_plan(with: &super::table::With, way: Way) -> WithPlan {
         call,
         takes_null: matches!(call(Ask::TakesNull), Ok(Said::TakesNull(true))),
         exact: with.exact,
-        or: or.map(|make| make()),
+        or: or.map(shim::made),
     }
 }
 

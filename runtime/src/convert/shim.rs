@@ -3,22 +3,24 @@
 //! Emitted code hands a closure without captures, which becomes a [`Call`]: `|ask| shim::map(s_to_ms, ask)`. All that
 //! runs of a user's code during a conversion runs here, its types' `Deserialize` and `Serialize` among it.
 //!
+//! What is `None` in a result is left out of it, as a server would (see `written.rs`).
+//!
 //! **Invariant:** a message of a [`Fault`] holds no value, unless the user's own error does (VER-27).
 
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::panic::catch_unwind;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::ManualConvert;
+use super::{ManualConvert, written};
 
 /// A user's function, behind reading and writing.
 pub type Call = fn(Ask<'_>) -> Result<Said, Fault>;
 /// Makes a value: of an expression, as JSON.
-pub type Make = fn() -> String;
+pub type Make = fn() -> Result<String, Fault>;
 /// Whether a text is a value of some type.
 pub type Check = fn(&str) -> bool;
 
@@ -91,18 +93,27 @@ where
     try_map(New::down, ask)
 }
 
-/// An expression's value as JSON.
+/// An expression's value as JSON, without members that are `None`.
 ///
-/// # Panics
+/// # Errors
 /// Where the type's `Serialize` fails, as it does for a map whose keys are no strings.
-pub fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    match serde_json::to_string(value) {
-        Ok(text) => text,
-        Err(error) => panic!(
-            "{} cannot be written as JSON: {error}",
+pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Fault> {
+    written::to_string(value).map_err(|error| {
+        Fault::Failed(format!(
+            "the value of type {} that conversion writes cannot be written as JSON: {error}",
             std::any::type_name::<T>()
-        ),
-    }
+        ))
+    })
+}
+
+/// What an expression of the user's gives, be it a panic.
+pub(crate) fn made(make: Make) -> Result<String, Fault> {
+    catch_unwind(make).unwrap_or_else(|panic| {
+        Err(Fault::Failed(format!(
+            "the value that conversion writes panicked: {}",
+            super::walk::panic_text(&*panic)
+        )))
+    })
 }
 
 /// Whether a text is a `T`.
@@ -142,27 +153,21 @@ pub struct CreateWhole<T>(PhantomData<fn() -> T>);
 
 impl<T: Creatable> Create<Option<T>> {
     /// The default as JSON.
-    pub fn json(&self) -> String {
-        container(&T::default())
+    ///
+    /// # Errors
+    /// Those of [`json`].
+    pub fn json(&self) -> Result<String, Fault> {
+        json(&T::default())
     }
 }
 
 impl<T: Creatable> CreateWhole<T> {
     /// The default as JSON.
-    pub fn json(&self) -> String {
-        container(&T::default())
-    }
-}
-
-/// A new container, without the nulls that stand for its absent values: clients would see them.
-fn container<T: Serialize>(value: &T) -> String {
-    let text = json(value);
-    match serde_json::from_str(&text) {
-        Ok(Value::Object(mut members)) => {
-            members.retain(|_, value| !value.is_null());
-            Value::Object(members).to_string()
-        }
-        _ => text,
+    ///
+    /// # Errors
+    /// Those of [`json`].
+    pub fn json(&self) -> Result<String, Fault> {
+        json(&T::default())
     }
 }
 
@@ -186,7 +191,7 @@ fn read<A: DeserializeOwned>(text: &str) -> Result<A, Fault> {
 }
 
 fn write<B: Serialize>(value: &B) -> Result<Said, Fault> {
-    match serde_json::to_string(value) {
+    match written::to_string(value) {
         Ok(text) => Ok(Said::Json(text)),
         Err(_) => Err(Fault::Failed(format!(
             "a value of type {} cannot be written as JSON",

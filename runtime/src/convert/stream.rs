@@ -867,6 +867,7 @@ impl<'a> Pass<'a, '_> {
                     Ok(None) => continue,
                     Err(()) => return None,
                 },
+                FillBy::Failed(_) => return None,
             };
             if fill.flat {
                 self.within.is_none().then_some(())?;
@@ -924,6 +925,7 @@ impl<'a> Pass<'a, '_> {
                         Err(()) => None,
                     }
                 }
+                FillBy::Failed(_) => return None,
             };
             let after = after.filter(|after| !(fill.option && after.is_null()));
             match (before, after) {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::node::{Member, Members, Node, get};
 use super::path::{At, Segment, Step};
 use super::plan::{Act, FieldPlan, FillBy, GroupPlan, MovedPlan, Plan, StructPlan, WithPlan};
-use super::shim::{Ask, Call, Fault, Said};
+use super::shim::{self, Ask, Call, Fault, Said};
 
 /// A value that could not be converted.
 #[derive(Clone, Debug)]
@@ -167,7 +167,10 @@ impl Walk {
             self.complete(plan, members, at, &mut out);
         }
         for moved in &plan.moved {
-            place(moved, members, &mut out);
+            if let Err(fault) = place(moved, members, &mut out) {
+                let step = Step::Name(moved.from[0]);
+                self.fail(&At { parent: at, step }, Outcome::Failed(fault));
+            }
         }
         out
     }
@@ -236,6 +239,11 @@ impl Walk {
         for fill in &plan.fills {
             let node = match &fill.make {
                 FillBy::Value(text) => Node::Text(text),
+                FillBy::Failed(fault) => {
+                    let step = Step::Name(fill.name);
+                    self.fail(&At { parent: at, step }, Outcome::Failed(fault.clone()));
+                    continue;
+                }
                 FillBy::Call(function) => {
                     let mut text = String::new();
                     super::node::write_members(members, &mut text);
@@ -273,9 +281,10 @@ impl Walk {
             Outcome::Value(result) if result.is_null() => node.is_null().then_some(result),
             Outcome::Value(result) => Some(result),
             Outcome::Failed(fault) => match &with.or {
-                Some(text) => Some(Node::Text(text)),
-                None => {
-                    self.fail(at, Outcome::Failed(fault));
+                Some(Ok(text)) => Some(Node::Text(text)),
+                or => {
+                    let fault = or.as_ref().and_then(|or| or.as_ref().err()).unwrap_or(&fault);
+                    self.fail(at, Outcome::Failed(fault.clone()));
                     None
                 }
             },
@@ -317,8 +326,12 @@ impl Walk {
         }
         let result = match (call(group.with.call, &text), &group.with.or) {
             (Outcome::Value(result), _) => result,
-            (Outcome::Failed(_), Some(or)) => Node::Text(or),
-            (outcome, _) => {
+            (Outcome::Failed(_), Some(Ok(or))) => Node::Text(or),
+            (outcome, or) => {
+                let outcome = match (outcome, or) {
+                    (Outcome::Failed(_), Some(Err(fault))) => Outcome::Failed(fault.clone()),
+                    (outcome, _) => outcome,
+                };
                 let name = group.from.first().map_or("", |(name, _)| name);
                 self.fail(
                     &At {
@@ -364,9 +377,9 @@ fn has(field: &FieldPlan, members: &[Member<'_>]) -> bool {
 }
 
 /// Takes a value from its place in the source, if it is there, to its place in the target.
-fn place<'a>(moved: &'a MovedPlan, members: &[Member<'a>], out: &mut Vec<Member<'a>>) {
+fn place<'a>(moved: &'a MovedPlan, members: &[Member<'a>], out: &mut Vec<Member<'a>>) -> Result<(), Fault> {
     let (Some((last, way)), Some((first, rest))) = (moved.to.split_last(), moved.from.split_first()) else {
-        return;
+        return Ok(());
     };
     let mut value = get(members, first).cloned();
     for name in rest {
@@ -375,8 +388,9 @@ fn place<'a>(moved: &'a MovedPlan, members: &[Member<'a>], out: &mut Vec<Member<
     if let Some(value) = value {
         // No container is made for nothing: typed values write null for what is absent.
         let create = if value.is_null() { None } else { Some(moved.create) };
-        set(out, way, create, last, value);
+        set(out, way, create, last, value)?;
     }
+    Ok(())
 }
 
 fn set<'a>(
@@ -385,13 +399,13 @@ fn set<'a>(
     create: Option<&[super::shim::Make]>,
     last: &'static str,
     value: Node<'a>,
-) {
+) -> Result<(), Fault> {
     let Some((name, way)) = way.split_first() else {
         match members.iter_mut().rfind(|member| member.name == last) {
             Some(member) => member.node = value,
             None => members.push(Member::new(last, value)),
         }
-        return;
+        return Ok(());
     };
     let at = match (members.iter().rposition(|member| member.name == *name), create) {
         (Some(at), _) => at,
@@ -399,13 +413,15 @@ fn set<'a>(
             members.push(Member::new(*name, Node::NULL));
             members.len() - 1
         }
-        (None, None) => return,
+        (None, None) => return Ok(()),
     };
     let container = &mut members[at].node;
     if let Some(create) = create
         && !container.is_object()
     {
-        let made = create.first().map_or_else(|| "{}".to_owned(), |make| make());
+        let made = create
+            .first()
+            .map_or_else(|| Ok("{}".to_owned()), |make| shim::made(*make))?;
         *container = Node::Made(made.into());
     }
     if let Some(inner) = container.members_mut() {
@@ -415,8 +431,9 @@ fn set<'a>(
             create.map(|create| create.get(1..).unwrap_or_default()),
             last,
             value,
-        );
+        )?;
     }
+    Ok(())
 }
 
 /// Whether a text is of a type; a panic of the type's own code says no.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::convert::cell::{Cell, Form};
+use crate::convert::cell::{Called, Cell, Form};
 
 /// A step down an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +75,58 @@ fn differs(was: Option<&Value>, is: Option<&Value>, path: &mut Vec<Step>) -> Opt
             is: is.cloned(),
         })
     })
+}
+
+/// Takes the nulls out of `was` that functions read and `is` lacks.
+pub(crate) fn forgive_nulls(was: &mut Value, is: &Value, cell: &Cell) {
+    match (&cell.form, was, is) {
+        (Form::Struct(fields), Value::Object(was), Value::Object(is)) => {
+            for (name, cell) in &fields.fields {
+                if cell.called == Called::Itself
+                    && was.get(*name).is_some_and(Value::is_null)
+                    && !is.contains_key(*name)
+                {
+                    was.remove(*name);
+                }
+                if let (Some(was), Some(is)) = (was.get_mut(*name), is.get(*name)) {
+                    forgive_nulls(was, is, cell);
+                }
+            }
+        }
+        (Form::Map(cell), Value::Object(was), Value::Object(is)) => {
+            for (name, was) in was {
+                if let Some(is) = is.get(name) {
+                    forgive_nulls(was, is, cell);
+                }
+            }
+        }
+        (Form::List { item, .. }, Value::Array(was), Value::Array(is)) => {
+            for (was, is) in was.iter_mut().zip(is) {
+                forgive_nulls(was, is, item);
+            }
+        }
+        (Form::Unit, was, is) if cell.called != Called::No => forgive_all(was, is),
+        _ => {}
+    }
+}
+
+fn forgive_all(was: &mut Value, is: &Value) {
+    match (was, is) {
+        (Value::Object(was), Value::Object(is)) => {
+            was.retain(|name, value| !value.is_null() || is.contains_key(name));
+            for (name, was) in was {
+                if let Some(is) = is.get(name) {
+                    forgive_all(was, is);
+                }
+            }
+        }
+        (Value::Array(was), Value::Array(is)) => {
+            for (was, is) in was.iter_mut().zip(is) {
+                forgive_all(was, is);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The value at a path. An index beyond a list's end begins anew, so that any list of items has one.

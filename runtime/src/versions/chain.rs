@@ -4,10 +4,12 @@
 
 use kubewright_schema::shape::{refuse, same};
 
+use super::complete::all_move;
 use crate::convert::{VersionLink, Versioned};
 
-/// Checks a version and all before it: that they agree (E08), that each is a version and stands once (E10), and that not
-/// more than one says that it is stored (E09). That one is stored is known at the newest alone.
+/// Checks a version and all before it: that they agree (E08), that each is a version and stands once (E10), that not
+/// more than one says that it is stored (E09), and that each field which moves arrives (E13). That one is stored is known
+/// at the newest alone.
 #[track_caller]
 pub const fn checked<K: Versioned>() {
     let link = K::LINK;
@@ -17,6 +19,8 @@ pub const fn checked<K: Versioned>() {
         agree("kind", here.kind, before.kind);
         agree("plural", here.plural, before.plural);
         agree("scope", scope(here.namespaced), scope(before.namespaced));
+        all_move(&link.spec, "spec");
+        all_move(&link.status, "status");
     }
     let mut next = Some(link);
     while let Some(one) = next {
@@ -103,9 +107,29 @@ const fn word(text: &[u8], from: usize, word: &[u8]) -> bool {
     true
 }
 
-/// The version in which objects are stored.
+/// The version in which objects are stored (E09). Whoever takes a whole chain asks it:
+///
+/// ```compile_fail,E0080
+/// mod old {
+///     # use kubewright::{CustomResource, schemars::JsonSchema};
+///     # use serde::{Deserialize, Serialize};
+///     #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+///     #[kube(group = "example.com", version = "v1alpha1", kind = "Site", storage = false)]
+///     pub struct SiteSpec {}
+/// }
+/// mod new {
+///     # use kubewright::{Convert, CustomResource, schemars::JsonSchema};
+///     # use serde::{Deserialize, Serialize};
+///     use super::old;
+///     #[derive(CustomResource, Convert, Serialize, Deserialize, Clone, Debug, JsonSchema)]
+///     #[kube(group = "example.com", version = "v1", kind = "Site", storage = false, previous = old::Site)]
+///     #[convert(from = old::SiteSpec)]
+///     pub struct SiteSpec {}
+/// }
+/// kubewright::convert::Converter::of::<new::Site>(); // found 0
+/// ```
 #[track_caller]
-pub(super) const fn stored(newest: &'static VersionLink) -> &'static str {
+pub(crate) const fn stored(newest: &'static VersionLink) -> &'static str {
     let (said, unsaid) = count(newest);
     let found = if said == 0 { unsaid } else { said };
     if found != 1 {

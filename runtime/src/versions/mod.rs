@@ -47,7 +47,7 @@
 //! only where all versions have one form on the wire.
 
 mod chain;
-mod conversion;
+mod complete;
 mod same;
 pub(crate) mod ties;
 
@@ -58,14 +58,14 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext
 use crate::convert::{VersionLink, Versioned};
 use crate::crd::{self, DefinitionError, MergeError, Told};
 
-pub(crate) use chain::stored_among;
-pub use conversion::{Conversion, ConversionError};
+pub use crate::endpoint::{Endpoint as Conversion, EndpointError};
+pub(crate) use chain::{stored, stored_among};
 
 /// What emitted code names.
 #[doc(hidden)]
 pub mod emitted {
     pub use super::chain::{checked, never};
-    pub use super::same::{Flat, NotOnWire, complete, list_key};
+    pub use super::complete::{Flat, NotOnWire, arrives, complete, leaves, list_key};
     pub use super::ties::{
         Through, ThroughAny, creatable, group, made, moved, nested, same_type, shown, try_group, try_way,
         value, way,
@@ -79,7 +79,7 @@ pub struct VersionSet<K>(PhantomData<K>);
 impl<K: Versioned> VersionSet<K> {
     /// Fails while the crate is compiled, unless exactly one version is stored.
     #[doc(hidden)]
-    pub const STORED: &'static str = chain::stored(K::LINK);
+    pub const STORED: &'static str = stored(K::LINK);
 
     /// The definition with all versions, in Kubernetes' order of priority: the most stable and newest first.
     ///
@@ -102,12 +102,14 @@ impl<K: Versioned> VersionSet<K> {
     /// Whether objects differ between versions, so that a webhook has to convert them.
     #[must_use]
     pub fn needs_conversion() -> bool {
+        let _ = Self::STORED;
         links(K::LINK).any(|link| link.previous.is_some() && !same::is_same(link))
     }
 
     /// The versions, the newest in the chain first.
     #[must_use]
     pub fn names() -> Vec<&'static str> {
+        let _ = Self::STORED;
         links(K::LINK).map(|link| link.info.version).collect()
     }
 
@@ -132,7 +134,10 @@ impl<K: Versioned> VersionSet<K> {
         } else {
             // What was said of a webhook is right or wrong whether or not it is called.
             conversion.map(Conversion::stanza).transpose()?;
-            conversion::none()
+            apiext::CustomResourceConversion {
+                strategy: "None".to_owned(),
+                webhook: None,
+            }
         };
         let mut definitions: Vec<Made> = links(K::LINK)
             .map(|link| made(link, K::LINK, Self::STORED))
@@ -181,7 +186,7 @@ pub enum VersionsError {
     },
     /// A server would refuse the webhook.
     #[error("the conversion webhook")]
-    Conversion(#[from] ConversionError),
+    Conversion(#[from] EndpointError),
     /// A version's schema cannot stand in a definition.
     #[error(transparent)]
     Definition(DefinitionError),

@@ -3,6 +3,8 @@
 //!
 //! **Invariant:** nothing here does anything.
 
+use crate::convert::shim::{self, Fault};
+
 /// A field that is copied has one type in both versions.
 pub fn same_type<T>(_: &T, _: &T) {}
 
@@ -83,15 +85,21 @@ pub fn made<Old, Field, T: Of<Field>>(_: &Old, _: &Field, _: fn(&Old) -> T) {}
 pub fn shown<Old, New>(_: fn(&New) -> Old) {}
 
 /// An expression's value as JSON, for the field that an accessor names.
-pub fn value<S, Field, T: Of<Field> + serde::Serialize>(_: fn(&S) -> &Field, value: &T) -> String {
-    crate::convert::emitted::json(value)
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn value<S, Field, T: Of<Field> + serde::Serialize>(
+    _: fn(&S) -> &Field,
+    value: &T,
+) -> Result<String, Fault> {
+    shim::json(value)
 }
 
 /// A field that moves has one type in both places, but that one of them may be an `Option`.
 pub fn moved<Old, New: Alike<Old>>(_: &Old, _: &New) {}
 
 /// A container on the way of a field that moves.
-pub fn creatable<T: crate::convert::shim::Creatable>(_: &T) {}
+pub fn creatable<T: shim::Creatable>(_: &T) {}
 
 /// See [`moved`].
 #[diagnostic::on_unimplemented(

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::authority::{ManagedAuthority, describe};
 use super::metrics::WebhookMetrics;
 use super::pem::{Bundle, BundleError, Pair, PairError};
-use super::publish::{PublishError, Target};
+use super::publish::{Fill, PublishError, Target};
 
 /// How often files and Secrets are read anew: six times within the minute that VER-33 gives.
 const POLL: Duration = Duration::from_secs(10);
@@ -445,7 +445,7 @@ impl SecretSource {
             if let Some(seen) = target.look(&self.client).await?
                 && !seen.shows(&bundle)
             {
-                target.publish(&self.client, &seen, &bundle).await?;
+                target.publish(&self.client, &seen, &bundle, Fill::All).await?;
             }
         }
         Ok(())

@@ -1,29 +1,34 @@
-//! Definitions put into a cluster, step by step (VER-40).
+//! Definitions and webhook configurations put into a cluster, step by step (VER-35, VER-40).
 //!
-//! **Invariant:** conversion by webhook is switched on only after the webhook has converted, and the storage version is
-//! never one that the cluster has not served before.
+//! **Invariant:** conversion by webhook is switched on only after the webhook has converted, the storage version is
+//! never one that the cluster has not served before, and no webhook is in the cluster without its bundle for a moment.
 
+mod admission;
+mod established;
 mod probe;
+mod release;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::Value;
 
+use super::admission::Configurations;
 use super::pem::{Bundle, BundleError};
-use super::publish::{PublishError, Target};
+use super::publish::{Fill, PublishError, Target, is_injected};
 
 pub use probe::ProbeError;
 
-/// Owner of all of a definition but its `caBundle`.
+/// Owner of all but `caBundle`.
 const MANAGER: &str = "kubewright-install";
-/// How often the bundle is given to its own manager before a definition counts as one that never rests.
-const HAND_OVER_ATTEMPTS: usize = 10;
+/// How often an object that changed meanwhile is looked at again before it counts as one that never rests.
+const ATTEMPTS: usize = 10;
 
 /// What an installation does about a storage version that is another than the cluster's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +44,7 @@ pub enum Storage {
 /// Puts a definition into a cluster by server-side apply.
 ///
 /// Where its conversion is by webhook, the webhook is asked to convert between all versions first, and nothing is
-/// written unless it does. So run it when the server is being served.
+/// written unless it does. So run it when the server is being served. It returns when the cluster serves the definition.
 ///
 /// ```no_run
 /// use kubewright::k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -47,7 +52,7 @@ pub enum Storage {
 ///
 /// # async fn f(client: kubewright::kube::Client, mut definition: CustomResourceDefinition, bundle: Bundle)
 /// # -> Result<(), Box<dyn std::error::Error>> {
-/// definition.spec.conversion = Some(Endpoint::service("system", "my-operator").conversion());
+/// definition.spec.conversion = Some(Endpoint::service("system", "my-operator").stanza()?);
 /// let installed = Installation::new(client, definition).trust(bundle).run().await?;
 /// if let Some(storage) = installed.pending {
 ///     println!("{storage} becomes the storage version with a later release");
@@ -61,6 +66,8 @@ pub struct Installation {
     trust: Option<Bundle>,
     probe_at: Option<SocketAddr>,
     storage: Storage,
+    timeout: Duration,
+    admission: Configurations,
 }
 
 impl fmt::Debug for Installation {
@@ -132,6 +139,37 @@ pub enum InstallationError {
     /// The bundle could not be written.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// The names of the kind are taken by another definition.
+    #[error("{name} is applied and not served, since its names are not accepted: {message}")]
+    Names {
+        /// Name of the definition.
+        name: String,
+        /// The server's words.
+        message: String,
+    },
+    /// The definition was applied, and the cluster does not serve it in time.
+    #[error("{name} is applied and not served after {timeout:?}: {message}")]
+    Established {
+        /// Name of the definition.
+        name: String,
+        /// For how long it was waited.
+        timeout: Duration,
+        /// What the server says of it.
+        message: String,
+    },
+    /// A webhook configuration could not be read or written.
+    #[error("{verb} {kind} {name}")]
+    Configuration {
+        /// `read` or `apply`.
+        verb: &'static str,
+        /// Which of the two kinds.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<kube::Error>,
+    },
 }
 
 impl Installation {
@@ -143,6 +181,8 @@ impl Installation {
             trust: None,
             probe_at: None,
             storage: Storage::default(),
+            timeout: Duration::from_secs(30),
+            admission: Configurations::default(),
         }
     }
 
@@ -168,21 +208,30 @@ impl Installation {
         self
     }
 
-    /// Tests the webhook, if there is one, and applies the definition.
+    /// How long the cluster may take to serve the definition once it is applied. Default 30 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Applies webhook configurations too, once the definition is served: what
+    /// [`WebhookServer::configurations`](super::WebhookServer::configurations) made. A webhook that has no bundle in the
+    /// cluster comes with [the one to trust](Self::trust); from then on it is its own manager's. What an earlier release
+    /// applied and these do not have is removed from them.
+    pub fn admission(mut self, configurations: Configurations) -> Self {
+        self.admission = configurations;
+        self
+    }
+
+    /// Tests the webhook, if there is one, applies the definition and waits until it is served; then applies the webhook
+    /// configurations.
     ///
     /// # Errors
     /// See [`InstallationError`]. Trying again is safe at any time.
     pub async fn run(self) -> Result<Installed, InstallationError> {
         let name = self.definition.metadata.name.clone();
         let name = name.ok_or(InstallationError::Definition)?;
-        let api: Api<apiext::CustomResourceDefinition> = Api::all(self.client.clone());
-        let live = api
-            .get_opt(&name)
-            .await
-            .map_err(|source| InstallationError::Read {
-                name: name.clone(),
-                source: Box::new(source),
-            })?;
+        let live = self.live(&name).await?;
         let plan = plan(live.as_ref(), &self.definition, self.storage)?;
         let bundle = match (&self.trust, config(&plan.definition)) {
             (Some(bundle), _) => Some(bundle.clone()),
@@ -201,53 +250,79 @@ impl Installation {
                     source,
                 })?;
         }
-        let apply = async |bundle: Option<&Bundle>| {
-            let params = PatchParams::apply(MANAGER).force();
-            let applied = match patch(&plan.definition, bundle) {
-                Ok(patch) => api.patch(&name, &params, &Patch::Apply(&patch)).await,
-                Err(error) => Err(kube::Error::SerdeError(error)),
-            };
-            applied.map_err(|source| InstallationError::Apply {
-                name: name.clone(),
-                source: Box::new(source),
-            })
-        };
-        match bundle {
+        if config(&plan.definition).is_none() && live.as_ref().and_then(config).is_some() {
+            self.without_webhook(&name, &plan.definition).await?;
+        }
+        let target = Target::Definition(name.clone());
+        match &bundle {
             // The bundle must come with the webhook, or conversions would fail until it does. Then it goes over to its
             // own manager, so that applying a definition never touches it again.
             Some(bundle) if plan.needs_bundle => {
-                apply(Some(&bundle)).await?;
-                if self.hand_over(&name, &bundle).await? {
-                    apply(None).await?;
+                self.apply(&name, &plan.definition, Some(bundle)).await?;
+                if self.hand_over(&target, bundle, Fill::Missing).await? {
+                    self.apply(&name, &plan.definition, None).await?;
                 }
             }
-            _ => {
-                apply(None).await?;
-            }
+            _ => self.apply(&name, &plan.definition, None).await?,
         }
+        // A bundle that stands in the definition is what its author wants; one to trust is what the webhook had when it
+        // was asked, and who keeps it current may have gone on since.
+        if let (Some(bundle), None) = (&bundle, &self.trust)
+            && config(&plan.definition).is_some()
+        {
+            self.hand_over(&target, bundle, Fill::All).await?;
+        }
+        established::wait(&self.client, &name, self.timeout).await?;
+        self.apply_admission().await?;
         Ok(Installed {
             created: live.is_none(),
             pending: plan.pending,
         })
     }
-}
 
-impl Installation {
-    /// Whether the bundle's own manager has it now; `false` where the definition is gone.
-    async fn hand_over(&self, name: &str, bundle: &Bundle) -> Result<bool, PublishError> {
-        let target = Target::Definition(name.to_owned());
+    fn definitions(&self) -> Api<apiext::CustomResourceDefinition> {
+        Api::all(self.client.clone())
+    }
+
+    async fn live(&self, name: &str) -> Result<Option<apiext::CustomResourceDefinition>, InstallationError> {
+        let live = self.definitions().get_opt(name).await;
+        live.map_err(|source| InstallationError::Read {
+            name: name.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    async fn apply(
+        &self,
+        name: &str,
+        definition: &apiext::CustomResourceDefinition,
+        bundle: Option<&Bundle>,
+    ) -> Result<(), InstallationError> {
+        let params = PatchParams::apply(MANAGER).force();
+        let applied = match patch(definition, bundle) {
+            Ok(patch) => {
+                let api = self.definitions();
+                api.patch(name, &params, &Patch::Apply(&patch)).await
+            }
+            Err(error) => Err(kube::Error::SerdeError(error)),
+        };
+        applied.map(drop).map_err(|source| InstallationError::Apply {
+            name: name.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Gives the bundle to its own manager; `false` where there is nothing to give: the object is gone, or somebody
+    /// else injects its bundles.
+    async fn hand_over(&self, target: &Target, bundle: &Bundle, fill: Fill) -> Result<bool, PublishError> {
         // The server itself writes conditions into a definition that was just applied.
-        let mut attempts = HAND_OVER_ATTEMPTS;
+        let mut attempts = ATTEMPTS;
         loop {
             let Some(seen) = target.look(&self.client).await? else {
                 return Ok(false);
             };
-            if !seen.shows(bundle) {
-                // Its manager was faster, and knows better.
-                return Ok(true);
-            }
             attempts -= 1;
-            match target.publish(&self.client, &seen, bundle).await {
+            match target.publish(&self.client, &seen, bundle, fill).await {
                 Ok(()) => return Ok(true),
                 Err(error) if attempts > 0 && error.is_conflict() => {}
                 Err(error) => return Err(error),
@@ -272,9 +347,12 @@ fn plan(
 ) -> Result<Plan, InstallationError> {
     let mut definition = wanted.clone();
     let new = stored(wanted).ok_or(InstallationError::Definition)?.to_owned();
-    let needs_bundle = live
-        .and_then(config)
-        .is_none_or(|config| config.ca_bundle.is_none());
+    let injected = is_injected(&wanted.metadata) || live.is_some_and(|live| is_injected(&live.metadata));
+    let needs_bundle = config(wanted).is_some()
+        && !injected
+        && live
+            .and_then(config)
+            .is_none_or(|config| config.ca_bundle.is_none());
     let mut pending = None;
     if let Some(live) = live
         && let Some(old) = stored(live)
@@ -306,7 +384,7 @@ fn plan(
     })
 }
 
-fn stored(definition: &apiext::CustomResourceDefinition) -> Option<&str> {
+pub(super) fn stored(definition: &apiext::CustomResourceDefinition) -> Option<&str> {
     let mut versions = definition.spec.versions.iter();
     let stored = versions.find(|version| version.storage)?;
     Some(&stored.name)

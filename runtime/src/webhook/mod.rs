@@ -26,12 +26,13 @@
 //! # Ok(()) }
 //! ```
 //!
-//! - [`Validator`] and [`Mutator`] see typed objects; [`Hook`] says where and when they are asked, and
-//!   [`WebhookServer::validating_configuration`] and [`mutating_configuration`](WebhookServer::mutating_configuration)
-//!   make the objects that tell a cluster so.
+//! - [`Validator`] and [`Mutator`] see typed objects; [`#[webhook(...)]`](crate::webhook) on them, or [`Hook`], says
+//!   where and when they are asked, and [`WebhookServer::configurations`] makes the objects that tell a cluster so.
+//!   [`Hook::defaults`] is the mutator that fills in a kind's defaults.
 //! - [`Tls`] is where the certificate comes from: files, a Secret, or the server's [own authority](ManagedAuthority),
 //!   which renews itself and needs no cert-manager.
-//! - [`Installation`] puts a definition into a cluster, its conversion by webhook only once the webhook answers.
+//! - [`Installation`] puts a definition into a cluster, its conversion by webhook only once the webhook answers, and
+//!   webhook configurations with the authorities to trust.
 //!
 //! Served are besides: `/healthz`, `/readyz` and, where asked for, `/metrics`.
 //!
@@ -50,6 +51,7 @@ mod metrics;
 mod pem;
 mod publish;
 mod serve;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod x509;
@@ -61,9 +63,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use k8s_openapi::api::admissionregistration::v1::{
-    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
-};
 use prometheus_client::registry::Registry;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
@@ -72,17 +71,21 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 pub use admission::{
-    Admission, Allowed, Cause, Denied, FailurePolicy, Hook, MatchPolicy, MutateWith, Mutator, Operation,
-    Reinvocation, Resource, SideEffects, ValidateWith, Validator, Verdict, mutate_with, validate_with,
+    Admission, Allowed, Cause, ConfigurationError, ConfigurationNames, Configurations, Denied, FailurePolicy,
+    Hook, MatchPolicy, MutateWith, Mutator, Operation, Reinvocation, Resource, SideEffects, ValidateWith,
+    Validator, Verdict, WebhookInfo, Webhooks, mutate_with, validate_with,
 };
 pub use authority::{AuthorityError, ManagedAuthority};
 pub use certificate::{CertificateError, Tls};
 pub use install::{Installation, InstallationError, Installed, ProbeError, Storage};
 pub use metrics::WebhookMetrics;
 pub use pem::{Bundle, BundleError, PairError};
-pub use publish::{Endpoint, EndpointError, PublishError, Target};
+pub use publish::{PublishError, Target};
+
+pub use crate::endpoint::{Endpoint, EndpointError};
 
 use crate::convert::Converters;
+use crate::endpoint::CONVERT;
 
 use self::budget::Budget;
 use self::certificate::{Clock, FirstPair, Served};
@@ -97,6 +100,7 @@ pub struct WebhookServer {
     tls: Tls,
     hooks: Vec<Hook>,
     conversion: Option<Conversion>,
+    definitions: Option<kube::Client>,
     body_limit: usize,
     in_flight_limit: usize,
     linger: Duration,
@@ -178,6 +182,7 @@ impl WebhookServer {
             tls,
             hooks: Vec::new(),
             conversion: None,
+            definitions: None,
             body_limit: 128 * MIB,
             in_flight_limit: 512 * MIB,
             linger: Duration::from_secs(3),
@@ -211,6 +216,19 @@ impl WebhookServer {
     /// ```
     pub fn conversion(mut self, converters: Converters) -> Self {
         self.conversion = Some(Conversion::Converters(converters));
+        self
+    }
+
+    /// Watches the definitions of the kinds that are converted, so that their converters
+    /// [know](crate::convert::Converter::set_stored) which version is stored. Default: that is the version that the
+    /// types are marked with.
+    ///
+    /// Needed where a definition may store another one: from the release that brings a version to the one that moves the
+    /// storage, and after a rollback. It takes the right to `get`, `list` and `watch` definitions. Until a definition
+    /// was seen, while it cannot be watched, and for a minute after its storage version changed, an object with more than
+    /// its annotation can keep does not convert.
+    pub fn definitions(mut self, client: kube::Client) -> Self {
+        self.definitions = Some(client);
         self
     }
 
@@ -259,36 +277,33 @@ impl WebhookServer {
         self
     }
 
-    /// What tells a cluster of the validating hooks, if there are any: to be applied as it is, or written to a file.
+    /// What tells a cluster of the hooks: to be [applied](Installation::admission), or written to a file. A hook is
+    /// told of at the path at which it is served.
     ///
     /// ```
     /// use kubewright::k8s_openapi::api::core::v1::ConfigMap;
     /// use kubewright::webhook::{Admission, Allowed, Endpoint, Hook, Tls, WebhookServer, validate_with};
+    /// use kubewright::webhook_configuration;
     ///
     /// let hook = Hook::validator(validate_with(|_: &Admission<ConfigMap>| Ok(Allowed::new())));
     /// let server = WebhookServer::new(Tls::directory("/certs")).hook(hook);
-    /// let at = Endpoint::service("system", "hooks");
-    /// let configuration = server.validating_configuration("hooks.example.com", &at).unwrap();
-    /// let webhook = &configuration.webhooks.unwrap()[0];
+    /// let names = webhook_configuration!(mutating = "hooks.example.com", validating = "hooks.example.com");
+    /// let made = server.configurations(&names, &Endpoint::service("system", "hooks"))?;
+    /// let webhook = &made.validating.unwrap().webhooks.unwrap()[0];
     /// assert_eq!(webhook.name, "validate.configmaps.v1.core");
     /// let service = webhook.client_config.service.as_ref().unwrap();
     /// assert_eq!(service.path.as_deref(), Some("/validate--v1-configmap"));
+    /// # Ok::<_, kubewright::webhook::ConfigurationError>(())
     /// ```
-    pub fn validating_configuration(
+    ///
+    /// # Errors
+    /// [`ConfigurationError`]: what a server would refuse.
+    pub fn configurations(
         &self,
-        name: &str,
+        names: &ConfigurationNames,
         endpoint: &Endpoint,
-    ) -> Option<ValidatingWebhookConfiguration> {
-        admission::validating(&self.hooks, name, endpoint)
-    }
-
-    /// What tells a cluster of the mutating hooks, if there are any.
-    pub fn mutating_configuration(
-        &self,
-        name: &str,
-        endpoint: &Endpoint,
-    ) -> Option<MutatingWebhookConfiguration> {
-        admission::mutating(&self.hooks, name, endpoint)
+    ) -> Result<Configurations, ConfigurationError> {
+        admission::configurations(&self.hooks, names, endpoint)
     }
 
     /// Serves until SIGINT or SIGTERM.
@@ -337,6 +352,11 @@ impl WebhookServer {
         let (first, told) = FirstPair::new();
         keeper.spawn(self.tls.clone().follow(certificate.clone(), clock, first));
         told.await.map_err(|_| ServerError::Ended)??;
+        if let (Some(client), Some(Conversion::Converters(converters))) =
+            (&self.definitions, &self.conversion)
+        {
+            keeper.spawn(stored::follow(client, converters));
+        }
 
         let body_limit = self.body_limit.max(body::ALWAYS);
         let shared = Shared {
@@ -390,8 +410,6 @@ impl WebhookServer {
     }
 }
 
-/// Where conversion reviews are served.
-const CONVERT: &str = "/convert";
 /// How long a request waits for a part of the memory that bodies may take (VER-32).
 const WAIT: Duration = Duration::from_secs(10);
 

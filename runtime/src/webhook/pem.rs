@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::x509::{self, Validity};
+use crate::pem::blocks;
 
 /// Why a certificate and a key cannot be served together.
 #[derive(Debug, thiserror::Error)]
@@ -144,38 +145,9 @@ impl fmt::Display for Bundle {
     }
 }
 
-const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const END: &str = "-----END CERTIFICATE-----";
-
-/// The certificates of a PEM text, each with one line break after every line.
-///
-/// Texts between the blocks are refused where PEM allows them: nobody needs them, and a key that went astray is one.
-pub(super) fn blocks(text: &str) -> Result<Vec<String>, String> {
-    let mut blocks = Vec::new();
-    let mut open: Option<String> = None;
-    for (number, line) in text.lines().map(str::trim).enumerate() {
-        let at = number + 1;
-        match &mut open {
-            None if line.is_empty() => {}
-            None if line == BEGIN => open = Some(format!("{BEGIN}\n")),
-            None => return Err(format!("line {at} is outside of a CERTIFICATE block")),
-            Some(block) if line == END => {
-                block.push_str(END);
-                block.push('\n');
-                blocks.extend(open.take());
-            }
-            Some(_) if line.starts_with("-----") => {
-                return Err(format!("line {at} is within a CERTIFICATE block that has no end"));
-            }
-            Some(block) => {
-                block.push_str(line);
-                block.push('\n');
-            }
-        }
-    }
-    match open {
-        Some(_) => Err("the last CERTIFICATE block has no end".to_owned()),
-        None => Ok(blocks),
+impl From<Bundle> for Vec<u8> {
+    fn from(bundle: Bundle) -> Self {
+        bundle.to_string().into_bytes()
     }
 }
 
@@ -231,7 +203,7 @@ mod tests {
         ] {
             assert!(message(text).ends_with(end), "{}", message(text));
         }
-        let garbage = format!("{BEGIN}\nAAAA\n{END}\n");
+        let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         assert_eq!(
             message(&format!("{a}{garbage}")),
             "certificate 1 of the bundle cannot be read"

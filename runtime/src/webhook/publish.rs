@@ -1,4 +1,4 @@
-//! Where a webhook is reached, and the authorities that its callers are told to trust (VER-35, VER-37).
+//! The authorities that the callers of webhooks are told to trust (VER-35).
 //!
 //! **Invariant:** the field manager of bundles owns `caBundle` and nothing else, and writes nothing but a checked
 //! [`Bundle`], to the object as it was last seen.
@@ -6,11 +6,13 @@
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1 as admission;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::pem::{Bundle, blocks};
+use super::pem::Bundle;
 use crate::kind::CustomKind;
+use crate::pem::blocks;
 
 /// Owner of `caBundle`, and of that alone.
 const MANAGER: &str = "kubewright-ca-bundle";
@@ -22,153 +24,6 @@ const INJECTED: [&str; 4] = [
     "cert-manager.io/inject-apiserver-ca",
     "service.beta.openshift.io/inject-cabundle",
 ];
-
-/// Where a webhook is reached by API servers.
-///
-/// ```
-/// use kubewright::webhook::Endpoint;
-///
-/// let in_the_cluster = Endpoint::service("system", "my-operator").port(9443);
-/// let beside_it = Endpoint::url("https://10.0.0.1:9443")?;
-/// assert!(Endpoint::url("http://10.0.0.1").is_err());
-/// # Ok::<_, kubewright::webhook::EndpointError>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Endpoint {
-    place: Place,
-    bundle: Option<Bundle>,
-}
-
-#[derive(Clone, Debug)]
-enum Place {
-    Service {
-        namespace: String,
-        name: String,
-        port: i32,
-    },
-    Url(String),
-}
-
-/// A URL that a server does not take for a webhook's.
-#[derive(Debug, thiserror::Error)]
-#[error("{url:?} is not the URL of a webhook: {reason}")]
-pub struct EndpointError {
-    url: String,
-    reason: &'static str,
-}
-
-impl Endpoint {
-    /// A Service, at port 443.
-    pub fn service(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        let (namespace, name) = (namespace.into(), name.into());
-        Self {
-            place: Place::Service {
-                namespace,
-                name,
-                port: 443,
-            },
-            bundle: None,
-        }
-    }
-
-    /// A URL to which the paths of webhooks are appended.
-    ///
-    /// # Errors
-    /// Where it is not `https`, or has a user, query or fragment.
-    pub fn url(url: impl Into<String>) -> Result<Self, EndpointError> {
-        let url = url.into();
-        let parsed: Result<http::Uri, _> = url.parse();
-        let reason = match &parsed {
-            Err(_) => "it cannot be read",
-            Ok(parsed) if parsed.scheme_str() != Some("https") => "its scheme must be https",
-            Ok(parsed) if parsed.authority().is_some_and(|host| host.as_str().contains('@')) => {
-                "it must not have a user"
-            }
-            Ok(_) if url.contains('?') => "it must not have a query",
-            Ok(_) if url.contains('#') => "it must not have a fragment",
-            Ok(_) => {
-                let place = Place::Url(url.trim_end_matches('/').to_owned());
-                return Ok(Self { place, bundle: None });
-            }
-        };
-        Err(EndpointError { url, reason })
-    }
-
-    /// Port of the Service, 443 otherwise. Nothing to a URL, which has its own.
-    pub fn port(mut self, number: u16) -> Self {
-        if let Place::Service { port, .. } = &mut self.place {
-            *port = i32::from(number);
-        }
-        self
-    }
-
-    /// The authorities to trust. Without them the field is left out: for those who [keep it
-    /// current](super::ManagedAuthority), and where the certificate is one that every system trusts.
-    pub fn ca_bundle(mut self, bundle: Bundle) -> Self {
-        self.bundle = Some(bundle);
-        self
-    }
-
-    fn url_of(&self, path: &str) -> Option<String> {
-        match &self.place {
-            Place::Url(base) => Some(format!("{base}{path}")),
-            Place::Service { .. } => None,
-        }
-    }
-
-    fn bundle(&self) -> Option<ByteString> {
-        let bundle = self.bundle.as_ref()?;
-        Some(ByteString(bundle.to_string().into_bytes()))
-    }
-
-    /// As a webhook configuration names it.
-    pub(super) fn admission(&self, path: &str) -> admission::WebhookClientConfig {
-        let service = match &self.place {
-            Place::Service {
-                namespace,
-                name,
-                port,
-            } => Some(admission::ServiceReference {
-                name: name.clone(),
-                namespace: namespace.clone(),
-                path: Some(path.to_owned()),
-                port: Some(*port),
-            }),
-            Place::Url(_) => None,
-        };
-        admission::WebhookClientConfig {
-            ca_bundle: self.bundle(),
-            service,
-            url: self.url_of(path),
-        }
-    }
-
-    /// As the conversion of a definition names it, at `/convert`.
-    pub fn conversion(&self) -> apiext::CustomResourceConversion {
-        let admission::WebhookClientConfig {
-            ca_bundle,
-            service,
-            url,
-        } = self.admission("/convert");
-        let service = service.map(|service| apiext::ServiceReference {
-            name: service.name,
-            namespace: service.namespace,
-            path: service.path,
-            port: service.port,
-        });
-        apiext::CustomResourceConversion {
-            strategy: "Webhook".to_owned(),
-            webhook: Some(apiext::WebhookConversion {
-                client_config: Some(apiext::WebhookClientConfig {
-                    ca_bundle,
-                    service,
-                    url,
-                }),
-                conversion_review_versions: vec!["v1".to_owned()],
-            }),
-        }
-    }
-}
 
 /// An object with `caBundle`s to keep current.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -233,6 +88,22 @@ impl Seen {
     pub(super) fn shows(&self, bundle: &Bundle) -> bool {
         self.bundles().all(|shown| shown == bundle.certificates())
     }
+
+    /// The bundle of a webhook of a configuration; none where it shows none, or is not there.
+    pub(super) fn of(&self, webhook: &str) -> &[String] {
+        let mut slots = self.slots.iter();
+        let slot = slots.find(|(name, _)| name.as_deref() == Some(webhook));
+        slot.map_or(&[], |(_, bundle)| bundle)
+    }
+}
+
+/// Which bundles are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// All.
+    All,
+    /// Those that are missing. The others become their manager's as they are: whoever wrote them knows better.
+    Missing,
 }
 
 impl Target {
@@ -241,13 +112,13 @@ impl Target {
         Self::Definition(K::INFO.crd_name.to_owned())
     }
 
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         match self {
             Self::Definition(name) | Self::Validating(name) | Self::Mutating(name) => name,
         }
     }
 
-    fn resource(&self) -> ApiResource {
+    pub(super) fn resource(&self) -> ApiResource {
         match self {
             Self::Definition(_) => ApiResource::erase::<apiext::CustomResourceDefinition>(&()),
             Self::Validating(_) => ApiResource::erase::<admission::ValidatingWebhookConfiguration>(&()),
@@ -267,9 +138,8 @@ impl Target {
                 source: Box::new(source),
             })?;
         let Some(object) = object else { return Ok(None) };
-        let annotations = object.metadata.annotations.unwrap_or_default();
-        if INJECTED.iter().any(|key| annotations.contains_key(*key)) {
-            tracing::debug!(target = ?self, "its bundle is injected by somebody else");
+        if is_injected(&object.metadata) {
+            tracing::debug!(object = ?self, "its bundle is injected by somebody else");
             return Ok(None);
         }
         let slots = self.slots(&object.data);
@@ -300,8 +170,15 @@ impl Target {
         client: &kube::Client,
         seen: &Seen,
         bundle: &Bundle,
+        fill: Fill,
     ) -> Result<(), PublishError> {
-        let bundle = json!({"caBundle": ByteString(bundle.to_string().into_bytes())});
+        let config = |shown: &[String]| {
+            let text = match fill {
+                Fill::Missing if !shown.is_empty() => shown.concat(),
+                Fill::Missing | Fill::All => bundle.to_string(),
+            };
+            json!({"caBundle": ByteString(text.into_bytes())})
+        };
         let resource = self.resource();
         let mut patch = json!({
             "apiVersion": resource.api_version,
@@ -313,10 +190,11 @@ impl Target {
         }
         match self {
             Self::Definition(_) => {
-                patch["spec"] = json!({"conversion": {"webhook": {"clientConfig": bundle}}});
+                let config = config(seen.slots.first().map_or(&[], |(_, shown)| shown));
+                patch["spec"] = json!({"conversion": {"webhook": {"clientConfig": config}}});
             }
             Self::Validating(_) | Self::Mutating(_) => {
-                let webhook = |(name, _): &(Option<String>, _)| json!({"name": name, "clientConfig": bundle});
+                let webhook = |(name, shown): &(Option<String>, Vec<String>)| json!({"name": name, "clientConfig": config(shown)});
                 patch["webhooks"] = seen.slots.iter().map(webhook).collect();
             }
         }
@@ -327,9 +205,15 @@ impl Target {
             target: self.clone(),
             source: Box::new(source),
         })?;
-        tracing::info!(target = ?self, "wrote the bundle of authorities");
+        tracing::info!(object = ?self, "wrote the bundle of authorities");
         Ok(())
     }
+}
+
+/// Whether somebody else writes the bundles of an object.
+pub(super) fn is_injected(metadata: &ObjectMeta) -> bool {
+    let annotations = metadata.annotations.as_ref();
+    annotations.is_some_and(|annotations| INJECTED.iter().any(|key| annotations.contains_key(*key)))
 }
 
 /// The certificates of a client configuration's bundle; none where it cannot be read.
@@ -338,40 +222,4 @@ fn shown(config: &Value) -> Vec<String> {
     let bundle: Option<ByteString> = bundle.and_then(|bundle| serde_json::from_value(bundle.clone()).ok());
     let text = bundle.and_then(|bundle| String::from_utf8(bundle.0).ok());
     text.and_then(|text| blocks(&text).ok()).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ver_37_urls_are_https_and_nothing_else() {
-        for (url, reason) in [
-            ("http://a.example", "its scheme must be https"),
-            ("a.example", "its scheme must be https"),
-            ("https://u@a.example", "it must not have a user"),
-            ("https://a.example/?x=y", "it must not have a query"),
-            ("https://a.example/#x", "it must not have a fragment"),
-            ("https://a example", "it cannot be read"),
-        ] {
-            let error = Endpoint::url(url).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!("{url:?} is not the URL of a webhook: {reason}")
-            );
-        }
-        let stanza = Endpoint::url("https://a.example:8443/x/").unwrap().conversion();
-        assert_eq!(
-            serde_json::to_value(stanza).unwrap(),
-            json!({"strategy": "Webhook", "webhook": {
-                "conversionReviewVersions": ["v1"],
-                "clientConfig": {"url": "https://a.example:8443/x/convert"},
-            }})
-        );
-        let stanza = Endpoint::service("ns", "name").port(8443).conversion();
-        assert_eq!(
-            serde_json::to_value(stanza.webhook.unwrap().client_config).unwrap(),
-            json!({"service": {"namespace": "ns", "name": "name", "path": "/convert", "port": 8443}})
-        );
-    }
 }

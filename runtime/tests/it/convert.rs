@@ -327,6 +327,107 @@ site! { m:
     }
 }
 
+// Values that there are not: an expression that panics, one that is no JSON, and a container's default.
+site! { without_values:
+    old { { pub replicas: i32, pub tls: Option<Tls>, pub ingress: Option<Ingress> }
+        types {
+            #[derive(Convert, Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema, Default)]
+            pub struct Tls { pub secret: Option<String> }
+            #[derive(Convert, Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+            pub struct Ingress { pub host: Option<String> }
+        }
+    }
+    new {
+        #[convert(from = old::SiteSpec, moved("tls.secret" => "ingress.secret"))]
+        {
+            #[convert(added(value = Unwritable))]
+            pub never: Unwritable,
+            #[convert(rename = "replicas", with(try_up = refuse, down = same, or = missing()))]
+            pub count: i32,
+            #[convert(nested)]
+            pub tls: Option<Tls>,
+            #[convert(nested)]
+            pub ingress: Option<Ingress>,
+        }
+        fn missing() -> i32 { panic!("not known") }
+        fn refuse(count: i32) -> Result<i32, String> {
+            if count > 3 { Err("too many".to_owned()) } else { Ok(count) }
+        }
+        fn same(count: i32) -> i32 { count }
+
+        #[derive(Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+        pub struct Unwritable;
+        impl Serialize for Unwritable {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("it has no form"))
+            }
+        }
+        #[derive(Convert, Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+        #[convert(from = old::Tls, old_only(secret(moved)))]
+        pub struct Tls {}
+        #[derive(Convert, Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+        #[convert(from = old::Ingress)]
+        pub struct Ingress { pub host: Option<String>, #[convert(moved)] pub secret: Option<String> }
+        impl Default for Ingress {
+            fn default() -> Self { panic!("no default today") }
+        }
+    }
+}
+
+// A flattened map in a variant whose fields change.
+site! { open_variant:
+    old { { pub paint: Paint }
+        types {
+            #[derive(Convert, Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+            #[serde(tag = "type")]
+            pub enum Paint {
+                Plain { colour: String, #[serde(flatten)] rest: BTreeMap<String, i32> },
+            }
+        }
+    }
+    new {
+        #[convert(from = old::SiteSpec)]
+        { #[convert(nested)] pub paint: Paint }
+        #[derive(Convert, Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+        #[convert(from = old::Paint)]
+        #[serde(tag = "type")]
+        pub enum Paint {
+            Plain { #[convert(rename = "colour")] color: String, #[serde(flatten)] rest: BTreeMap<String, i32> },
+        }
+    }
+}
+
+#[test]
+fn ver_31_a_value_that_cannot_be_made_fails_the_objects_that_need_it() {
+    let converter = Converter::of::<without_values::v1::Site>();
+    let error = |spec: Value| {
+        let error = converter
+            .convert_value(&site("v1alpha1", &spec), "v1")
+            .unwrap_err();
+        error.to_string().replace(
+            "converting Site default/blog from web.example.com/v1alpha1 to web.example.com/v1: ",
+            "",
+        )
+    };
+    assert_eq!(
+        error(json!({"replicas": 1})),
+        "spec.never: the value of type Unwritable that conversion writes cannot be written as JSON: it has no form"
+    );
+    assert_eq!(
+        error(json!({"replicas": 4})),
+        "spec.replicas: the value that conversion writes panicked: not known"
+    );
+    assert_eq!(
+        error(json!({"tls": {"secret": "s"}})),
+        "spec.tls: the value that conversion writes panicked: no default today"
+    );
+    // A sparse object gets no values, and needs none.
+    let sparse = converter
+        .convert_value(&site("v1alpha1", &json!({"ingress": {}})), "v1")
+        .unwrap();
+    assert_eq!(sparse["spec"], json!({"ingress": {}}));
+}
+
 #[test]
 fn ver_3_what_an_edge_can_lose_is_known_at_compile_time() {
     let loss = |link: &kubewright::convert::VersionLink| (link.loss.up, link.loss.down);
@@ -433,6 +534,9 @@ macro_rules! converts {
 
 converts! { ver_2_a_nothing_changed, a: {"replicas": 3} => {"replicas": 3} }
 converts! { ver_6_b_a_field_is_renamed, b: {"imageName": "nginx"} => {"image": "nginx"} }
+converts! { ver_6_a_variant_has_a_flattened_map, open_variant:
+    {"paint": {"type": "Plain", "colour": "red", "coats": 2}} => {"paint": {"type": "Plain", "color": "red", "coats": 2}},
+}
 converts! { ver_10_c_fields_are_added, c:
     {"replicas": 1} => {"replicas": 1, "retries": 1, "size": "small", "tier": "silver"},
     {"replicas": 5} => {"replicas": 5, "retries": 1, "size": "small", "tier": "gold"},

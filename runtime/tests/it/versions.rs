@@ -1,6 +1,6 @@
 //! All versions of a kind in one definition (VER-36 to VER-39).
 
-use kubewright::versions::{Conversion, ConversionError, VersionSet, VersionsError};
+use kubewright::versions::{Conversion, EndpointError, VersionSet, VersionsError};
 use serde_json::{Value, json};
 
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
@@ -278,7 +278,7 @@ fn ver_37_what_a_server_would_not_call() {
         let error =
             VersionSet::<v1::Site>::crd(&Conversion::service("ns", "name").ca_bundle(bundle)).unwrap_err();
         assert!(
-            matches!(error, VersionsError::Conversion(ConversionError::NoCertificate)),
+            matches!(error, VersionsError::Conversion(EndpointError::Bundle { .. })),
             "{bundle}: {error}"
         );
     }

@@ -8,7 +8,7 @@
 mod format;
 mod infer;
 mod literals;
-mod program;
+pub(super) mod program;
 mod unify;
 
 use std::sync::Arc;
@@ -101,14 +101,18 @@ struct Mistake {
 
 /// Finds the types; the error is the text of all mistakes with their places.
 pub(super) fn check(text: &str, decl: &RootDecl, old_self: OldSelf) -> Result<Checked, String> {
-    let Parsed { expr, source } = parse(text).map_err(|errors| errors.to_string())?;
     let this = decl.root.ty.clone();
     let old = match old_self {
         OldSelf::Plain => this.clone(),
         OldSelf::Optional => Type::Optional(Arc::new(this.clone())),
     };
-    let checked = infer::infer(expr, decl, &[("self", this), ("oldSelf", old)])
-        .map_err(|found| print(&found, &source))?;
+    check_with(text, decl, &[("self", this), ("oldSelf", old)])
+}
+
+/// The same with other variables.
+pub(super) fn check_with(text: &str, decl: &RootDecl, variables: &[(&str, Type)]) -> Result<Checked, String> {
+    let Parsed { expr, source } = parse(text).map_err(|errors| errors.to_string())?;
+    let checked = infer::infer(expr, decl, variables).map_err(|found| print(&found, &source))?;
     let found = literals::validate(&checked);
     if found.is_empty() {
         Ok(checked)

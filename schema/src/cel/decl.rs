@@ -84,6 +84,25 @@ impl RootDecl {
         Some(Self { root, objects })
     }
 
+    /// Declarations without a schema: objects by their names, with their fields.
+    pub(super) fn of_objects(
+        objects: impl IntoIterator<Item = (&'static str, Vec<(&'static str, Type)>)>,
+    ) -> Self {
+        let fields = |fields: Vec<(&'static str, Type)>| {
+            let fields = fields.into_iter();
+            Arc::new(
+                fields
+                    .map(|(name, ty)| (name.into(), Decl::scalar(ty, 0)))
+                    .collect(),
+            )
+        };
+        let objects = objects.into_iter();
+        Self {
+            root: Decl::scalar(Type::Dyn, 0),
+            objects: objects.map(|(name, all)| (name.into(), fields(all))).collect(),
+        }
+    }
+
     /// The type of a field of an object type. Words of the language that may stand after a dot (`self.namespace`) are
     /// names there too.
     pub(crate) fn field(&self, object: &str, name: &str) -> Option<&Type> {

@@ -9,15 +9,18 @@ mod quick;
 
 use std::sync::Arc;
 
+use super::library::authorizer::Authorization;
 use super::library::regex::Compiled;
 use super::library::time::from_seconds;
 use super::library::{self, COST_EXCEEDED, Function, arithmetic};
 use super::plan::{
-    Attribute, Call, Comparison, Element, Message, Node, OldSelf, Qualifier, Root, Step, Subject,
+    Attribute, Call, Comparison, Element, Given, Message, Node, OldSelf, Qualifier, Request, Root, Step,
+    Subject,
 };
 use super::run_cost::{self, CallCost};
 use super::value::{
-    Entries, Failure, Key, List, Map, Outcome, Value, compare, display, equal, is_comparable, is_member, read,
+    Entries, Failure, Key, List, Map, Outcome, Shape, Value, compare, display, equal, is_comparable,
+    is_member, read,
 };
 
 /// What came of an evaluation.
@@ -57,6 +60,22 @@ pub(super) fn run<'a>(
     limit: u64,
 ) -> Evaluation {
     let (outcome, cost) = outcome(root, slots, subject, old, limit);
+    evaluation(outcome, cost)
+}
+
+/// Evaluates a plan for a request.
+pub(super) fn run_request<'a>(root: &'a Node, slots: usize, request: Request<'a>, limit: u64) -> Evaluation {
+    let no_self = |name: &str| Err(Failure::new(format!("no such attribute(s): {name}")));
+    let variables = Variables {
+        this: no_self("self"),
+        old: None,
+        request: Some(request),
+    };
+    let (outcome, cost) = with(root, slots, variables, limit);
+    evaluation(outcome, cost)
+}
+
+fn evaluation(outcome: Outcome<'_>, cost: u64) -> Evaluation {
     Evaluation {
         result: match outcome {
             Ok(Value::Bool(value)) => Ok(Output::Bool(value)),
@@ -81,6 +100,27 @@ pub(super) fn outcome<'a>(
         let (json, shape) = subject.parts();
         read(json, shape)
     };
+    let variables = Variables {
+        this: value(subject),
+        old: match old {
+            OldSelf::Absent => None,
+            OldSelf::Value(subject) => Some(value(subject)),
+            OldSelf::Optional(None) => Some(Ok(Value::Optional(None))),
+            OldSelf::Optional(Some(subject)) => Some(value(subject).map(Value::some)),
+        },
+        request: None,
+    };
+    with(root, slots, variables, limit)
+}
+
+/// What an expression can name.
+struct Variables<'a> {
+    this: Outcome<'a>,
+    old: Option<Outcome<'a>>,
+    request: Option<Request<'a>>,
+}
+
+fn with<'a>(root: &'a Node, slots: usize, variables: Variables<'a>, limit: u64) -> (Outcome<'a>, u64) {
     let mut inline;
     let mut more;
     let slots: &mut [Slot<'a>] = match slots {
@@ -97,13 +137,7 @@ pub(super) fn outcome<'a>(
     let mut machine = Machine {
         cost: 0,
         limit,
-        this: value(subject),
-        old: match old {
-            OldSelf::Absent => None,
-            OldSelf::Value(subject) => Some(value(subject)),
-            OldSelf::Optional(None) => Some(Ok(Value::Optional(None))),
-            OldSelf::Optional(Some(subject)) => Some(value(subject).map(Value::some)),
-        },
+        variables,
         slots: Slots(slots),
         made: 0,
     };
@@ -133,8 +167,7 @@ impl<'a> Slots<'a, '_> {
 struct Machine<'a, 's> {
     cost: u64,
     limit: u64,
-    this: Outcome<'a>,
-    old: Option<Outcome<'a>>,
+    variables: Variables<'a>,
     slots: Slots<'a, 's>,
     /// Bytes of texts and lists that functions made.
     made: usize,
@@ -429,8 +462,9 @@ impl<'a> Machine<'a, '_> {
     /// What the attribute is, without the cost of being an expression.
     fn resolve(&mut self, attribute: &'a Attribute) -> Outcome<'a> {
         let value = match &attribute.root {
-            Root::This => self.this.clone()?,
-            Root::Old => match &self.old {
+            Root::This => self.variables.this.clone()?,
+            Root::Given(given) => self.given(*given)?,
+            Root::Old => match &self.variables.old {
                 Some(value) => value.clone()?,
                 None => return Err(Failure::fixed("no such attribute(s): oldSelf")),
             },
@@ -458,6 +492,23 @@ impl<'a> Machine<'a, '_> {
             Value::Optional(None) => Ok(Value::Optional(None)),
             Value::Optional(Some(inner)) => self.follow(inner.stripped(), true, attribute),
             value => self.follow(value, false, attribute),
+        }
+    }
+
+    /// A variable of conditions.
+    fn given(&self, given: Given) -> Outcome<'a> {
+        let Some(request) = self.variables.request else {
+            return Err(Failure::fixed("no such attribute(s): request"));
+        };
+        let object =
+            |json: Option<&'a serde_json::Value>| json.map_or(Ok(Value::Null), |json| read(json, Shape::Raw));
+        match given {
+            Given::Object => object(request.object),
+            Given::OldObject => object(request.old_object),
+            Given::Request => read(request.request, Shape::Raw),
+            Given::Namespace => Ok(Value::Null),
+            Given::Authorizer => Ok(Value::Authorization(Authorization::Authorizer)),
+            Given::RequestResource => Ok(Value::Authorization(Authorization::Resource)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Rules in CEL (`x-kubernetes-validations`): types, cost, evaluation, as in kube-apiserver.
 
 mod check;
+pub mod conditions;
 mod cost;
 pub(crate) mod decl;
 mod declarations;

@@ -53,6 +53,14 @@ impl<'a> Subject<'a> {
     }
 }
 
+/// What conditions are about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request<'a> {
+    pub(super) object: Option<&'a Json>,
+    pub(super) old_object: Option<&'a Json>,
+    pub(super) request: &'a Json,
+}
+
 /// What `oldSelf` is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum OldSelf<'a> {
@@ -95,6 +103,11 @@ impl Program {
     /// known for failures, too.
     pub(crate) fn evaluate<'a>(&'a self, subject: Subject<'a>, old: OldSelf<'a>, limit: u64) -> Evaluation {
         eval::run(&self.root, self.slots, subject, old, limit)
+    }
+
+    /// Evaluates it for a request.
+    pub(super) fn evaluate_request<'a>(&'a self, request: Request<'a>, limit: u64) -> Evaluation {
+        eval::run_request(&self.root, self.slots, request, limit)
     }
 
     /// The value itself, for tests.
@@ -199,6 +212,36 @@ pub(super) enum Scalar {
     Text,
 }
 
+/// A variable of conditions about requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    Object,
+    OldObject,
+    Request,
+    /// The namespace, which those of webhooks do not get to see.
+    Namespace,
+    Authorizer,
+    RequestResource,
+}
+
+impl Given {
+    pub(super) const ALL: [(&'static str, Self); 6] = [
+        ("object", Self::Object),
+        ("oldObject", Self::OldObject),
+        ("namespaceObject", Self::Namespace),
+        ("request", Self::Request),
+        ("authorizer", Self::Authorizer),
+        ("authorizer.requestResource", Self::RequestResource),
+    ];
+
+    fn find(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, given)| *given)
+    }
+}
+
 /// Where an attribute begins.
 #[derive(Debug)]
 pub(super) enum Root {
@@ -211,6 +254,8 @@ pub(super) enum Root {
     Node(Node),
     /// `condition ? one : other`, whose branches are attributes.
     Condition(Box<Condition>),
+    /// What a condition about a request sees.
+    Given(Given),
     /// A name that nothing has.
     Unknown(Box<str>),
 }

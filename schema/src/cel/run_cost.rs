@@ -15,6 +15,9 @@ pub(crate) const MESSAGE: u64 = 40;
 /// Making a map.
 pub(crate) const MAP: u64 = 30;
 
+/// An authorizer's check, of which a rule may have two.
+pub(crate) const AUTHORIZATION: u64 = 350_000;
+
 /// How a call's cost comes about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallCost {
@@ -53,6 +56,10 @@ pub(crate) enum CallCost {
     Flatten,
     /// Square of the size of the list at this index.
     SelfCompare(usize),
+    /// An authorizer's check.
+    Check,
+    /// Reading a selector for one.
+    Selector,
 }
 
 impl CallCost {
@@ -86,6 +93,8 @@ impl CallCost {
             "containsCIDR" if overload == "cidr_contains_cidr_string" => return Self::ContainsCidrText,
             "containsCIDR" => return Self::ContainsCidr,
             "validate" => return Self::Format,
+            "check" => return Self::Check,
+            "fieldSelector" | "labelSelector" => return Self::Selector,
             _ => {}
         }
         match overload {
@@ -149,6 +158,17 @@ pub(crate) fn tenth(size: u64) -> u64 {
 )]
 fn fifth(size: u64) -> u64 {
     (size as f64 * 2.0 * 0.1).ceil() as u64
+}
+
+/// A requirement for every two characters of a selector, each a list and a message.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
+fn selector(text: u64) -> u64 {
+    let requirements = ((text as f64 * 0.5).ceil() * (LIST + MESSAGE) as f64).ceil() as u64;
+    (LIST + tenth(text)).saturating_add(requirements)
 }
 
 #[allow(
@@ -239,6 +259,8 @@ pub(crate) fn call(
     let arg = |index: usize| args.get(index).copied().flatten();
     Ok(match rule {
         CallCost::One => 1,
+        CallCost::Check => AUTHORIZATION,
+        CallCost::Selector => selector(size(arg(1))),
         CallCost::Equal => match arg(0) {
             Some(
                 Value::Quantity(_)
@@ -246,7 +268,8 @@ pub(crate) fn call(
                 | Value::Cidr(_)
                 | Value::Format(_)
                 | Value::Url(_)
-                | Value::Semver(_),
+                | Value::Semver(_)
+                | Value::Authorization(_),
             ) => 1,
             _ => tenth(size(arg(0)).min(size(arg(1)))),
         },

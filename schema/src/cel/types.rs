@@ -65,6 +65,19 @@ impl Type {
     }
 }
 
+impl Type {
+    /// The name in full, as the type itself prints it.
+    pub(crate) fn declared(&self) -> String {
+        match self {
+            Self::List(of) | Self::Optional(of) | Self::Type(of) => {
+                format!("{}({})", self.name(), of.declared())
+            }
+            Self::Map(of) => format!("map({}, {})", of.0.declared(), of.1.declared()),
+            _ => self.name().to_owned(),
+        }
+    }
+}
+
 /// As messages of the checker name it.
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::library::authorizer::Authorization;
 use super::library::net::Cidr;
 use super::library::quantity::Quantity;
 use super::library::semver::Semver;
@@ -170,6 +171,8 @@ pub(crate) enum Value<'a> {
     Cidr(Cidr),
     Semver(Arc<Semver>),
     Format(&'static NamedFormat),
+    /// An authorizer, or what comes of it.
+    Authorization(Authorization),
     /// Data without a type, of which nothing but its equality is known.
     Opaque(&'a Json),
 }
@@ -227,6 +230,7 @@ impl<'a> Value<'a> {
             Self::Cidr(_) => "net.CIDR",
             Self::Semver(_) => "kubernetes.Semver",
             Self::Format(_) => "kubernetes.NamedFormat",
+            Self::Authorization(stage) => stage.type_name(),
             Self::Opaque(_) => "unknown",
         }
     }
@@ -266,6 +270,7 @@ impl<'a> Value<'a> {
             Self::Cidr(_) => "cel.CIDR",
             Self::Semver(_) => "cel.Semver",
             Self::Format(_) => "cel.Format",
+            Self::Authorization(stage) => stage.go_type(),
             Self::Opaque(_) => "*common.unknownPreserved",
         }
     }

@@ -1,5 +1,7 @@
 //! Admission webhooks (API-73…75): the same steps on the server in the process and on a real one.
 
+mod conditions;
+
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -178,6 +180,7 @@ pub(crate) async fn suite(client: kube::Client) {
     failing(&client, &server).await;
     selection(&client, &server).await;
     equivalents(&client, &server).await;
+    conditions::suite(&client, &server).await;
 }
 
 /// Defaults and faults of configurations.
@@ -209,6 +212,16 @@ async fn configurations(client: &kube::Client, server: &Webhook) {
         })
     );
     assert_eq!(made["metadata"]["generation"], 1);
+    // Connections are what rules may speak of on any server, also where none can be made.
+    let mut connections = full;
+    let operations = json!(["CONNECT", "CREATE"]);
+    connections["rules"][0]["operations"] = operations.clone();
+    connections["rules"][0]["resources"] = json!(["pods/exec", "pods/attach"]);
+    for (uri, kind) in [(MUTATING, "Mutating"), (VALIDATING, "Validating")] {
+        let made = configuration(kind, "connections", std::slice::from_ref(&connections));
+        let made = post(client, &dry(uri), &made).await.ok();
+        assert_eq!(made["webhooks"][0]["rules"][0]["operations"], operations);
+    }
     // Recorded: one text for all mistakes at once.
     let wrong: Value = serde_json::from_str(include_str!("admission/wrong.json")).unwrap();
     let refused = post(

@@ -1,5 +1,7 @@
 //! CRDs with a conversion webhook (API-80): the same steps on the server in the process and on a real one.
 
+mod metadata;
+
 use std::sync::Arc;
 
 use kubewright::kube;
@@ -334,6 +336,7 @@ pub(crate) async fn suite(client: kube::Client, server: Server) {
     if server == Server::Dev {
         batches(&client, &hook).await;
     }
+    metadata::suite(&client, &hook, server).await;
     failures(&client, &hook).await;
     stored_versions(&client, &hook).await;
     delete(

@@ -15,6 +15,7 @@ use kubewright::webhook::{
     Admission, Allowed, Denied, Endpoint, Hook, ManagedAuthority, Operation, Target, Tls, Validator, Verdict,
     WebhookServer, mutate_with,
 };
+use kubewright::webhook_configuration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -127,18 +128,18 @@ pub async fn suite(client: &kube::Client) {
         .hook(Hook::mutator(mutator).object_label(LABEL, "yes"));
     let configured = server.clone();
     let bound = server.bind().await.unwrap();
-    let endpoint = Endpoint::url(format!("https://{}", bound.address())).unwrap();
+    let endpoint = Endpoint::url(format!("https://{}", bound.address()));
     let stop = CancellationToken::new();
     let running = tokio::spawn(bound.run_until(stop.clone().cancelled_owned()));
 
-    let validating = configured
-        .validating_configuration(CONFIGURATION, &endpoint)
-        .unwrap();
+    let names = webhook_configuration!(
+        mutating = "webhook.kubewright.example.com",
+        validating = "webhook.kubewright.example.com"
+    );
+    let configured = configured.configurations(&names, &endpoint).unwrap();
+    let validating = configured.validating.unwrap();
     apply(client, CONFIGURATION, &validating).await;
-    let mutating = configured
-        .mutating_configuration(CONFIGURATION, &endpoint)
-        .unwrap();
-    apply(client, CONFIGURATION, &mutating).await;
+    apply(client, CONFIGURATION, &configured.mutating.unwrap()).await;
     apply(client, DEFINITION, &definition(&endpoint)).await;
     authority.refresh();
     the_bundle_is_published(client, &authority).await;
@@ -192,7 +193,7 @@ fn definition(endpoint: &Endpoint) -> CustomResourceDefinition {
         },
     }))
     .unwrap();
-    definition.spec.conversion = Some(endpoint.conversion());
+    definition.spec.conversion = Some(endpoint.stanza().unwrap());
     definition
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kubewright_schema::conditions::{CompileError, Condition};
 use kubewright_schema::{ErrorKind, FieldError, crd};
 use serde_json::{Value, json};
 
@@ -10,6 +11,8 @@ use crate::registry::ResourceInfo;
 use crate::rest::{names, typed};
 
 const REVIEW_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
+/// Of one webhook.
+const MOST_CONDITIONS: usize = 64;
 const STATIC_SUFFIX: &str = ".static.k8s.io";
 
 /// The strategy of both kinds.
@@ -70,7 +73,7 @@ impl Strategy for Configuration {
     }
 
     fn validate_update(&self, new: &Value, old: &Value) -> Vec<FieldError> {
-        validate(new, &Leniency::of(old))
+        validate(new, &Leniency::of(old, new))
     }
 
     fn warnings(&self, object: &Value, _old: Option<&Value>) -> Vec<String> {
@@ -91,10 +94,12 @@ struct Leniency {
     review_versions: bool,
     repeated_names: bool,
     label_values: bool,
+    /// Conditions that are all as they were.
+    conditions: bool,
 }
 
 impl Leniency {
-    fn of(old: &Value) -> Self {
+    fn of(old: &Value, new: &Value) -> Self {
         let hooks = items(&old["webhooks"]);
         let mut seen = BTreeSet::new();
         Self {
@@ -106,6 +111,14 @@ impl Leniency {
                 !versions.is_empty() && !versions.iter().any(is_known)
             }),
             repeated_names: hooks.iter().any(|hook| !seen.insert(text(&hook["name"]))),
+            conditions: {
+                let new = items(&new["webhooks"]);
+                new.len() == hooks.len()
+                    && new
+                        .iter()
+                        .zip(hooks)
+                        .all(|(new, old)| items(&new["matchConditions"]) == items(&old["matchConditions"]))
+            },
             label_values: hooks.iter().any(|hook| {
                 ["namespaceSelector", "objectSelector"]
                     .iter()
@@ -222,13 +235,52 @@ fn check_hook(hook: &Value, at: &dyn Fn(&str) -> String, leniency: &Leniency, fa
         faults,
     );
     check_client(&hook["clientConfig"], &at("clientConfig"), faults);
-    if !items(&hook["matchConditions"]).is_empty() {
+    if !leniency.conditions {
+        check_conditions(items(&hook["matchConditions"]), &at("matchConditions"), faults);
+    }
+}
+
+fn check_conditions(all: &[Value], field: &str, faults: &mut Vec<FieldError>) {
+    if all.len() > MOST_CONDITIONS {
+        let detail = format!("must have at most {MOST_CONDITIONS} items");
+        let actual = Some(Value::from(all.len()));
         faults.push(FieldError::new(
-            ErrorKind::Forbidden,
-            at("matchConditions"),
-            None,
-            "match conditions are not evaluated by this server yet, so it would call the webhook too often",
+            ErrorKind::TooMany,
+            field.to_owned(),
+            actual,
+            detail,
         ));
+    }
+    let mut seen = BTreeSet::new();
+    for (index, condition) in all.iter().enumerate() {
+        let at = |name: &str| format!("{field}[{index}].{name}");
+        match text(&condition["expression"]).trim() {
+            "" => faults.push(required(at("expression"), "")),
+            expression => {
+                faults.extend(Condition::compile(expression).err().map(|why| match why {
+                    CompileError::Internal(_) => {
+                        FieldError::new(ErrorKind::Internal, at("expression"), None, why.to_string())
+                    }
+                    why => invalid(at("expression"), expression, why.to_string()),
+                }));
+            }
+        }
+        let name = text(&condition["name"]);
+        if name.is_empty() {
+            faults.push(required(at("name"), ""));
+            continue;
+        }
+        for why in names::qualified_name(name) {
+            faults.push(invalid(at("name"), name, why));
+        }
+        if !seen.insert(name) {
+            faults.push(FieldError::new(
+                ErrorKind::Duplicate,
+                at("name"),
+                Value::from(name),
+                "",
+            ));
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::PRESERVED;
-use crate::harness::{DEADLINE, full, get, merge, post};
+use crate::harness::{full, get, merge, post};
 
 struct World {
     server: DevServer,
@@ -48,20 +48,6 @@ impl World {
         assert!(installed.created);
         let again = install.run(&webhook, definition().unwrap()).await.unwrap();
         assert!(!again.created, "trying again is safe");
-        let served = async {
-            let definitions: Api<CustomResourceDefinition> = Api::all(client);
-            loop {
-                let definition = definitions.get("sites.web.example.com").await.unwrap();
-                let conditions = definition.status.and_then(|status| status.conditions);
-                let mut conditions = conditions.into_iter().flatten();
-                if conditions.any(|condition| condition.type_ == "Established" && condition.status == "True")
-                {
-                    return;
-                }
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(DEADLINE, served).await.unwrap();
         Self { server, stop, task }
     }
 
@@ -126,7 +112,7 @@ async fn rules_are_those_of_the_newest_version_for_all() {
     let message = denied(&post(&client, "v1alpha1", "blog", &spec).await);
     assert_eq!(
         message,
-        "admission webhook \"validate.sites.v1.web.example.com\" denied the request: Site.web.example.com \"blog\" is \
+        "admission webhook \"rules.sites.web.example.com\" denied the request: Site.web.example.com \"blog\" is \
          invalid: spec.ports[0].number: is the port of the site"
     );
     let mut spec = full("v1");

@@ -7,6 +7,7 @@ mod conversion;
 mod harness;
 mod laws;
 mod lock;
+mod manifests;
 mod program;
 mod serving;
 

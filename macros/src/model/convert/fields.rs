@@ -51,14 +51,7 @@ fn structure_field(
     let mut action = action(field, actions, grouped.contains(&&name), errors);
     need_value(field, &action, wire.is_some_and(|wire| wire.required), errors);
     if wire.is_some_and(|wire| wire.open) {
-        action = match action {
-            Action::Copied(old) => Action::Rest(old),
-            Action::Added(Source::Nothing) => Action::Skipped(None),
-            _ => {
-                errors.at(added_at(field), wire::unseen("flatten"));
-                Action::Skipped(None)
-            }
-        };
+        action = in_flattened_map(field, action, errors);
     }
     if wire::is_skipped(&form::part(&field.attrs)) {
         action = match action {
@@ -80,6 +73,26 @@ fn structure_field(
         ty: field.ty.clone(),
         name,
         action,
+    }
+}
+
+/// A flattened map, which is no field on the wire.
+fn in_flattened_map(field: &syn::Field, action: Action, errors: &mut Errors) -> Action {
+    match action {
+        Action::Copied(old) => Action::Rest(old),
+        Action::Added(Source::Nothing) => Action::Skipped(None),
+        // What was wrong with it was said.
+        Action::Skipped(old) => Action::Skipped(old),
+        action => {
+            errors.at(
+                added_at(field),
+                "a flattened map holds what no field has, and moves as it stands; convert the whole type by `manual`",
+            );
+            Action::Skipped(match action {
+                Action::Nested(old, _) | Action::With(old, _) => Some(old),
+                _ => None,
+            })
+        }
     }
 }
 
@@ -457,6 +470,9 @@ pub(super) fn in_variant(field: &syn::Field, wire: Option<&WireField>, errors: &
             Action::Copied(old) => Some(old),
             _ => None,
         });
+    }
+    if wire.is_some_and(|wire| wire.open) {
+        action = in_flattened_map(field, action, errors);
     }
     Field {
         name: field.ident.clone().expect("a named field has a name"),

@@ -128,7 +128,8 @@ mod v2 {
 }
 
 static V1: __c::VersionLink = __c::VersionLink::of::<v1::Small>();
-static V2: __c::VersionLink = __c::VersionLink::of::<v2::Small>().after::<v2::Small, v1::Small>(&V1);
+pub(super) static V2: __c::VersionLink =
+    __c::VersionLink::of::<v2::Small>().after::<v2::Small, v1::Small>(&V1);
 
 fn convert(object: &Value, to: &str) -> Value {
     Converter::of_link(&V2)

@@ -1,18 +1,17 @@
-//! Where and when handlers are asked, and the objects that tell a cluster so.
+//! Where and when handlers are asked.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::admissionregistration::v1::{
-    MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ValidatingWebhook,
-    ValidatingWebhookConfiguration,
-};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use kube::core::object::HasSpec;
 
-use super::super::publish::Endpoint;
+use super::defaults::DefaultsOf;
+use super::info::{Place, WebhookInfo};
 use super::review::{Admit, Mutating, Validating};
 use super::{Labels, Mutator, Operation, Validator};
+use crate::defaults::Defaults;
+use crate::endpoint::Endpoint;
 use crate::kind::{Kind, Scope};
 
 /// What a server does with a request when the webhook cannot be asked.
@@ -55,8 +54,9 @@ pub enum Reinvocation {
     IfNeeded,
 }
 
+/// Which of the two configurations names a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
     Validating,
     Mutating,
 }
@@ -80,31 +80,112 @@ type Make = Arc<dyn Fn(Duration) -> Arc<dyn Admit> + Send + Sync>;
 #[derive(Clone)]
 pub struct Hook {
     make: Make,
-    role: Role,
-    path: String,
-    name: String,
-    group: String,
-    version: String,
-    plural: String,
-    namespaced: bool,
-    operations: Vec<Operation>,
-    subresources: Vec<String>,
-    with_main: bool,
-    failure_policy: FailurePolicy,
-    match_policy: MatchPolicy,
-    side_effects: SideEffects,
-    reinvocation: Reinvocation,
-    timeout: Duration,
-    object_labels: Labels,
-    namespace_labels: Labels,
-    conditions: Vec<(String, String)>,
+    settings: Settings,
+}
+
+/// All that is known of a webhook but its handler.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) role: Role,
+    pub(super) path: String,
+    pub(super) name: String,
+    /// Where it is, other than where the server's others are.
+    pub(super) place: Option<Endpoint>,
+    pub(super) group: String,
+    pub(super) version: String,
+    pub(super) plural: String,
+    pub(super) namespaced: bool,
+    pub(super) operations: Vec<Operation>,
+    pub(super) subresources: Vec<String>,
+    pub(super) with_main: bool,
+    pub(super) failure_policy: FailurePolicy,
+    pub(super) match_policy: MatchPolicy,
+    pub(super) side_effects: SideEffects,
+    pub(super) reinvocation: Reinvocation,
+    pub(super) timeout: Duration,
+    pub(super) object_labels: Labels,
+    pub(super) namespace_labels: Labels,
+    pub(super) conditions: Vec<(String, String)>,
+}
+
+impl Settings {
+    pub(super) fn of_validator<V: Validator>() -> Self {
+        Self::new::<V::Object>(Role::Validating, "validate", &V::WEBHOOK)
+    }
+
+    pub(super) fn of_mutator<M: Mutator>() -> Self {
+        Self::new::<M::Object>(Role::Mutating, "mutate", &M::WEBHOOK)
+    }
+
+    pub(super) fn of_defaults<K: Kind>() -> Self {
+        Self::new::<K>(Role::Mutating, "default", &WebhookInfo::new())
+    }
+
+    fn new<K: Kind>(role: Role, verb: &str, info: &WebhookInfo) -> Self {
+        let (group, version) = (K::group(&()), K::version(&()));
+        let (kind, plural) = (K::kind(&()).to_lowercase(), K::plural(&()));
+        // A name needs three parts; the core has no group, and `core` is what discovery calls it.
+        let domain = if group.is_empty() { "core" } else { &group };
+        let path = || format!("/{verb}-{}-{version}-{kind}", group.replace('.', "-"));
+        let name = || format!("{verb}.{plural}.{version}.{domain}");
+        let mut settings = Self {
+            role,
+            path: info.path.map_or_else(path, str::to_owned),
+            name: info.name.map_or_else(name, str::to_owned),
+            place: None,
+            group: group.clone().into_owned(),
+            version: version.clone().into_owned(),
+            plural: plural.clone().into_owned(),
+            namespaced: <K::Scope as Scope>::NAMESPACED,
+            operations: info.operations.to_vec(),
+            subresources: info.subresources.iter().map(|name| (*name).to_owned()).collect(),
+            with_main: info.with_main,
+            failure_policy: info.failure_policy,
+            match_policy: info.match_policy,
+            side_effects: info.side_effects,
+            reinvocation: info.reinvocation,
+            timeout: Duration::from_secs(info.timeout_seconds.into()),
+            object_labels: owned(info.object_labels),
+            namespace_labels: owned(info.namespace_labels),
+            conditions: owned(info.conditions),
+        };
+        match info.place {
+            None => {}
+            Some(Place::Url(url)) => settings.at_url(url),
+            Some(Place::Service {
+                namespace,
+                name,
+                port,
+            }) => {
+                let service = Endpoint::service(namespace, name);
+                settings.place = Some(match port {
+                    Some(port) => service.port(port),
+                    None => service,
+                });
+            }
+        }
+        settings
+    }
+
+    /// Reached, and so served, at a URL.
+    fn at_url(&mut self, url: &str) {
+        Endpoint::path_of(url).clone_into(&mut self.path);
+        self.place = Some(Endpoint::url(url));
+    }
+}
+
+fn owned<C: FromIterator<(String, String)>>(pairs: &[(&str, &str)]) -> C {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(one, two)| ((*one).to_owned(), (*two).to_owned()))
+        .collect()
 }
 
 impl fmt::Debug for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hook")
-            .field("name", &self.name)
-            .field("path", &self.path)
+            .field("name", &self.settings.name)
+            .field("path", &self.settings.path)
             .finish_non_exhaustive()
     }
 }
@@ -114,278 +195,156 @@ impl Hook {
     pub fn validator<V: Validator>(validator: V) -> Self {
         let validator = Arc::new(validator);
         let make: Make = Arc::new(move |timeout| Arc::new(Validating(Shared(validator.clone()), timeout)));
-        Self::new::<V::Object>(Role::Validating, make)
+        let settings = Settings::of_validator::<V>();
+        Self { make, settings }
     }
 
     /// Changes created and changed objects.
     pub fn mutator<M: Mutator>(mutator: M) -> Self {
         let mutator = Arc::new(mutator);
         let make: Make = Arc::new(move |timeout| Arc::new(Mutating(Shared(mutator.clone()), timeout)));
-        Self::new::<M::Object>(Role::Mutating, make)
+        let settings = Settings::of_mutator::<M>();
+        Self { make, settings }
     }
 
-    fn new<K: Kind>(role: Role, make: Make) -> Self {
-        let (group, version) = (K::group(&()), K::version(&()));
-        let (kind, plural) = (K::kind(&()).to_lowercase(), K::plural(&()));
-        let verb = match role {
-            Role::Validating => "validate",
-            Role::Mutating => "mutate",
-        };
-        // A name needs three parts; the core has no group, and `core` is what discovery calls it.
-        let domain = if group.is_empty() { "core" } else { &group };
+    /// Fills absent values in the specs of created and changed objects, by [`Defaults::set_defaults`] (VER-42). It is a
+    /// mutator with a path and a name of its own, `/default-…` and `default.…`, beside which a kind may have others.
+    ///
+    /// What the type does not know stays as it came, as with every mutator.
+    ///
+    /// ```
+    /// use kubewright::webhook::Hook;
+    /// use kubewright::{CustomResource, Defaults, KubeSchema};
+    ///
+    /// #[derive(CustomResource, KubeSchema, Defaults, serde::Serialize, serde::Deserialize, Clone, Debug)]
+    /// #[kube(group = "example.com", version = "v1", kind = "Site", namespaced)]
+    /// pub struct SiteSpec {
+    ///     #[kube(default = 1)]
+    ///     pub replicas: Option<i32>,
+    /// }
+    ///
+    /// assert_eq!(Hook::defaults::<Site>().path(), "/default-example-com-v1-site");
+    /// ```
+    pub fn defaults<K>() -> Self
+    where
+        K: Kind + HasSpec,
+        K::Spec: Defaults,
+    {
+        let settings = Settings::of_defaults::<K>();
         Self {
-            make,
-            role,
-            path: format!("/{verb}-{}-{version}-{kind}", group.replace('.', "-")),
-            name: format!("{verb}.{plural}.{version}.{domain}"),
-            group: group.clone().into_owned(),
-            version: version.clone().into_owned(),
-            plural: plural.clone().into_owned(),
-            namespaced: <K::Scope as Scope>::NAMESPACED,
-            operations: vec![Operation::Create, Operation::Update],
-            subresources: Vec::new(),
-            with_main: true,
-            failure_policy: FailurePolicy::default(),
-            match_policy: MatchPolicy::default(),
-            side_effects: SideEffects::default(),
-            reinvocation: Reinvocation::default(),
-            timeout: Duration::from_secs(10),
-            object_labels: Labels::new(),
-            namespace_labels: Labels::new(),
-            conditions: Vec::new(),
+            settings,
+            ..Self::mutator(DefaultsOf::<K>::new())
         }
     }
 
     /// Where it is served.
     pub fn path(&self) -> &str {
-        &self.path
+        &self.settings.path
     }
 
     pub(in super::super) fn admit(&self) -> Arc<dyn Admit> {
-        (self.make)(self.timeout)
+        (self.make)(self.settings.timeout)
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Serves it elsewhere. Default: controller-runtime's path, `/validate-<group>-<version>-<kind>` or `/mutate-…`
     /// with the group's dots as hyphens and the kind in lower case.
     pub fn at(mut self, path: impl Into<String>) -> Self {
-        self.path = path.into();
+        self.settings.path = path.into();
+        self
+    }
+
+    /// API servers reach it at this URL, wherever the others are; it is served at the URL's path.
+    pub fn url(mut self, url: impl AsRef<str>) -> Self {
+        self.settings.at_url(url.as_ref());
+        self
+    }
+
+    /// API servers reach it by this Service, wherever the others are. Default port 443.
+    pub fn service(mut self, namespace: &str, name: &str, port: Option<u16>) -> Self {
+        let service = Endpoint::service(namespace, name);
+        self.settings.place = Some(match port {
+            Some(port) => service.port(port),
+            None => service,
+        });
         self
     }
 
     /// Names it otherwise; a name has three parts or more, and is unique in its configuration. Default
     /// `validate.<plural>.<version>.<group>`, or `mutate.…`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.settings.name = name.into();
         self
     }
 
     /// When it is asked. Default: creations and updates.
     pub fn operations(mut self, operations: impl IntoIterator<Item = Operation>) -> Self {
-        self.operations = operations.into_iter().collect();
+        self.settings.operations = operations.into_iter().collect();
         self
     }
 
     /// Asked about writes to a subresource too; its objects must be of the handler's kind, as those of `status` are.
     pub fn subresource(mut self, name: impl Into<String>) -> Self {
-        self.subresources.push(name.into());
+        self.settings.subresources.push(name.into());
         self
     }
 
     /// Asked about writes to a [subresource](Self::subresource) alone: the object itself is not looked at.
     pub fn only_subresource(mut self, name: impl Into<String>) -> Self {
-        self.with_main = false;
+        self.settings.with_main = false;
         self.subresource(name)
     }
 
     /// What a server does when the webhook cannot be asked. Default: the request fails.
     pub fn failure_policy(mut self, policy: FailurePolicy) -> Self {
-        self.failure_policy = policy;
+        self.settings.failure_policy = policy;
         self
     }
 
     /// Whether other versions of the kind are converted and asked about. Default: they are.
     pub fn match_policy(mut self, policy: MatchPolicy) -> Self {
-        self.match_policy = policy;
+        self.settings.match_policy = policy;
         self
     }
 
     /// What the handler does besides answering. Default: nothing.
     pub fn side_effects(mut self, effects: SideEffects) -> Self {
-        self.side_effects = effects;
+        self.settings.side_effects = effects;
         self
     }
 
     /// Whether a mutator is asked again. Default: it is not. Nothing to a validator.
     pub fn reinvocation(mut self, reinvocation: Reinvocation) -> Self {
-        self.reinvocation = reinvocation;
+        self.settings.reinvocation = reinvocation;
         self
     }
 
     /// How long the handler may take, here and as a server waits for it; whole seconds, 1 to 30. Default 10 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Duration::from_secs(timeout.as_secs().clamp(1, 30));
+        self.settings.timeout = Duration::from_secs(timeout.as_secs().clamp(1, 30));
         self
     }
 
     /// Only objects with this label. Several must all be there.
     pub fn object_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.object_labels.insert(key.into(), value.into());
+        self.settings.object_labels.insert(key.into(), value.into());
         self
     }
 
     /// Only objects in namespaces with this label. Several must all be there.
     pub fn namespace_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.namespace_labels.insert(key.into(), value.into());
+        self.settings.namespace_labels.insert(key.into(), value.into());
         self
     }
 
     /// Only requests for which an expression in CEL is true; `name` tells it in errors.
     pub fn condition(mut self, name: impl Into<String>, expression: impl Into<String>) -> Self {
-        self.conditions.push((name.into(), expression.into()));
+        self.settings.conditions.push((name.into(), expression.into()));
         self
     }
-
-    fn rules(&self) -> Vec<RuleWithOperations> {
-        let main = self.with_main.then(|| self.plural.clone());
-        let subresources = self.subresources.iter();
-        let subresources = subresources.map(|name| format!("{}/{name}", self.plural));
-        let scope = if self.namespaced { "Namespaced" } else { "Cluster" };
-        vec![RuleWithOperations {
-            api_groups: Some(vec![self.group.clone()]),
-            api_versions: Some(vec![self.version.clone()]),
-            operations: Some(
-                self.operations
-                    .iter()
-                    .map(|operation| operation.as_str().to_owned())
-                    .collect(),
-            ),
-            resources: Some(main.into_iter().chain(subresources).collect()),
-            scope: Some(scope.to_owned()),
-        }]
-    }
-
-    fn conditions(&self) -> Option<Vec<MatchCondition>> {
-        let conditions = self.conditions.iter().map(|(name, expression)| MatchCondition {
-            name: name.clone(),
-            expression: expression.clone(),
-        });
-        (!self.conditions.is_empty()).then(|| conditions.collect())
-    }
-
-    fn timeout_seconds(&self) -> Option<i32> {
-        i32::try_from(self.timeout.as_secs()).ok()
-    }
-}
-
-fn selector(labels: &Labels) -> Option<LabelSelector> {
-    (!labels.is_empty()).then(|| LabelSelector {
-        match_labels: Some(labels.clone()),
-        match_expressions: None,
-    })
-}
-
-impl FailurePolicy {
-    fn text(self) -> String {
-        match self {
-            Self::Fail => "Fail",
-            Self::Ignore => "Ignore",
-        }
-        .to_owned()
-    }
-}
-
-impl MatchPolicy {
-    fn text(self) -> String {
-        match self {
-            Self::Equivalent => "Equivalent",
-            Self::Exact => "Exact",
-        }
-        .to_owned()
-    }
-}
-
-impl SideEffects {
-    fn text(self) -> String {
-        match self {
-            Self::None => "None",
-            Self::NoneOnDryRun => "NoneOnDryRun",
-        }
-        .to_owned()
-    }
-}
-
-impl Reinvocation {
-    fn text(self) -> String {
-        match self {
-            Self::Never => "Never",
-            Self::IfNeeded => "IfNeeded",
-        }
-        .to_owned()
-    }
-}
-
-fn metadata(name: &str) -> ObjectMeta {
-    ObjectMeta {
-        name: Some(name.to_owned()),
-        ..ObjectMeta::default()
-    }
-}
-
-fn of_role(hooks: &[Hook], role: Role) -> impl Iterator<Item = &Hook> {
-    hooks.iter().filter(move |hook| hook.role == role)
-}
-
-pub(in super::super) fn validating(
-    hooks: &[Hook],
-    name: &str,
-    endpoint: &Endpoint,
-) -> Option<ValidatingWebhookConfiguration> {
-    let webhooks: Vec<_> = of_role(hooks, Role::Validating)
-        .map(|hook| ValidatingWebhook {
-            admission_review_versions: vec!["v1".to_owned()],
-            client_config: endpoint.admission(&hook.path),
-            failure_policy: Some(hook.failure_policy.text()),
-            match_conditions: hook.conditions(),
-            match_policy: Some(hook.match_policy.text()),
-            name: hook.name.clone(),
-            namespace_selector: selector(&hook.namespace_labels),
-            object_selector: selector(&hook.object_labels),
-            rules: Some(hook.rules()),
-            side_effects: hook.side_effects.text(),
-            timeout_seconds: hook.timeout_seconds(),
-        })
-        .collect();
-    (!webhooks.is_empty()).then(|| ValidatingWebhookConfiguration {
-        metadata: metadata(name),
-        webhooks: Some(webhooks),
-    })
-}
-
-pub(in super::super) fn mutating(
-    hooks: &[Hook],
-    name: &str,
-    endpoint: &Endpoint,
-) -> Option<MutatingWebhookConfiguration> {
-    let webhooks: Vec<_> = of_role(hooks, Role::Mutating)
-        .map(|hook| MutatingWebhook {
-            admission_review_versions: vec!["v1".to_owned()],
-            client_config: endpoint.admission(&hook.path),
-            failure_policy: Some(hook.failure_policy.text()),
-            match_conditions: hook.conditions(),
-            match_policy: Some(hook.match_policy.text()),
-            name: hook.name.clone(),
-            namespace_selector: selector(&hook.namespace_labels),
-            object_selector: selector(&hook.object_labels),
-            reinvocation_policy: Some(hook.reinvocation.text()),
-            rules: Some(hook.rules()),
-            side_effects: hook.side_effects.text(),
-            timeout_seconds: hook.timeout_seconds(),
-        })
-        .collect();
-    (!webhooks.is_empty()).then(|| MutatingWebhookConfiguration {
-        metadata: metadata(name),
-        webhooks: Some(webhooks),
-    })
 }
 
 /// One handler behind however many clones of its hook.

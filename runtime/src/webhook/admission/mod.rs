@@ -3,7 +3,10 @@
 //! **Invariant:** a mutator changes what it changed, and nothing else: fields that its type does not know, and the
 //! way others are written, stay as they came (see `merge`).
 
+mod configuration;
+mod defaults;
 mod hook;
+mod info;
 mod merge;
 mod review;
 #[cfg(test)]
@@ -19,8 +22,10 @@ use serde_json::Value;
 
 use crate::kind::{Kind, ObjectKey};
 
+pub(super) use configuration::configurations;
+pub use configuration::{ConfigurationError, ConfigurationNames, Configurations, Webhooks};
 pub use hook::{FailurePolicy, Hook, MatchPolicy, Reinvocation, SideEffects};
-pub(super) use hook::{mutating, validating};
+pub use info::WebhookInfo;
 pub(super) use review::{Admit, review};
 
 /// Judges objects of one kind before they are stored.
@@ -45,6 +50,9 @@ pub(super) use review::{Admit, review};
 pub trait Validator: Send + Sync + 'static {
     /// The kind that is judged.
     type Object: Kind;
+
+    /// When and where it is asked; what [`#[webhook(...)]`](crate::webhook) writes down. Default: all defaults.
+    const WEBHOOK: WebhookInfo = WebhookInfo::new();
 
     /// Lets the request pass, or denies it. It may be cut off at its next await once the hook's
     /// [timeout](Hook::timeout) has passed.
@@ -75,6 +83,9 @@ pub trait Validator: Send + Sync + 'static {
 pub trait Mutator: Send + Sync + 'static {
     /// The kind that is changed.
     type Object: Kind;
+
+    /// When and where it is asked; what [`#[webhook(...)]`](crate::webhook) writes down. Default: all defaults.
+    const WEBHOOK: WebhookInfo = WebhookInfo::new();
 
     /// Changes `object`, which begins as a copy of the request's. Deletions have none, and are let pass without
     /// asking. The same object may come again with its changes made: mutating twice must be as mutating once.

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use serde_json::{Value, json};
 
 use super::super::body::Refusal;
 use super::super::metrics::WebhookMetrics;
-use super::super::publish::Endpoint;
 use super::*;
+use crate::endpoint::Endpoint;
 
 /// A review about a ConfigMap, with members of its request replaced.
 fn config_map(members: &Value) -> Value {
@@ -283,7 +284,12 @@ fn configurations_have_controller_tools_defaults() {
             .subresource("status"),
     ];
     let endpoint = Endpoint::service("system", "hooks");
-    let configuration = validating(&hooks, "v.example.com", &endpoint).unwrap();
+    let names = ConfigurationNames {
+        mutating: "m.example.com",
+        validating: "v.example.com",
+    };
+    let made = |hooks: &[Hook], endpoint: &Endpoint| configurations(hooks, &names, endpoint).unwrap();
+    let configuration = made(&hooks, &endpoint).validating.unwrap();
     let expected = json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
@@ -293,7 +299,7 @@ fn configurations_have_controller_tools_defaults() {
                 "name": "validate.deployments.v1.apps",
                 "admissionReviewVersions": ["v1"],
                 "clientConfig": {"service": {
-                    "namespace": "system", "name": "hooks", "port": 443, "path": "/validate-apps-v1-deployment",
+                    "namespace": "system", "name": "hooks", "path": "/validate-apps-v1-deployment",
                 }},
                 "failurePolicy": "Fail", "matchPolicy": "Equivalent", "sideEffects": "None", "timeoutSeconds": 10,
                 "rules": [{
@@ -305,7 +311,7 @@ fn configurations_have_controller_tools_defaults() {
                 "name": "n.example.com",
                 "admissionReviewVersions": ["v1"],
                 "clientConfig": {"service": {
-                    "namespace": "system", "name": "hooks", "port": 443, "path": "/n",
+                    "namespace": "system", "name": "hooks", "path": "/n",
                 }},
                 "failurePolicy": "Ignore", "matchPolicy": "Exact", "sideEffects": "NoneOnDryRun",
                 "timeoutSeconds": 30,
@@ -321,8 +327,9 @@ fn configurations_have_controller_tools_defaults() {
     });
     assert_eq!(serde_json::to_value(configuration).unwrap(), expected);
 
-    let endpoint = Endpoint::url("https://127.0.0.1:9443").unwrap();
-    let configuration = mutating(&hooks, "m.example.com", &endpoint).unwrap();
+    let endpoint = Endpoint::url("https://127.0.0.1:9443");
+    let configuration = made(&hooks, &endpoint).mutating.unwrap();
+    assert_eq!(configuration.metadata.name.as_deref(), Some("m.example.com"));
     let expected = json!([{
         "name": "mutate.configmaps.v1.core",
         "admissionReviewVersions": ["v1"],
@@ -335,5 +342,90 @@ fn configurations_have_controller_tools_defaults() {
         }],
     }]);
     assert_eq!(serde_json::to_value(configuration.webhooks).unwrap(), expected);
-    assert!(mutating(&hooks[..2], "m.example.com", &endpoint).is_none());
+    assert!(made(&hooks[..2], &endpoint).mutating.is_none());
+}
+
+#[test]
+fn what_a_server_would_refuse_of_a_configuration() {
+    let names = ConfigurationNames {
+        mutating: "M",
+        validating: "v.example.com",
+    };
+    let endpoint = Endpoint::service("system", "hooks");
+    let refused = |hooks: &[Hook]| configurations(hooks, &names, &endpoint).unwrap_err().to_string();
+    let hook = || validates(|_| Ok(Allowed::new())).name("a.example.com");
+    for (hooks, expected) in [
+        (
+            vec![hook().name("a.b")],
+            "v.example.com: webhooks[0].name: Invalid value: \"a.b\": should be a domain with at least three segments \
+             separated by dots",
+        ),
+        (
+            vec![hook(), hook()],
+            "v.example.com: webhooks[1].name: Duplicate value: \"a.example.com\"",
+        ),
+        (
+            vec![hook().operations([])],
+            "v.example.com: webhooks[0].rules[0].operations: Required value",
+        ),
+        (
+            vec![hook().condition("a", "true").condition("a", " ")],
+            "v.example.com: webhooks[0].matchConditions[1].name: Duplicate value: \"a\"; \
+             webhooks[0].matchConditions[1].expression: Required value",
+        ),
+        (vec![hook().at("x")], "where webhook a.example.com is reached"),
+        (
+            vec![hook().url("http://a.example/x")],
+            "where webhook a.example.com is reached",
+        ),
+    ] {
+        assert_eq!(refused(&hooks), expected);
+    }
+    let name = refused(&[mutates(|_| {})]);
+    assert!(
+        name.starts_with("M: metadata.name: Invalid value: \"M\": a lowercase RFC 1123"),
+        "{name}"
+    );
+    let labels = refused(&[hook().object_label("-", "?")]);
+    assert!(
+        labels.contains("webhooks[0].objectSelector.matchLabels: Invalid value: \"-\""),
+        "{labels}"
+    );
+    assert!(
+        labels.contains("webhooks[0].objectSelector.matchLabels: Invalid value: \"?\""),
+        "{labels}"
+    );
+}
+
+/// A webhook with a place of its own keeps the authorities of the others, and is served where it is reached.
+#[test]
+fn a_place_of_its_own() {
+    let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let hook = validates(|_| Ok(Allowed::new())).url("https://a.example:8443/x");
+    assert_eq!(hook.path(), "/x");
+    let hooks = [hook, mutates(|_| {}).service("ns", "other", Some(8443))];
+    let names = ConfigurationNames {
+        mutating: "m.example.com",
+        validating: "v.example.com",
+    };
+    let made = configurations(
+        &hooks,
+        &names,
+        &Endpoint::service("system", "hooks").ca_bundle(pem),
+    )
+    .unwrap();
+    let bundle = ByteString(pem.as_bytes().to_vec());
+    let validating = &made.validating.unwrap().webhooks.unwrap()[0].client_config;
+    assert_eq!(
+        serde_json::to_value(validating).unwrap(),
+        json!({"url": "https://a.example:8443/x", "caBundle": bundle})
+    );
+    let mutating = &made.mutating.unwrap().webhooks.unwrap()[0].client_config;
+    assert_eq!(
+        serde_json::to_value(mutating).unwrap(),
+        json!({
+            "service": {"namespace": "ns", "name": "other", "path": "/mutate--v1-configmap", "port": 8443},
+            "caBundle": bundle,
+        })
+    );
 }

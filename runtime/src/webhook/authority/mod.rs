@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 use self::machine::{Phase, State, Step, View};
 use super::certificate::{CertificateError, Clock, FirstPair, Served};
 use super::pem::{Bundle, BundleError, PairError};
-use super::publish::{PublishError, Seen, Target};
+use super::publish::{Fill, PublishError, Seen, Target};
 
 /// How long to wait after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -194,6 +194,13 @@ impl ManagedAuthority {
     /// An object that does not exist yet is waited for.
     pub fn publish(mut self, target: Target) -> Self {
         self.targets.push(target);
+        self
+    }
+
+    /// [Publishes](Self::publish) to several objects, as those of
+    /// [`ConfigurationNames::targets`](super::ConfigurationNames::targets).
+    pub fn publish_all(mut self, targets: impl IntoIterator<Item = Target>) -> Self {
+        self.targets.extend(targets);
         self
     }
 
@@ -372,7 +379,7 @@ impl ManagedAuthority {
             if seen.shows(&bundle) {
                 continue;
             }
-            match target.publish(&self.client, seen, &bundle).await {
+            match target.publish(&self.client, seen, &bundle, Fill::All).await {
                 Ok(()) => {}
                 // Changed since it was seen: it is looked at again.
                 Err(error) if error.is_conflict() => {}

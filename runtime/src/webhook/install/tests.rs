@@ -92,7 +92,7 @@ fn ver_40_the_storage_version_is_never_one_that_was_not_served_before() {
 fn ver_35_what_is_applied_has_no_bundle_but_the_first_time() {
     let mut definition = definition(&[("v1", true, true)]);
     let endpoint = super::super::Endpoint::service("system", "hooks");
-    definition.spec.conversion = Some(endpoint.conversion());
+    definition.spec.conversion = Some(endpoint.stanza().unwrap());
     let webhook = definition
         .spec
         .conversion
@@ -170,7 +170,11 @@ fn release(versions: &[(&str, bool, bool)]) -> apiext::CustomResourceDefinition 
         });
     }
     if versions.len() > 1 {
-        definition.spec.conversion = Some(super::super::Endpoint::service("system", "hooks").conversion());
+        definition.spec.conversion = Some(
+            super::super::Endpoint::service("system", "hooks")
+                .stanza()
+                .unwrap(),
+        );
     }
     definition
 }
@@ -235,6 +239,7 @@ async fn ver_40_the_webhook_is_switched_on_once_it_converts() {
     assert_eq!(owners, ["kubewright-ca-bundle"]);
 
     // A definition that was just applied is written by the server too.
+    let target = Target::Definition("sites.web.example.com".to_owned());
     for _ in 0..3 {
         let changed = Status::failure("the object has been modified", "Conflict").with_code(409);
         server.fail_next(
@@ -244,7 +249,7 @@ async fn ver_40_the_webhook_is_switched_on_once_it_converts() {
     }
     assert!(
         installation
-            .hand_over("sites.web.example.com", &bundle)
+            .hand_over(&target, &bundle, Fill::Missing)
             .await
             .unwrap()
     );
@@ -253,7 +258,7 @@ async fn ver_40_the_webhook_is_switched_on_once_it_converts() {
     assert_ne!(stale, bundle);
     assert!(
         installation
-            .hand_over("sites.web.example.com", &stale)
+            .hand_over(&target, &stale, Fill::Missing)
             .await
             .unwrap()
     );
@@ -265,4 +270,197 @@ async fn ver_40_the_webhook_is_switched_on_once_it_converts() {
     let installed = installation.storage(Storage::Move).run().await.unwrap();
     assert_eq!(installed.pending, None);
     assert_eq!(stored(&live(&client).await.unwrap()), Some("v1"));
+}
+
+fn managers(object: &impl kube::Resource, field: &str) -> Vec<String> {
+    let entries = object.meta().managed_fields.iter().flatten();
+    let owners = entries.filter(|owner| {
+        let fields = serde_json::to_string(&owner.fields_v1).unwrap();
+        fields.contains(field)
+    });
+    owners.map(|owner| owner.manager.clone().unwrap()).collect()
+}
+
+/// The manager of bundles owns a part of the webhook, which an apply without it would leave behind.
+#[tokio::test]
+async fn ver_38_versions_that_do_not_differ_any_more_need_no_webhook() {
+    let server = DevServer::start().await.unwrap();
+    let client = server.client();
+    let (address, bundle) = webhook(true).await;
+    let mut both = release(&[("v1", true, true), ("v1alpha1", true, false)]);
+    let installation = Installation::new(client.clone(), both.clone());
+    installation.probe_at(address).trust(bundle).run().await.unwrap();
+    assert!(config(&live(&client).await.unwrap()).is_some());
+
+    both.spec.conversion = None;
+    Installation::new(client.clone(), both.clone())
+        .run()
+        .await
+        .unwrap();
+    let after = live(&client).await.unwrap();
+    let conversion = after.spec.conversion.clone().unwrap();
+    assert_eq!((&*conversion.strategy, conversion.webhook), ("None", None));
+    assert_eq!(managers(&after, "f:caBundle"), Vec::<String>::new());
+    // And again, where there is nothing to take away.
+    Installation::new(client.clone(), both).run().await.unwrap();
+}
+
+#[tokio::test]
+async fn ver_35_a_bundle_in_the_definition_is_what_its_author_wants() {
+    let server = DevServer::start().await.unwrap();
+    let client = server.client();
+    for _ in 0..2 {
+        let (address, bundle) = webhook(true).await;
+        let mut both = release(&[("v1", true, true), ("v1alpha1", true, false)]);
+        let at = super::super::Endpoint::service("system", "hooks").ca_bundle(bundle.clone());
+        both.spec.conversion = Some(at.stanza().unwrap());
+        let installation = Installation::new(client.clone(), both).probe_at(address);
+        installation.run().await.unwrap();
+        let after = live(&client).await.unwrap();
+        let found = config(&after).unwrap().ca_bundle.clone().unwrap();
+        assert_eq!(found.0, Vec::from(bundle));
+        assert_eq!(managers(&after, "f:caBundle"), ["kubewright-ca-bundle"]);
+    }
+}
+
+#[tokio::test]
+async fn ver_40_an_installation_waits_until_names_are_accepted() {
+    let server = DevServer::start().await.unwrap();
+    let mut other = release(&[("v1", true, true)]);
+    other.metadata.name = Some("pages.web.example.com".to_owned());
+    other.spec.names.plural = "pages".to_owned();
+    Installation::new(server.client(), other).run().await.unwrap();
+    let installation = Installation::new(server.client(), release(&[("v1", true, true)]));
+    let error = installation
+        .timeout(Duration::from_millis(500))
+        .run()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "sites.web.example.com is applied and not served, since its names are not accepted: \"SiteList\" is already in use \
+         (ListKindConflict)"
+    );
+}
+
+mod hooks {
+    use k8s_openapi::api::admissionregistration::v1::{
+        MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+    };
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::super::super::{
+        Admission, Allowed, ConfigurationNames, Endpoint, Hook, mutate_with, validate_with,
+    };
+    use super::*;
+
+    const NAMES: ConfigurationNames = ConfigurationNames {
+        mutating: "m.example.com",
+        validating: "v.example.com",
+    };
+
+    fn hook(name: &str) -> Hook {
+        let hook = Hook::validator(validate_with(|_: &Admission<ConfigMap>| Ok(Allowed::new())));
+        // Nobody is there to be asked.
+        hook.name(name)
+            .at(format!("/{name}"))
+            .object_label("never", "ever")
+    }
+
+    fn configurations(hooks: &[&str]) -> Configurations {
+        let mutator = mutate_with(|_: &mut ConfigMap, _: &Admission<ConfigMap>| Ok(Allowed::new()));
+        let server = WebhookServer::new(Tls::directory("/nowhere"))
+            .hook(Hook::mutator(mutator).object_label("never", "ever"));
+        let server = hooks.iter().fold(server, |server, name| server.hook(hook(name)));
+        let endpoint = Endpoint::service("system", "hooks");
+        server.configurations(&NAMES, &endpoint).unwrap()
+    }
+
+    /// Names of the validating webhooks, and whose bundles they show.
+    async fn shown(client: &kube::Client) -> Vec<(String, Option<Vec<u8>>)> {
+        let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+        let webhooks = api.get(NAMES.validating).await.unwrap().webhooks.unwrap();
+        let webhooks = webhooks.into_iter();
+        webhooks
+            .map(|webhook| {
+                (
+                    webhook.name,
+                    webhook.client_config.ca_bundle.map(|bundle| bundle.0),
+                )
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn ver_35_configurations_come_with_their_bundles_and_go_without_a_trace() {
+        let server = DevServer::start().await.unwrap();
+        let client = server.client();
+        let (_, bundle) = webhook(true).await;
+        let pem = || Some(Vec::from(bundle.clone()));
+        let install = async |hooks: &[&str], bundle: &Bundle| {
+            Installation::new(client.clone(), release(&[("v1", true, true)]))
+                .trust(bundle.clone())
+                .admission(configurations(hooks))
+                .run()
+                .await
+                .unwrap();
+        };
+        let (a, b) = ("a.example.com", "b.example.com");
+        install(&[a], &bundle).await;
+        assert_eq!(shown(&client).await, [(a.to_owned(), pem())]);
+        let mutating: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+        let mutating = mutating.get(NAMES.mutating).await.unwrap();
+        assert_eq!(managers(&mutating, "f:caBundle"), ["kubewright-ca-bundle"]);
+        assert_eq!(managers(&mutating, "f:rules"), ["kubewright-install"]);
+
+        // A new one comes with the bundle; that of the other is its manager's business.
+        let (_, later) = webhook(true).await;
+        install(&[a, b], &later).await;
+        let later = Some(Vec::from(later));
+        assert_eq!(
+            shown(&client).await,
+            [(a.to_owned(), pem()), (b.to_owned(), later.clone())]
+        );
+
+        // Somebody else's webhook stays; that of an earlier release goes, whoever owned its bundle.
+        let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+        let foreign = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": NAMES.validating},
+            "webhooks": [{
+                "name": "c.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+                "clientConfig": {"url": "https://c.example.com/c"},
+            }],
+        });
+        let params = PatchParams::apply("somebody");
+        api.patch(NAMES.validating, &params, &Patch::Apply(&foreign))
+            .await
+            .unwrap();
+        install(&[b], &bundle).await;
+        let names: Vec<_> = shown(&client).await;
+        assert_eq!(
+            names,
+            [(b.to_owned(), later), ("c.example.com".to_owned(), pem())]
+        );
+    }
+
+    #[tokio::test]
+    async fn ver_35_who_injects_bundles_is_left_alone() {
+        let server = DevServer::start().await.unwrap();
+        let (_, bundle) = webhook(true).await;
+        let mut wanted = configurations(&["a.example.com"]);
+        let validating = wanted.validating.as_mut().unwrap();
+        let from = ("cert-manager.io/inject-ca-from".to_owned(), "ns/name".to_owned());
+        validating.metadata.annotations = Some([from].into());
+        Installation::new(server.client(), release(&[("v1", true, true)]))
+            .trust(bundle)
+            .admission(wanted)
+            .run()
+            .await
+            .unwrap();
+        assert_eq!(
+            shown(&server.client()).await,
+            [("a.example.com".to_owned(), None)]
+        );
+    }
 }

@@ -12,7 +12,7 @@ use super::literals::children;
 ///
 /// # Errors
 /// cel-go's text.
-pub(super) fn instantiate(checked: &Checked) -> Result<Program, String> {
+pub(in super::super) fn instantiate(checked: &Checked) -> Result<Program, String> {
     types_are_known(&checked.expr, checked)?;
     Program::new(checked)
 }

@@ -5,7 +5,7 @@
 
 use kubewright_cel::{Expr, ExprKind, Literal};
 
-use super::super::run_cost::orders_text;
+use super::super::run_cost::{AUTHORIZATION, orders_text};
 use super::super::types::Type;
 use super::{Arg, Coster, Entries, LIST, Range};
 
@@ -17,8 +17,6 @@ const REGEX: f64 = 0.25;
 const FORMAT_REGEX: f64 = 128.0;
 /// Values of `format` are shorter than this.
 const MAX_FORMAT: u64 = 64;
-/// An authorizer's check, of which a rule may have two.
-const AUTHORIZATION: u64 = 350_000;
 const ONE: Range = Range::exactly(1);
 
 /// A call by one of its overloads.

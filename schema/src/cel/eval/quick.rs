@@ -220,8 +220,8 @@ impl<'a> Machine<'a, '_> {
 
     fn root<'s>(&'s self, root: &Root) -> Option<&'s Value<'a>> {
         match root {
-            Root::This => self.this.as_ref().ok(),
-            Root::Old => self.old.as_ref()?.as_ref().ok(),
+            Root::This => self.variables.this.as_ref().ok(),
+            Root::Old => self.variables.old.as_ref()?.as_ref().ok(),
             Root::Slot(slot) => self.slots.get(*slot)?.as_ref().ok(),
             _ => None,
         }

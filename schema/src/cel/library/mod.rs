@@ -6,6 +6,7 @@
 //! **Invariant:** a call whose values fit no overload is an error with upstream's text, never a guess.
 
 pub(crate) mod arithmetic;
+pub(crate) mod authorizer;
 pub(crate) mod convert;
 mod format;
 pub(crate) mod formats;
@@ -21,6 +22,7 @@ pub(crate) mod url;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use self::authorizer::Step;
 use self::convert::Target;
 use self::time::Part;
 use super::value::{Entries, Failure, Key, Map, Outcome, Text, Value, display, is_comparable};
@@ -135,6 +137,8 @@ pub(crate) enum Function {
     NamedFormat,
     ConstantFormat(&'static str),
     Validate,
+    /// A step of the question whether somebody may do something.
+    Authorizer(Step),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,10 +295,10 @@ impl Function {
             "patch" => Self::SemverPart(2),
             "format.named" => Self::NamedFormat,
             "validate" => Self::Validate,
-            _ => {
-                let key = name.strip_prefix("format.")?;
-                Self::ConstantFormat(formats::find(key)?.key)
-            }
+            _ => match Step::find(name) {
+                Some(step) => Self::Authorizer(step),
+                None => Self::ConstantFormat(formats::find(name.strip_prefix("format.")?)?.key),
+            },
         })
     }
 
@@ -517,6 +521,7 @@ fn unary_library<'a>(function: Function, value: &Value<'a>) -> Option<Outcome<'a
             // Go's conversion wraps.
             Ok(Value::Int(i64::from_ne_bytes(number.to_ne_bytes())))
         }
+        (Function::Authorizer(step), Value::Authorization(stage)) => return authorizer::answer(step, *stage),
         _ => return None,
     })
 }
@@ -620,6 +625,9 @@ fn binary<'a>(function: Function, left: &Value<'a>, right: &Value<'a>) -> Option
             ))
         }
         (_, Value::Quantity(left), _) => return binary_quantity(function, left, right),
+        (Function::Authorizer(step), Value::Authorization(stage), Value::String(text)) => {
+            return authorizer::ask(step, *stage, text);
+        }
         (Function::IsGreaterThan, Value::Semver(left), Value::Semver(right)) => {
             truth(left.cmp(right).is_gt())
         }
@@ -704,6 +712,12 @@ fn ternary<'a>(
         (Function::Slice, Value::List(list), Value::Int(start), Value::Int(end)) => {
             lists::slice(list, *start, *end)
         }
+        (
+            Function::Authorizer(step),
+            Value::Authorization(stage),
+            Value::String(namespace),
+            Value::String(name),
+        ) => return authorizer::ask_for(step, *stage, namespace, name),
         _ => return None,
     })
 }

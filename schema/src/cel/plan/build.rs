@@ -12,8 +12,8 @@ use super::super::run_cost::CallCost;
 use super::super::types::{Checked, Reference, Type};
 use super::super::value::{FieldName, Key, List, Map, Text, Value, membership};
 use super::{
-    Attribute, Body, Call, Comparison, Condition, Element, Fold, Message, Node, Program, Qualifier, Root,
-    Scalar, Step,
+    Attribute, Body, Call, Comparison, Condition, Element, Fold, Given, Message, Node, Program, Qualifier,
+    Root, Scalar, Step,
 };
 
 pub(super) fn program(checked: &Checked) -> Result<Program, String> {
@@ -180,7 +180,7 @@ impl Planner<'_> {
             None => match name {
                 "self" => Root::This,
                 "oldSelf" => Root::Old,
-                _ => Root::Unknown(name.into()),
+                _ => Given::find(name).map_or_else(|| Root::Unknown(name.into()), Root::Given),
             },
         };
         Node::Attribute(Box::new(Attribute::new(root)))

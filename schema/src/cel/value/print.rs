@@ -59,7 +59,9 @@ pub(crate) fn display(value: &Value<'_>) -> String {
         Value::Optional(None) => "optional.none()".to_owned(),
         Value::Optional(Some(value)) => format!("optional({})", display(value)),
         Value::Type(name) => super::type_text(name).to_owned(),
-        Value::Quantity(_) | Value::Semver(_) | Value::Format(_) => value.type_name().to_owned(),
+        Value::Quantity(_) | Value::Semver(_) | Value::Format(_) | Value::Authorization(_) => {
+            value.type_name().to_owned()
+        }
         Value::Url(url) => url.to_string(),
         Value::Ip(ip) => ip.to_string(),
         Value::Cidr(cidr) => cidr.to_string(),

@@ -1,8 +1,10 @@
 //! Server-side apply at several versions (VER-23, VER-30): configurations are sparse, and none of them is all of an object.
 
+use kubewright::migrate::StorageMigration;
 use serde_json::{Value, json};
+use site::api::v1;
 
-use super::{Sites, VERSIONS, plain, uri};
+use super::{KEPT, Sites, VERSIONS, plain, uri};
 use crate::ask::{Answer, apply, delete};
 
 async fn by(sites: &Sites, manager: &str, version: &str, spec: Value, force: bool) -> Answer {
@@ -31,6 +33,15 @@ fn owners(object: &Value) -> Vec<(String, String, Value)> {
 }
 
 pub(super) async fn suite(sites: &Sites) {
+    ver_30_sparse_configurations_of_several_versions(sites).await;
+    ver_23_what_is_left_out_goes_once_old_owners_are_released(sites).await;
+}
+
+fn of(owned: &[(String, String, Value)], manager: &str) -> (String, String, Value) {
+    owned.iter().find(|(name, ..)| name == manager).cloned().unwrap()
+}
+
+async fn ver_30_sparse_configurations_of_several_versions(sites: &Sites) {
     let mut full = plain("owned")["spec"].take();
     full["class"] = "metal".into();
     full["ports"] = json!([{"name": "admin", "number": 9091, "appProtocol": "https"}]);
@@ -42,9 +53,6 @@ pub(super) async fn suite(sites: &Sites) {
         .ok();
     assert_eq!(applied["spec"]["note"], "hello");
     let owned = owners(&applied);
-    let of = |owned: &[(String, String, Value)], manager: &str| {
-        owned.iter().find(|(name, ..)| name == manager).cloned().unwrap()
-    };
     assert_eq!(
         of(&owned, "note"),
         (
@@ -149,5 +157,44 @@ pub(super) async fn suite(sites: &Sites) {
         .await
         .ok();
     assert_eq!(sites.spec("v1", "owned").await["ports"], full["ports"]);
+    delete(&sites.client, &uri("v1", "sites/owned")).await.ok();
+}
+
+/// An apply that leaves out a field which the stored version lacks, while an owner at another version is there and something
+/// else keeps the annotation alive, finds the field restored. Without that owner it goes (VER-46).
+async fn ver_23_what_is_left_out_goes_once_old_owners_are_released(sites: &Sites) {
+    let mut full = plain("owned")["spec"].take();
+    full["class"] = "metal".into();
+    full["ports"] = json!([{"name": "admin", "number": 9091, "appProtocol": "https"}]);
+    let mut less = full.clone();
+    less.as_object_mut().unwrap().remove("class");
+    by(sites, "web", "v1", full.clone(), false).await.ok();
+    by(sites, "note", "v1alpha1", json!({"note": "hello"}), false)
+        .await
+        .ok();
+
+    let left = by(sites, "web", "v1", less.clone(), false).await.ok();
+    assert_eq!(
+        left["spec"]["class"], "metal",
+        "restored, though its owner left it out"
+    );
+    assert_eq!(of(&owners(&left), "web").2["f:spec"].get("f:class"), None);
+    let kept = left["metadata"]["annotations"][KEPT].as_str();
+    assert_eq!(kept, Some(r#"{"v1alpha1":{"set":[[["spec","note"],"hello"]]}}"#));
+
+    // It is owned anew, the owner at the old version is released, and now it goes.
+    by(sites, "web", "v1", full, true).await.ok();
+    let migration = StorageMigration::of::<v1::Site>(&sites.client);
+    let released = migration.release_owners(&["v1alpha1"]).await.unwrap();
+    assert!(released.changed >= 1, "{released:?}");
+    let left = by(sites, "web", "v1", less, false).await.ok();
+    assert_eq!(left["spec"].get("class"), None);
+    let read = sites.spec("v1", "owned").await;
+    assert_eq!(read.get("class"), None);
+    assert_eq!(
+        read["ports"][0]["appProtocol"], "https",
+        "what is still said stays"
+    );
+    assert_eq!(sites.spec("v1alpha1", "owned").await["note"], "hello");
     delete(&sites.client, &uri("v1", "sites/owned")).await.ok();
 }
