@@ -17,8 +17,8 @@ use self::kinds::{computed, lossy, plain, plain_down};
 use crate::Result;
 use crate::report::{Samples, heading, ratio, row};
 
-const ROUNDS: usize = 51;
-const BATCH: usize = 200;
+const ROUNDS: usize = 501;
+const BATCH: usize = 20;
 /// Ports of an object.
 const PORTS: usize = 46;
 /// The annotation that the typed conversions keep what is lost in.

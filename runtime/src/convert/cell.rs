@@ -5,7 +5,10 @@
 //!
 //! **Invariant:** a cell that is not [lossy](Cell::lossy) is the same after the way there and back, and is not compared.
 
+use std::sync::OnceLock;
+
 use super::plan::{Act, FieldPlan, Plan, StructPlan};
+use super::schemas::Scalar;
 use super::shim::Check;
 
 /// A place in the objects of a version.
@@ -24,6 +27,8 @@ pub(crate) struct Cell {
     pub(crate) check: Option<Check>,
     /// What stands in a place that is kept as a whole, for its types, where it has no check of its own.
     inside: Option<Box<Cell>>,
+    /// What the version's schema says of the place, where it says little; looked up when it is first asked for.
+    pub(crate) scalar: OnceLock<Option<Scalar>>,
 }
 
 /// What functions read of a place, to which null and absence are the same.
@@ -83,6 +88,7 @@ impl Cell {
             required: false,
             check,
             inside: None,
+            scalar: OnceLock::new(),
         }
     }
 
@@ -122,6 +128,7 @@ impl Cell {
                     required: false,
                     check: None,
                     inside: None,
+                    scalar: OnceLock::new(),
                 }
             }
             Plan::Map(value) => {
@@ -137,6 +144,7 @@ impl Cell {
                     required: false,
                     check: None,
                     inside: None,
+                    scalar: OnceLock::new(),
                 }
             }
         }
@@ -171,6 +179,7 @@ impl Cell {
             required: false,
             check: plan.check,
             inside: None,
+            scalar: OnceLock::new(),
         }
     }
 

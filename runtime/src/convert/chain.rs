@@ -24,8 +24,9 @@ use super::ops::Op;
 use super::path::display;
 use super::plan::{Plan, Way};
 use super::preserve::{ANNOTATIONS_LIMIT, OVERFLOW, Preserved, overflowed, read_units, write_units};
+use super::recall::Recall;
 use super::schemas::Schemas;
-use super::stream::pass;
+use super::stream::{Metadata, Passed, pass};
 use super::walk::{Failed, along};
 
 /// Converts objects of one kind between its versions. Cloning shares it, and what it is told of the storage version.
@@ -415,16 +416,24 @@ fn leg(links: &[&'static VersionLink], from: usize, to: usize) -> Leg {
     } else {
         (newer.rev().collect(), Way::Up)
     };
-    let loss = edges.iter().any(|at| match way {
-        Way::Up => links[*at].loss.up,
-        Way::Down => links[*at].loss.down,
-    });
+    let loses = |way: Way| {
+        edges.iter().any(|at| match way {
+            Way::Up => links[*at].loss.up,
+            Way::Down => links[*at].loss.down,
+        })
+    };
+    let loss = loses(way);
     let there: Vec<_> = edges.iter().map(|at| plan(*at, way)).collect();
     let back: Vec<_> = edges.iter().rev().map(|at| plan(*at, way.back())).collect();
-    let ops = match (loss, &*there, &*back) {
-        (false, there, _) => there.iter().map(|there| Op::of(there, None)).collect(),
-        (true, [there], [back]) => Op::of(there, Some(back)).map(|op| vec![op]),
-        (true, ..) => None,
+    // The way back tells what is lost, and what may be restored.
+    let both = match (&*there, &*back) {
+        ([there], [back]) if loss || loses(way.back()) => Op::of(there, Some(back)).map(|op| vec![op]),
+        _ => None,
+    };
+    let ops = if both.is_some() || loss {
+        both
+    } else {
+        there.iter().map(|there| Op::of(there, None)).collect()
     };
     Leg {
         from,
@@ -505,34 +514,60 @@ impl Inner {
             for op in leg.ops.iter().flatten() {
                 edge += 1;
                 let source = made.take();
-                let text = source.as_deref().unwrap_or(object);
+                let source = source.as_deref().unwrap_or(object);
                 let mut next = String::new();
                 let target = if edge == edges { &mut *out } else { &mut next };
-                let mut passed = pass(op, text, (api_version, &self.key), target)?;
-                // Typed values write null for what is absent.
-                let home = &self.versions[leg.from];
-                passed
-                    .units
-                    .retain_nulls(|path| home.schemas.admits(home.link, path, "null"));
-                if !passed.units.is_empty() {
-                    let mut part = String::with_capacity(1024);
-                    passed.units.write(&mut part);
-                    parts.push((self.version(leg.from), part));
-                }
-                metadata = Some(passed.metadata);
+                let names = (api_version, self.key.as_str());
+                let (part, place) = match pass(op, source, names, None, target) {
+                    Ok(passed) => self.part(leg, passed),
+                    Err(Some(saved)) if edges == 1 => {
+                        target.truncate(begin);
+                        let text = super::node::unquote(saved)?;
+                        let recall = Recall::read(&text, saved, self.version(to), self.home(leg))?;
+                        self.part(leg, pass(op, source, names, Some(&recall), target).ok()?)
+                    }
+                    Err(_) => return None,
+                };
+                parts.extend(part.map(|part| (self.version(leg.from), part)));
+                metadata = Some(place);
                 if edge < edges {
                     made = Some(next);
                 }
             }
         }
         if parts.is_empty() {
-            return Some(());
+            return metadata?.annotate(out, &self.key, None);
         }
         let value = super::preserve::write_parts(&mut parts);
         if out.len() - begin + self.key.len() + value.len() > ANNOTATIONS_LIMIT {
             return None;
         }
-        metadata?.annotate(out, &self.key, &value)
+        metadata?.annotate(out, &self.key, Some(&value))
+    }
+
+    /// What a leg loses, as its part of the annotation.
+    fn part(&self, leg: &Leg, mut passed: Passed<'_>) -> (Option<String>, Metadata) {
+        // Typed values write null for what is absent.
+        let home = &self.versions[leg.from];
+        passed
+            .units
+            .retain_nulls(|path| home.schemas.admits(home.link, path, "null"));
+        let part = (leg.loss && !passed.units.is_empty()).then(|| {
+            let mut part = String::with_capacity(64 * passed.units.len() + 64);
+            passed.units.write(&mut part);
+            part
+        });
+        (part, passed.metadata)
+    }
+
+    /// What is known of a leg's target, for what is restored there.
+    fn home<'l>(&'l self, leg: &'l Leg) -> Home<'l> {
+        let home = &self.versions[leg.to];
+        Home {
+            cell: &leg.to_cell,
+            link: home.link,
+            schemas: &home.schemas,
+        }
     }
 
     /// Keeps what of a leg's source the way back does not bring.
@@ -610,12 +645,7 @@ impl Inner {
         if let Some(part) = part {
             let (units, malformed) = read_units(&part);
             tally.add(Dropped::Malformed, malformed);
-            let home = &self.versions[leg.to];
-            let home = Home {
-                cell: &leg.to_cell,
-                link: home.link,
-                schemas: &home.schemas,
-            };
+            let home = self.home(leg);
             let restored = restore(result, object, units, &home, &leg.from_cell, &leg.back, tally);
             (result, shown) = (restored.object, restored.shown);
         }

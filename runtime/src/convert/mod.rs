@@ -4,8 +4,9 @@
 //! annotation and comes back when the object does. [`Converters`] answer the API server's reviews.
 //!
 //! What is here, in the order in which an object meets it: `review.rs` (the question), `chain.rs` (versions, legs, the
-//! annotation's place), `stream.rs` with `ops.rs`, `scan.rs` and `units.rs` (from text to text, as almost every object goes), `node.rs` (an object as a tree that is as deep as needed), `walk.rs` and `enums.rs` (there and
-//! back), `cell.rs` and `diff.rs` (what is lost), `preserve.rs` (the annotation's text), `guard.rs` and `schemas.rs` (what
+//! annotation's place), `stream.rs` with `ops.rs`, `scan.rs`, `units.rs` and `recall.rs` (from text to text, as almost
+//! every object goes), `node.rs` (an object as a tree that is as deep as needed), `walk.rs` and `enums.rs` (there and back),
+//! `cell.rs` and `diff.rs` (what is lost), `preserve.rs` (the annotation's text), `guard.rs` and `schemas.rs` (what
 //! may come back). Derived code writes `wire.rs` (one type's names) and `table.rs` (an edge between two), with functions
 //! behind `shim.rs` and `written.rs`; `plan.rs` resolves them for one direction.
 //!
@@ -27,6 +28,7 @@ mod ops;
 mod path;
 mod plan;
 mod preserve;
+mod recall;
 mod review;
 mod scan;
 mod schemas;

@@ -287,6 +287,12 @@ pub(crate) fn write_members(members: &[Member<'_>], out: &mut String) {
 /// A string as JSON.
 pub(crate) fn quote(text: &str, out: &mut String) {
     out.push('"');
+    escape(text, out);
+    out.push('"');
+}
+
+/// A text as it stands within a JSON string.
+pub(crate) fn escape(text: &str, out: &mut String) {
     // All that is escaped is ASCII, so that what is between is cut at characters.
     let mut from = 0;
     for (at, byte) in text.bytes().enumerate() {
@@ -310,7 +316,6 @@ pub(crate) fn quote(text: &str, out: &mut String) {
         }
     }
     out.push_str(&text[from..]);
-    out.push('"');
 }
 
 /// The text of a JSON string. A half of a surrogate pair becomes U+FFFD, as Go reads it.

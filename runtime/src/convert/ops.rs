@@ -210,6 +210,7 @@ impl Struct {
 
     /// The field of the member that comes next, where it is one of the next that are expected; the scan then stands
     /// behind the colon. Members mostly come in the order of names, and few are left out.
+    #[inline]
     pub(crate) fn expected(&self, scan: &mut Scan<'_>, hint: &mut usize) -> Option<usize> {
         let next = self.names.get(*hint..).unwrap_or_default().iter().take(NEXT);
         for (skipped, (name, at)) in next.enumerate() {

@@ -90,17 +90,23 @@ impl Preserved {
     }
 }
 
-/// An annotation's value of parts that have no space between their tokens.
+/// An annotation's value of parts that are written as they stand within a string; with its quotes.
 pub(crate) fn write_parts(parts: &mut [(&str, String)]) -> String {
     parts.sort_unstable();
-    let mut out = String::with_capacity(parts.iter().map(|(_, part)| part.len() + 32).sum());
+    let length = parts
+        .iter()
+        .map(|(origin, part)| origin.len() + part.len() + 6)
+        .sum::<usize>();
+    let mut out = String::with_capacity(length + 3);
     for (origin, part) in parts {
-        out.push(if out.is_empty() { '{' } else { ',' });
-        quote(origin, &mut out);
-        out.push(':');
+        out.push_str(if out.is_empty() { "\"{" } else { "," });
+        // A version's name needs no escapes.
+        out.push_str("\\\"");
+        out.push_str(origin);
+        out.push_str("\\\":");
         out.push_str(part);
     }
-    out.push('}');
+    out.push_str("}\"");
     out
 }
 

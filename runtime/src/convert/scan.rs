@@ -7,6 +7,7 @@
 const DEPTH: usize = 100;
 
 /// A place in a text.
+#[derive(Clone)]
 pub(crate) struct Scan<'a> {
     text: &'a str,
     at: usize,
@@ -57,6 +58,11 @@ impl Token {
     }
 }
 
+/// A string without escapes, without its quotes.
+pub(crate) fn bare(text: &str) -> &str {
+    text.get(1..text.len().saturating_sub(1)).unwrap_or_default()
+}
+
 /// The bytes of eight that end a plain part of a string, each by its highest bit: a quote, a backslash or a control
 /// character. The first of them is right; behind it there may be others that are none.
 fn ends(word: u64) -> u64 {
@@ -100,6 +106,11 @@ impl<'a> Scan<'a> {
         self.at += 1;
     }
 
+    /// Into an object or a list that is expected next.
+    pub(crate) fn open(&mut self, bracket: u8) -> Option<()> {
+        (self.peek()? == bracket).then(|| self.at += 1)
+    }
+
     /// The byte that the next token begins with.
     pub(crate) fn peek(&mut self) -> Option<u8> {
         loop {
@@ -135,6 +146,11 @@ impl<'a> Scan<'a> {
             self.at += token.text.len();
         }
         there
+    }
+
+    /// Over a text that is known to be here.
+    pub(crate) fn skip_text(&mut self, text: &str) -> Option<()> {
+        self.eat(text).then_some(())
     }
 
     fn eat(&mut self, token: &str) -> bool {
@@ -198,9 +214,19 @@ impl<'a> Scan<'a> {
 
     /// The next value.
     pub(crate) fn value(&mut self) -> Option<&'a str> {
+        self.value_within(0)
+    }
+
+    /// Over the next value.
+    pub(crate) fn over(&mut self) -> Option<()> {
+        self.skip(0)
+    }
+
+    /// The next value, which stands so deep in others.
+    pub(crate) fn value_within(&mut self, depth: usize) -> Option<&'a str> {
         self.peek()?;
         let from = self.at;
-        self.skip(0)?;
+        self.skip(depth)?;
         Some(self.since(from))
     }
 

@@ -26,6 +26,44 @@ impl std::fmt::Debug for Schemas {
     }
 }
 
+/// All that a schema says of a place, where it says no more than this.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scalar {
+    Text,
+    Bool,
+    /// Of so many digits at most.
+    Integer(usize),
+}
+
+impl Scalar {
+    fn of(schema: &Value) -> Option<Self> {
+        let members = schema.as_object()?;
+        let speaks = |name: &str| matches!(name, "type" | "format" | "nullable" | "description" | "default");
+        let known = members.keys().all(|name| speaks(name));
+        let format = members.get("format").map(Value::as_str);
+        match (members.get("type")?.as_str()?, format) {
+            _ if !known => None,
+            ("string", None) => Some(Self::Text),
+            ("boolean", None) => Some(Self::Bool),
+            ("integer", Some(Some("int32"))) => Some(Self::Integer(9)),
+            ("integer", None | Some(Some("int64"))) => Some(Self::Integer(18)),
+            _ => None,
+        }
+    }
+
+    /// Whether a text is sure to be one of these; a text without escapes and a number without a fraction are.
+    pub(crate) fn admits(self, text: &str) -> bool {
+        match self {
+            Self::Text => text.starts_with('"') && !text.contains('\\'),
+            Self::Bool => matches!(text, "true" | "false"),
+            Self::Integer(digits) => {
+                let number = text.strip_prefix('-').unwrap_or(text);
+                number.len() <= digits && number.bytes().all(|byte| byte.is_ascii_digit())
+            }
+        }
+    }
+}
+
 /// What a schema says of the values at a path, and the path in the schema's terms: names that are not properties, and
 /// items, have one part for all of them.
 fn part<'s>(schema: &'s Value, path: &[Segment]) -> Option<(&'s Value, Vec<String>)> {
@@ -87,14 +125,22 @@ impl Schemas {
         kubewright_schema::validate(&json!({ "value": value }), None, &schema).is_empty()
     }
 
-    fn at(&self, link: &VersionLink, path: &[Segment]) -> Option<Arc<Structural>> {
+    /// What is said of a place, where that is little.
+    pub(crate) fn scalar(&self, link: &VersionLink, path: &[Segment]) -> Option<Scalar> {
+        Scalar::of(part(self.whole(link)?, path)?.0)
+    }
+
+    fn whole(&self, link: &VersionLink) -> Option<&Value> {
         let whole = self.whole.get_or_init(|| {
             let mut schema = link.schema?().ok()?.schema;
             without_rules(&mut schema);
             Some(schema)
         });
-        let whole = whole.as_ref()?;
-        let (schema, names) = part(whole, path)?;
+        whole.as_ref()
+    }
+
+    fn at(&self, link: &VersionLink, path: &[Segment]) -> Option<Arc<Structural>> {
+        let (schema, names) = part(self.whole(link)?, path)?;
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let known = parts.entry(names).or_insert_with(|| {
             let around =

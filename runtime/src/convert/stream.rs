@@ -2,17 +2,20 @@
 //!
 //! A [`Pass`] reads the source once. What stays as it is, is copied in as long pieces as there are; what the target has
 //! in other words is written between them. What of the source the way back would not bring is noted from what stands in
-//! the plans alone.
+//! the plans alone; what an annotation kept is put back where the way back shows nothing else for it.
 //!
 //! **Invariant:** a pass that succeeds gives the bytes that the walk over a tree gives. Whatever is out of the ordinary
 //! (a name twice or with escapes, a value that moves between structs, a fault, text that is not JSON) ends it without
 //! a result, and the tree decides.
 
+use std::ops::Range;
+
 use super::node::{Member, Node, quote};
-use super::ops::{Op, Struct, Turn};
+use super::ops::{Field, Op, Struct, Turn};
 use super::path::{At, Step};
 use super::plan::{Act, FillBy, Plan, StructPlan};
-use super::scan::Scan;
+use super::recall::{Items, Recall, Within, digest};
+use super::scan::{Scan, bare};
 use super::units::{Key, Place, Units};
 use super::walk::{Walk, said};
 
@@ -29,8 +32,20 @@ struct Pass<'a, 'o> {
     keys: Vec<Option<&'a str>>,
     /// The target's `apiVersion`.
     api_version: &'a str,
-    /// The annotation that keeps what is lost: where it is there, the tree has work to do.
+    /// The annotation that keeps what is lost.
     annotation: &'a str,
+    /// The annotation's text, where nobody has read it yet.
+    saved: Option<&'a str>,
+    /// What is to be restored.
+    recall: Option<&'a Recall<'a>>,
+    /// What of it is below the place that is gone through.
+    within: Option<Within<'a>>,
+    /// How many units are restored.
+    restored: usize,
+    /// Names on the ways of values that the way back moves between structs.
+    moved: Vec<&'static str>,
+    /// Values of an item's keys.
+    ahead: Vec<Option<&'a str>>,
     metadata: Option<Metadata>,
 }
 
@@ -41,40 +56,55 @@ pub(crate) struct Passed<'a> {
     pub(crate) metadata: Metadata,
 }
 
-/// Where in the target a first annotation of its name can stand.
-#[derive(Clone, Copy)]
-pub(crate) struct Metadata {
-    /// At which byte; absent where the object is written in an unusual way.
-    at: Option<usize>,
-    /// What comes before it.
-    before: &'static str,
-    /// What comes behind it.
-    after: &'static str,
+/// Where in the target the annotation stands, or can stand.
+#[derive(Clone)]
+pub(crate) enum Metadata {
+    /// It is not there, and the object is written in an unusual way.
+    Unusual,
+    /// It can stand here, between these two.
+    New {
+        at: usize,
+        before: &'static str,
+        after: &'static str,
+    },
+    /// Its value stands here; and so much goes with it.
+    Old { value: Range<usize>, gone: Range<usize> },
 }
 
 impl Metadata {
-    /// Writes an annotation; whether there is a place for it.
-    pub(crate) fn annotate(&self, out: &mut String, name: &str, value: &str) -> Option<()> {
-        let at = self.at?;
-        let mut text = String::with_capacity(name.len() + value.len() + value.len() / 4 + 32);
-        text.push_str(self.before);
-        quote(name, &mut text);
-        text.push(':');
-        quote(value, &mut text);
-        text.push_str(self.after);
-        out.insert_str(at, &text);
+    /// Writes the annotation, its value with quotes, or takes it away; nothing where there is no place for it.
+    pub(crate) fn annotate(self, out: &mut String, name: &str, value: Option<&str>) -> Option<()> {
+        match (self, value) {
+            (Metadata::New { at, before, after }, Some(value)) => {
+                let mut text = String::with_capacity(name.len() + value.len() + 32);
+                text.push_str(before);
+                quote(name, &mut text);
+                text.push(':');
+                text.push_str(value);
+                text.push_str(after);
+                out.insert_str(at, &text);
+            }
+            (Metadata::Old { value: place, .. }, Some(value)) => out.replace_range(place, value),
+            (Metadata::Old { gone, .. }, None) => out.replace_range(gone, ""),
+            (Metadata::New { .. } | Metadata::Unusual, None) => {}
+            (Metadata::Unusual, Some(_)) => return None,
+        }
         Some(())
     }
 }
 
 /// Converts a text, without space around it, into `out`; what `out` gets without a result is for the caller to take away.
+///
+/// # Errors
+/// Where it does not: the annotation's text, as it stands, if a second pass may restore what that keeps.
 pub(crate) fn pass<'a>(
     op: &'a Op,
     text: &'a str,
     (api_version, annotation): (&'a str, &'a str),
+    recall: Option<&'a Recall<'a>>,
     out: &mut String,
-) -> Option<Passed<'a>> {
-    let Op::Struct(root) = op else { return None };
+) -> Result<Passed<'a>, Option<&'a str>> {
+    let Op::Struct(root) = op else { return Err(None) };
     let mut pass = Pass {
         scan: Scan::of(text),
         out,
@@ -84,29 +114,29 @@ pub(crate) fn pass<'a>(
         keys: Vec::new(),
         api_version,
         annotation,
+        saved: None,
+        recall,
+        within: recall.and_then(Recall::all),
+        restored: 0,
+        moved: Vec::new(),
+        ahead: Vec::new(),
         metadata: None,
     };
-    if pass.scan.byte()? != b'{' {
-        return None;
-    }
-    pass.members(root, true, None)?;
-    pass.scan.is_at_end().then_some(())?;
-    pass.copy_to(text.len());
-    pass.units.sort();
-    Some(Passed {
+    let metadata = pass.whole(root).ok_or(pass.saved)?;
+    Ok(Passed {
         units: pass.units,
-        metadata: pass.metadata?,
+        metadata,
     })
 }
 
 /// A member whose name and colon were read.
 #[derive(Clone, Copy)]
-struct Begun<'a> {
+struct Begun {
     /// Where the comma before it stands, or itself, where it is the first.
     edge: usize,
     at: usize,
-    /// With quotes.
-    name: &'a str,
+    /// Where its name ends.
+    named: usize,
     /// Where the value begins.
     value: usize,
 }
@@ -124,16 +154,54 @@ struct Seen<'a> {
     some: bool,
     /// Values that are looked at when all are known.
     kept: Vec<(usize, &'a str)>,
+    /// Units that were restored in place of what would be filled in.
+    filled: Vec<usize>,
+}
+
+/// The annotations that were gone through.
+struct Annotations {
+    /// Where they end.
+    end: usize,
+    count: usize,
+    /// Whether there is no space in between.
+    tight: bool,
+    /// Where ours stands, which of them it is, and its value.
+    ours: Option<(Range<usize>, usize, Range<usize>)>,
+}
+
+/// A member with the comma that goes with it, of one or of more.
+fn with_comma(member: Range<usize>, index: usize, count: usize) -> Range<usize> {
+    match (index, count) {
+        (_, 0 | 1) => member,
+        (0, _) => member.start..member.end + 1,
+        _ => member.start - 1..member.end,
+    }
 }
 
 impl<'a> Pass<'a, '_> {
+    /// The object. All that was to be restored must be.
+    fn whole(&mut self, root: &'a Struct) -> Option<Metadata> {
+        if self.scan.byte()? != b'{' {
+            return None;
+        }
+        self.members(root, true, None)?;
+        self.scan.is_at_end().then_some(())?;
+        self.copy_to(self.scan.at());
+        self.units.sort();
+        let all = self.recall.map_or(0, Recall::len);
+        (self.restored == all).then_some(())?;
+        self.metadata.take()
+    }
+
     /// Copies the source as far as here, without what was left out.
+    #[inline]
     fn copy_to(&mut self, to: usize) {
         self.out.push_str(self.scan.between(self.copied, to));
         self.copied = to;
     }
 
     /// Leaves a part of the source out.
+    #[inline]
     fn leave(&mut self, from: usize, to: usize) {
         if from < to {
             self.copy_to(from);
@@ -152,6 +220,7 @@ impl<'a> Pass<'a, '_> {
     }
 
     /// To the next member's name or the next item, and where the comma before it stands; to the end, if there is none.
+    #[inline]
     fn next(&mut self, end: u8, first: bool) -> Option<Option<usize>> {
         let mut edge = self.scan.at();
         let mut byte = self.scan.byte()?;
@@ -174,6 +243,7 @@ impl<'a> Pass<'a, '_> {
     }
 
     /// As [`next`](Self::next), of something whose members or items are all in the target.
+    #[inline]
     fn next_kept(&mut self, end: u8, first: bool) -> Option<bool> {
         let Some(edge) = self.next(end, first)? else {
             return Some(false);
@@ -188,7 +258,7 @@ impl<'a> Pass<'a, '_> {
             (Op::List { item, keys }, b'[') => self.list(item, keys),
             (Op::Map(value), b'{') => self.map(value),
             (Op::Tree { there, back }, _) => self.tree(there, back.as_ref()),
-            _ => self.scan.value().map(drop),
+            _ => self.scan.over(),
         }
     }
 
@@ -218,7 +288,15 @@ impl<'a> Pass<'a, '_> {
         self.scan.step();
         let (depth, before, base) = (self.path.len(), self.units.len(), self.keys.len());
         let mut index = 0;
+        let outer = self.within;
+        let below = match outer {
+            Some(within) => Some(self.recall?.items(within, depth)?),
+            None => None,
+        };
         while self.next_kept(b']', index == 0)? {
+            if let Some(below) = &below {
+                self.within = self.within_item(below, keys)?;
+            }
             self.path.push(Place::Index(index));
             match item {
                 Op::Struct(plan) if !keys.is_empty() => {
@@ -236,6 +314,11 @@ impl<'a> Pass<'a, '_> {
             index += 1;
         }
         self.scan.step();
+        self.within = outer;
+        if outer.is_some() {
+            // Items are told apart, or nothing is restored.
+            are_apart(&self.keys[base..], keys.len()).then_some(())?;
+        }
         if self.units.len() > before {
             self.name_items(keys, (depth, before, base), self.scan.since(from));
         }
@@ -243,11 +326,30 @@ impl<'a> Pass<'a, '_> {
         Some(())
     }
 
+    /// What is to be restored in the item that comes next, whose keys are looked for.
+    fn within_item(&mut self, below: &Items<'a>, keys: &[Key]) -> Option<Option<Within<'a>>> {
+        self.ahead.clear();
+        self.ahead.resize(keys.len(), None);
+        let mut scan = self.scan.clone();
+        scan.open(b'{')?;
+        let (mut left, mut first) = (keys.len(), true);
+        while left > 0 && scan.more(b'}', first)? {
+            first = false;
+            let name = bare(scan.name()?);
+            scan.colon()?;
+            let value = scan.value()?;
+            if let Some(key) = keys.iter().position(|(_, known)| *known == name) {
+                left -= usize::from(self.ahead[key].is_none());
+                self.ahead[key] = Some(value);
+            }
+        }
+        Some(self.recall?.item(below, self.path.len(), &self.ahead))
+    }
+
     /// Names items by their keys in the paths of what is lost in them; without keys the list is lost as a whole.
     fn name_items(&mut self, keys: &'a [Key], (depth, before, base): (usize, usize, usize), list: &'a str) {
         let known = &self.keys[base..];
-        let complete = !keys.is_empty() && known.iter().all(|key| key.is_some_and(|key| key != "null"));
-        if complete && are_unique(known, keys.len()) {
+        if are_apart(known, keys.len()) {
             self.units.name_items(before, depth, keys, known);
         } else {
             self.units.truncate(before);
@@ -257,18 +359,20 @@ impl<'a> Pass<'a, '_> {
 
     fn map(&mut self, value: &'a Op) -> Option<()> {
         self.scan.step();
-        let before = self.units.len();
+        let (before, outer) = (self.units.len(), self.within);
         let mut names = Vec::new();
         while self.next_kept(b'}', names.is_empty())? {
-            let name = self.name()?;
-            names.push(name.name);
-            self.tighten(&name);
-            self.path.push(Place::Name(bare(name.name)));
+            let (name, member) = self.name()?;
+            names.push(name);
+            self.tighten(&member);
+            self.within = outer.and_then(|within| self.recall?.named(within, self.path.len(), name));
+            self.path.push(Place::Name(name));
             self.value(value)?;
             self.path.pop();
         }
         self.scan.step();
-        if self.units.len() > before {
+        self.within = outer;
+        if self.units.len() > before || outer.is_some() {
             names.sort_unstable();
             if names.windows(2).any(|pair| pair[0] == pair[1]) {
                 return None;
@@ -277,42 +381,51 @@ impl<'a> Pass<'a, '_> {
         Some(())
     }
 
-    /// The name that comes next, and the colon.
-    fn name(&mut self) -> Option<Begun<'a>> {
+    /// The name that comes next, without its quotes, and the colon.
+    fn name(&mut self) -> Option<(&'a str, Begun)> {
         let at = self.scan.at();
-        let name = self.scan.name()?;
+        let name = bare(self.scan.name()?);
+        let named = self.scan.at();
         self.scan.colon()?;
-        Some(Begun {
-            edge: at,
-            at,
+        let value = self.scan.at();
+        let edge = at;
+        Some((
             name,
-            value: self.scan.at(),
-        })
+            Begun {
+                edge,
+                at,
+                named,
+                value,
+            },
+        ))
     }
 
     /// Leaves out what space there is around a colon.
-    fn tighten(&mut self, member: &Begun<'a>) {
-        let end = member.at + member.name.len();
-        if member.value > end + 1 {
-            self.leave(end, member.value);
+    #[inline]
+    fn tighten(&mut self, member: &Begun) {
+        if member.value > member.named + 1 {
+            self.leave(member.named, member.value);
             self.write(":");
         }
     }
 
     /// Begins a member of the target that stands in the source.
-    fn comma(&mut self, member: &Begun<'a>, seen: &mut Seen<'a>) {
+    #[inline]
+    fn comma(&mut self, member: &Begun, seen: &mut Seen<'a>) {
         self.leave(member.edge + usize::from(seen.some), member.at);
         seen.some = true;
     }
 
     /// A member that keeps its name.
-    fn keep(&mut self, member: &Begun<'a>, seen: &mut Seen<'a>) {
+    #[inline]
+    fn keep(&mut self, member: &Begun, seen: &mut Seen<'a>) {
         self.comma(member, seen);
         self.tighten(member);
     }
 
     /// A member that gets another name.
-    fn rename(&mut self, member: &Begun<'a>, to: &str, seen: &mut Seen<'a>) {
+    #[inline]
+    fn rename(&mut self, member: &Begun, to: &str, seen: &mut Seen<'a>) {
         self.comma(member, seen);
         self.leave(member.at, self.scan.at());
         self.write(to);
@@ -320,6 +433,10 @@ impl<'a> Pass<'a, '_> {
 
     /// An object by its fields. The values of an item's keys are put where the second number says.
     fn members(&mut self, plan: &'a Struct, root: bool, keys: Option<(&'a [Key], usize)>) -> Option<()> {
+        if self.within.is_some() {
+            let moved = plan.back.as_deref()?.moved.iter();
+            self.moved.extend(moved.flat_map(|moved| &moved.from));
+        }
         let from = self.scan.at();
         let target = self.target(from);
         self.scan.step();
@@ -328,27 +445,27 @@ impl<'a> Pass<'a, '_> {
         while let Some(edge) = self.next(b'}', first)? {
             first = false;
             let at = self.scan.at();
-            let (known, name) = match plan.expected(&mut self.scan, &mut hint) {
+            match plan.expected(&mut self.scan, &mut hint) {
                 Some(known) => {
-                    let name = self.scan.between(at, self.scan.at() - 1);
+                    let named = self.scan.at() - 1;
                     self.scan.peek()?;
-                    (Some(known), name)
+                    let value = self.scan.at();
+                    let member = Begun {
+                        edge,
+                        at,
+                        named,
+                        value,
+                    };
+                    self.field(plan, known, &member, keys, &mut seen)?;
                 }
                 None => {
-                    let name = self.name()?.name;
-                    (plan.there.index(bare(name), &mut hint), name)
+                    let (name, member) = self.name()?;
+                    let member = Begun { edge, ..member };
+                    match plan.there.index(name, &mut hint) {
+                        Some(known) => self.field(plan, known, &member, keys, &mut seen)?,
+                        None => self.unknown(plan, root, name, &member, &mut seen)?,
+                    }
                 }
-            };
-            let value = self.scan.at();
-            let member = Begun {
-                edge,
-                at,
-                name,
-                value,
-            };
-            match known {
-                Some(known) => self.field(plan, known, &member, keys, &mut seen)?,
-                None => self.unknown(plan, root, &member, &mut seen)?,
             }
         }
         let end = self.scan.at();
@@ -361,6 +478,10 @@ impl<'a> Pass<'a, '_> {
             self.copy_to(end);
             self.fills(plan, self.scan.since(from), &mut seen)?;
         }
+        if let Some(within) = self.within {
+            self.copy_to(end);
+            self.restore(plan, within, &mut seen)?;
+        }
         match plan.back.as_deref() {
             Some(back) if !back.fills.is_empty() => self.returned(plan, back, target, &seen),
             _ => Some(()),
@@ -368,8 +489,14 @@ impl<'a> Pass<'a, '_> {
     }
 
     /// A member that the source does not declare.
-    fn unknown(&mut self, plan: &Struct, root: bool, member: &Begun<'a>, seen: &mut Seen<'a>) -> Option<()> {
-        let name = bare(member.name);
+    fn unknown(
+        &mut self,
+        plan: &Struct,
+        root: bool,
+        name: &str,
+        member: &Begun,
+        seen: &mut Seen<'a>,
+    ) -> Option<()> {
         if plan.there.declares(name) {
             self.scan.value()?;
             self.leave(member.edge, self.scan.at());
@@ -389,73 +516,102 @@ impl<'a> Pass<'a, '_> {
                 self.metadata = Some(self.metadata()?);
                 Some(())
             }
-            _ => self.scan.value().map(drop),
+            _ => self.scan.over(),
         }
     }
 
     /// Looks through metadata, which stays as it is.
     fn metadata(&mut self) -> Option<Metadata> {
         let from = self.scan.at();
-        if self.scan.byte()? != b'{' {
-            return None;
-        }
-        self.scan.step();
+        self.scan.open(b'{')?;
         // Bytes of what is no space.
-        let (mut length, mut first) = (2, true);
-        // The end of annotations, and whether there are any.
+        let (mut length, mut count) = (2, 0);
         let mut annotations = None;
-        while self.scan.more(b'}', first)? {
-            let name = self.name()?.name;
-            let begin = self.scan.at();
-            if name == "\"annotations\"" {
+        while self.scan.more(b'}', count == 0)? {
+            let (name, member) = self.name()?;
+            if name == "annotations" {
                 // Null in their place, and a second one, are for the tree.
                 annotations.is_none().then_some(())?;
-                annotations = Some(self.annotations()?);
+                annotations = Some((self.annotations()?, member.at, count));
             } else {
                 self.scan.value()?;
             }
-            length += name.len() + 1 + self.scan.since(begin).len() + usize::from(!first);
-            first = false;
+            length += name.len() + 3 + (self.scan.at() - member.value) + usize::from(count > 0);
+            count += 1;
         }
         let end = self.scan.at();
-        let (at, before, after) = match annotations {
-            Some((at, false)) => (at, ",", ""),
-            Some((at, true)) => (at, "", ""),
-            None if first => (Some(end - 1), "\"annotations\":{", "}"),
-            None => (Some(end - 1), ",\"annotations\":{", "}"),
-        };
-        Some(Metadata {
-            at: at.filter(|_| length == end - from).map(|at| self.target(at)),
-            before,
-            after,
+        let tight = length == end - from;
+        let target = |place: Range<usize>| self.target(place.start)..self.target(place.end);
+        Some(match annotations {
+            None if tight => Metadata::New {
+                at: self.target(end - 1),
+                before: if count > 0 {
+                    ",\"annotations\":{"
+                } else {
+                    "\"annotations\":{"
+                },
+                after: "}",
+            },
+            Some((known, at, index)) if tight && known.tight => match known.ours {
+                None => Metadata::New {
+                    at: self.target(known.end - 1),
+                    before: if known.count > 0 { "," } else { "" },
+                    after: "",
+                },
+                Some((_, _, value)) if known.count == 1 => Metadata::Old {
+                    value: target(value),
+                    gone: target(with_comma(at..known.end, index, count)),
+                },
+                Some((ours, index, value)) => Metadata::Old {
+                    value: target(value),
+                    gone: target(with_comma(ours, index, known.count)),
+                },
+            },
+            // It would be written anew.
+            Some((known, ..)) if known.ours.is_some() => return None,
+            _ => Metadata::Unusual,
         })
     }
 
-    /// The end of the annotations, where they are written without space, and whether there are none.
-    fn annotations(&mut self) -> Option<(Option<usize>, bool)> {
+    fn annotations(&mut self) -> Option<Annotations> {
         let from = self.scan.at();
-        if self.scan.byte()? != b'{' {
-            return None;
-        }
-        self.scan.step();
-        let (mut length, mut first) = (2, true);
-        while self.scan.more(b'}', first)? {
-            let name = self.name()?.name;
-            if bare(name) == self.annotation {
-                return None;
+        self.scan.open(b'{')?;
+        let (mut length, mut count) = (2, 0);
+        let mut ours = None;
+        while self.scan.more(b'}', count == 0)? {
+            let (name, member) = self.name()?;
+            let value = match self.recall {
+                // It was gone over before.
+                Some(recall) if name == self.annotation && ours.is_none() => {
+                    self.scan.skip_text(recall.source)?;
+                    recall.source
+                }
+                _ => self.scan.value()?,
+            };
+            length += name.len() + 3 + value.len() + usize::from(count > 0);
+            if name == self.annotation {
+                self.saved = Some(value);
+                // A second one is for the tree.
+                (self.recall.is_some() && ours.is_none()).then_some(())?;
+                let end = self.scan.at();
+                ours = Some((member.at..end, count, member.value..end));
             }
-            length += name.len() + 1 + self.scan.value()?.len() + usize::from(!first);
-            first = false;
+            count += 1;
         }
         let end = self.scan.at();
-        Some(((length == end - from).then_some(end - 1), first))
+        Some(Annotations {
+            end,
+            count,
+            tight: length == end - from,
+            ours,
+        })
     }
 
     fn field(
         &mut self,
         plan: &'a Struct,
         at: usize,
-        member: &Begun<'a>,
+        member: &Begun,
         keys: Option<(&'a [Key], usize)>,
         seen: &mut Seen<'a>,
     ) -> Option<()> {
@@ -472,17 +628,25 @@ impl<'a> Pass<'a, '_> {
         }
         match &field.turn {
             Turn::Move => {
-                let value = self.scan.value()?;
+                self.scan.over()?;
                 if let Some((keys, slot)) = keys
                     && let Some(key) = keys.iter().position(|(key, _)| *key == at)
                 {
-                    self.keys[slot + key] = Some(value);
+                    self.keys[slot + key] = Some(self.scan.since(member.value));
                 }
             }
             Turn::Nested(op) => {
+                let outer = self.within;
+                if let Some(within) = outer {
+                    self.within = self.recall?.named(within, self.path.len(), target_name(field));
+                }
                 self.path.push(Place::Name(field.from));
-                self.value(op)?;
+                match self.whole_unit() {
+                    Some(unit) => self.restore_nested(plan, at, unit)?,
+                    None => self.value(op)?,
+                }
                 self.path.pop();
+                self.within = outer;
             }
             Turn::With(other) => return self.with(plan, at, *other, member, seen),
             Turn::Drop(fill) => {
@@ -517,7 +681,7 @@ impl<'a> Pass<'a, '_> {
         plan: &'a Struct,
         at: usize,
         other: Option<usize>,
-        member: &Begun<'a>,
+        member: &Begun,
         seen: &mut Seen<'a>,
     ) -> Option<()> {
         let field = &plan.fields[at];
@@ -530,6 +694,24 @@ impl<'a> Pass<'a, '_> {
         let result = walk.with(with, &node, &NOWHERE);
         if !walk.failed.is_empty() {
             return None;
+        }
+        if let Some(within) = self.within
+            && let Some(unit) = self.recall?.named(within, self.path.len(), target_name(field))
+        {
+            let back = plan.back.as_deref()?;
+            let Act::With(_, back) = &back.fields[other?].act else {
+                return None;
+            };
+            let number = self.recall?.whole(unit, self.path.len() + 1)?;
+            let value = self.recall?.admitted(number, unit.cell)??;
+            let mut walk = Walk::default();
+            let shown = walk.with(back, &Node::Text(value), &NOWHERE)?;
+            (result.is_some() && shown.same(&node)).then_some(())?;
+            self.restored += 1;
+            self.rename(member, &field.to, seen);
+            self.write(value);
+            seen.required_back += usize::from(field.required_back);
+            return Some(());
         }
         if let (Some(other), Some(back)) = (other, &plan.back)
             && let Act::With(_, back) = &back.fields[other].act
@@ -549,6 +731,66 @@ impl<'a> Pass<'a, '_> {
                 seen.required_back += usize::from(field.required_back);
             }
             None => self.leave(member.edge, self.scan.at()),
+        }
+        Some(())
+    }
+
+    /// The unit that is to be restored in place of the value that comes next.
+    fn whole_unit(&self) -> Option<usize> {
+        self.recall?.whole(self.within?, self.path.len())
+    }
+
+    /// A value that stands for the one that comes next, where the way back makes that of it.
+    fn restore_nested(&mut self, plan: &'a Struct, at: usize, unit: usize) -> Option<()> {
+        let Act::Nested(to, there) = &plan.there.fields[at].act else {
+            return None;
+        };
+        let Act::Nested(_, back) = &plan.back.as_deref()?.find(to, &mut 0)?.act else {
+            return None;
+        };
+        // What moves out of it does not show here.
+        (!self.moved.contains(to)).then_some(())?;
+        let from = self.scan.at();
+        let source = Node::Text(self.scan.value()?);
+        let value = self.recall?.admitted(unit, self.within?.cell)??;
+        let mut walk = Walk::default();
+        walk.value(there, &source, &NOWHERE)?;
+        let shown = walk.value(back, &Node::Text(value), &NOWHERE)?;
+        (walk.failed.is_empty() && shown.same(&source)).then_some(())?;
+        self.restored += 1;
+        self.leave(from, self.scan.at());
+        self.write(value);
+        Some(())
+    }
+
+    /// What a unit sets, or nothing where it removes, of a field that the way back drops.
+    fn hidden(&self, plan: &Struct, within: Within<'a>, unit: usize, name: &str) -> Option<Option<&'a str>> {
+        let back = plan.back.as_deref()?;
+        let field = back.find(name, &mut 0)?;
+        (field.from == name && matches!(field.act, Act::Drop)).then_some(())?;
+        let own = self.recall?.named(within, self.path.len(), name)?;
+        self.recall?.admitted(unit, own.cell)
+    }
+
+    /// Fields of the target that the source has not, and which nothing filled in.
+    fn restore(&mut self, plan: &'a Struct, within: Within<'a>, seen: &mut Seen<'a>) -> Option<()> {
+        let recall = self.recall?;
+        for unit in within.units() {
+            let Some(name) = recall.ends(unit, self.path.len()) else {
+                continue;
+            };
+            // What the source has under another name was restored there.
+            let back = plan.back.as_deref()?;
+            let field = back.find(name, &mut 0)?;
+            if seen.filled.contains(&unit) || !matches!(field.act, Act::Drop) {
+                continue;
+            }
+            // What makes the struct complete shows in what the way back fills in.
+            (!field.required || back.fills.is_empty()).then_some(())?;
+            if let Some(text) = self.hidden(plan, within, unit, name)? {
+                self.made(plan, name, &Node::Text(text), seen);
+            }
+            self.restored += 1;
         }
         Some(())
     }
@@ -628,12 +870,28 @@ impl<'a> Pass<'a, '_> {
                 FillBy::Failed(_) => return None,
             };
             if fill.flat {
+                self.within.is_none().then_some(())?;
                 for member in node.members()?.iter() {
                     self.made(plan, &member.name, &member.node, seen);
                 }
-            } else if !(fill.option && node.is_null()) {
-                self.made(plan, fill.name, &node, seen);
+                continue;
             }
+            if fill.option && node.is_null() {
+                continue;
+            }
+            let kept = self
+                .within
+                .and_then(|within| self.recall?.named(within, self.path.len(), fill.name));
+            let Some(kept) = kept else {
+                self.made(plan, fill.name, &node, seen);
+                continue;
+            };
+            let unit = self.recall?.whole(kept, self.path.len() + 1)?;
+            if let Some(text) = self.hidden(plan, self.within?, unit, fill.name)? {
+                self.made(plan, fill.name, &Node::Text(text), seen);
+            }
+            seen.filled.push(unit);
+            self.restored += 1;
         }
         Some(())
     }
@@ -673,6 +931,8 @@ impl<'a> Pass<'a, '_> {
             match (before, after) {
                 (Some(before), Some(after)) if after.same(&Node::Text(before)) => {}
                 (None, None) => {}
+                // A function may have seen what was restored.
+                _ if self.within.is_some() => return None,
                 (before, _) => self.lost_field(plan.there.fields[at].from, before),
             }
         }
@@ -686,34 +946,25 @@ const NOWHERE: At<'static> = At {
     step: Step::Name(""),
 };
 
-/// Whether no two items, each of so many keys, have the same.
-fn are_unique(keys: &[Option<&str>], each: usize) -> bool {
-    let items = || keys.chunks(each.max(1));
-    let mut digests: Vec<_> = items().map(digest).collect();
+/// The target's name of a field.
+fn target_name(field: &Field) -> &str {
+    field.to.trim_end_matches(':').trim_matches('"')
+}
+
+/// Whether all items have keys, each so many, and no two the same.
+fn are_apart(keys: &[Option<&str>], each: usize) -> bool {
+    if each == 0 || !keys.iter().all(|key| key.is_some_and(|key| key != "null")) {
+        return false;
+    }
+    let mut digests: Vec<_> = keys
+        .chunks(each)
+        .map(|item| digest(item.iter().map(|key| key.unwrap_or_default())))
+        .collect();
     digests.sort_unstable();
     // Texts are compared where two may be the same.
     digests.windows(2).all(|pair| pair[0] != pair[1]) || {
-        let mut sorted: Vec<_> = items().collect();
+        let mut sorted: Vec<_> = keys.chunks(each).collect();
         sorted.sort_unstable();
         sorted.windows(2).all(|pair| pair[0] != pair[1])
     }
-}
-
-/// A number that is the same for the same keys, and seldom for others.
-fn digest(keys: &[Option<&str>]) -> u64 {
-    let mut digest = 0_u64;
-    for key in keys.iter().flatten() {
-        for word in key.as_bytes().chunks(8) {
-            let mut bytes = [0; 8];
-            bytes[..word.len()].copy_from_slice(word);
-            digest = (digest.rotate_left(5) ^ u64::from_le_bytes(bytes)).wrapping_mul(0x517c_c1b7_2722_0a95);
-        }
-        digest = digest.rotate_left(5) ^ key.len() as u64;
-    }
-    digest
-}
-
-/// A string without escapes, without its quotes.
-fn bare(text: &str) -> &str {
-    text.get(1..text.len().saturating_sub(1)).unwrap_or_default()
 }

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::node::compact;
+use super::node::{compact, escape};
 use super::path::Segment;
 
 /// A key of a list's items: the number of the field, and its name in the source.
@@ -47,7 +47,7 @@ impl<'a> Units<'a> {
     pub(crate) fn push(&mut self, path: &[Place<'a>], set: Option<&'a str>) {
         if self.units.is_empty() {
             self.units.reserve(16);
-            self.places.reserve(64);
+            self.places.reserve(40);
         }
         let from = self.places.len();
         self.places.extend_from_slice(path);
@@ -150,11 +150,11 @@ impl<'a> Units<'a> {
         self.units = units;
     }
 
-    /// A version's part of the annotation.
+    /// A version's part of the annotation, as it stands within a string.
     pub(crate) fn write(&self, out: &mut String) {
         out.push('{');
         let mut behind = "";
-        for (name, removed) in [("\"set\":[", false), ("\"del\":[", true)] {
+        for (name, removed) in [(r#"\"set\":["#, false), (r#"\"del\":["#, true)] {
             let mut some = false;
             for unit in self.units.iter().filter(|unit| unit.set.is_none() == removed) {
                 out.push_str(if some { "," } else { behind });
@@ -167,7 +167,7 @@ impl<'a> Units<'a> {
                         out.push('[');
                         self.write_path(unit, out);
                         out.push(',');
-                        compact(value, out);
+                        compact_within(value, out);
                         out.push(']');
                     }
                     None => self.write_path(unit, out),
@@ -183,9 +183,9 @@ impl<'a> Units<'a> {
 
     fn write_path(&self, unit: &Unit<'a>, out: &mut String) {
         let quoted = |name: &str, out: &mut String| {
-            out.push('"');
+            out.push_str("\\\"");
             out.push_str(name);
-            out.push('"');
+            out.push_str("\\\"");
         };
         out.push('[');
         for (at, place) in self.places[unit.path.clone()].iter().enumerate() {
@@ -202,12 +202,29 @@ impl<'a> Units<'a> {
                         out.push(if at > 0 { ',' } else { '{' });
                         quoted(name, out);
                         out.push(':');
-                        compact(value, out);
+                        compact_within(value, out);
                     }
                     out.push('}');
                 }
             }
         }
         out.push(']');
+    }
+}
+
+/// A value without space between its tokens, as it stands within a string.
+fn compact_within(text: &str, out: &mut String) {
+    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        // Escapes within it are escaped once more.
+        Some(plain) if !plain.contains('\\') => {
+            out.push_str("\\\"");
+            out.push_str(plain);
+            out.push_str("\\\"");
+        }
+        _ => {
+            let mut value = String::with_capacity(text.len());
+            compact(text, &mut value);
+            escape(&value, out);
+        }
     }
 }

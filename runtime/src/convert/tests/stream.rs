@@ -210,6 +210,12 @@ fn disturbed(mut object: Value, at: usize, how: usize) -> String {
     object.to_string()
 }
 
+/// An object at another version, with what that cannot show.
+fn there(object: &Value, to: &str) -> Value {
+    SITE.with(|site| site.convert_value(object, to))
+        .unwrap_or_else(|_| object.clone())
+}
+
 proptest! {
     #[test]
     fn old_objects_pass_as_by_tree(object in old(), at in 0..30_usize, how in 0..12_usize) {
@@ -219,6 +225,16 @@ proptest! {
     #[test]
     fn new_objects_pass_as_by_tree(object in new(), at in 0..30_usize, how in 0..12_usize) {
         site(&disturbed(object, at, how), "v1alpha1");
+    }
+
+    #[test]
+    fn old_objects_come_back_as_by_tree(object in old(), at in 0..30_usize, how in 0..12_usize) {
+        site(&disturbed(there(&object, "v1"), at, how), "v1alpha1");
+    }
+
+    #[test]
+    fn new_objects_come_back_as_by_tree(object in new(), at in 0..30_usize, how in 0..12_usize) {
+        site(&disturbed(there(&object, "v1alpha1"), at, how), "v1");
     }
 
     #[test]
@@ -254,12 +270,14 @@ fn usual_objects_pass() {
     });
     let text = site(&object.to_string(), "v1alpha1").expect("by a pass");
     assert!(text.contains("appProtocol"), "what is lost is saved: {text}");
-    assert_eq!(
-        site(&text, "v1"),
-        None,
-        "what was saved is for the tree to restore"
-    );
+    let restored = site(&text, "v1").expect("by a pass");
     let mut moves = object;
+    moves["metadata"] = json!({ "name": "blog" });
+    assert_eq!(
+        serde_json::from_str::<Value>(&restored).expect("JSON"),
+        moves,
+        "what was saved comes back, and annotations that are empty go"
+    );
     moves["spec"]["ingress"]["certSecret"] = json!("c");
     assert_eq!(site(&moves.to_string(), "v1alpha1"), None, "so is what moves");
 }
