@@ -319,7 +319,11 @@ fn ver_1_lines_of_an_edge_by_field() {
             quote! {
                 #[convert(from = old::Site, #attrs)]
                 #[serde(rename_all = "camelCase")]
-                pub struct Site { #fields }
+                pub struct Site {
+                    // So many that no list stands on one line.
+                    pub first_name: String, pub second_name: String, pub third_name: String, pub fourth_name: String,
+                    #fields
+                }
             },
         );
         text.lines().count()
@@ -342,6 +346,14 @@ fn ver_1_lines_of_an_edge_by_field() {
         ),
         (
             quote!(#[convert(moved)] pub cert_secret: Option<String>),
+            quote!(),
+        ),
+        (
+            quote!(#[convert(rename = "timeout_seconds", with(up = s_to_ms, down = ms_to_s, exact))] pub timeout_millis: i64),
+            quote!(),
+        ),
+        (
+            quote!(#[convert(rename = "memory_text", with(try_up = parse, down = fmt, or = 256))] pub memory: i64),
             quote!(),
         ),
         (quote!(), quote!(old_only(legacy_mode = false))),

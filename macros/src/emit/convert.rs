@@ -4,7 +4,7 @@
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Ident, Path};
+use syn::{Ident, Path, Type};
 
 use super::{at, ties, wire};
 use crate::model::convert::{
@@ -180,12 +180,12 @@ fn of_table(
 }
 
 fn structure(ident: &Ident, from: &Path, found: &Struct) -> TokenStream {
-    let (new, older) = (quote!(#ident), quote!(#from));
-    let place = |ty| Place { ty, variant: None };
-    let fields = found
-        .fields
-        .iter()
-        .filter_map(|f| field(place(&new), place(&older), f));
+    let older = quote!(#from);
+    let place = Place {
+        ty: &older,
+        variant: None,
+    };
+    let fields = found.fields.iter().filter_map(|f| field(place, f));
     let old = found.old_only.iter().map(|old| old_field(from, old));
     let groups = found.groups.iter().map(|g| group(ident, from, g));
     let groups = (!found.groups.is_empty()).then(|| quote!(.groups(&[#(#groups),*])));
@@ -208,7 +208,7 @@ fn pair(kind: &TokenStream, old: &Ident, new: &Ident) -> TokenStream {
     }
 }
 
-/// Where fields stand: in a struct, or in a variant.
+/// Where older fields stand: in a struct, or in a variant.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     ty: &'a TokenStream,
@@ -228,8 +228,8 @@ impl Place<'_> {
     }
 }
 
-/// A field of `owner`, whose older form is `from`.
-fn field(owner: Place<'_>, from: Place<'_>, field: &Field) -> Option<TokenStream> {
+/// A field, whose older form stands in `from`.
+fn field(from: Place<'_>, field: &Field) -> Option<TokenStream> {
     let Field { name, ty, action } = field;
     let kind = quote!(__k::convert::Field);
     let check = quote!(__k::convert::reads::<#ty>);
@@ -244,16 +244,15 @@ fn field(owner: Place<'_>, from: Place<'_>, field: &Field) -> Option<TokenStream
         Action::With(old, functions) => {
             let pair = pair(&kind, old, name);
             let of_old = from.accessor(old);
-            let with = with(functions, &of_old, &owner.accessor(name));
-            quote!(#pair.with(#with).checks(__k::convert::reads_at(#of_old), #check))
+            let with = with(functions, &of_old, ty);
+            quote!(#pair #with .checked_at(#of_old).checked(#check))
         }
         Action::Added(source) => {
             let source = match source {
                 Source::Nothing => None,
-                Source::Value(value) => {
-                    let of = owner.accessor(name);
-                    Some(quote_spanned!(at(value.span())=> .value(|| __k::versions::value(#of, &(#value)))))
-                }
+                Source::Value(value) => Some(
+                    quote_spanned!(at(value.span())=> .value(|| __k::versions::value_of::<#ty, _>(&(#value)))),
+                ),
                 Source::With(path) => Some(quote!(.computed(|__a| __k::convert::view(#path, __a)))),
             };
             quote!(#kind::added(#new).checked(#check) #source)
@@ -274,22 +273,23 @@ fn old_field(from: &Path, old: &OldField) -> TokenStream {
         .map(|value| {
             quote_spanned!(at(value.span())=> .value(|| __k::versions::value(|__o: &#from| &__o.#name, &(#value))))
         });
-    quote!(__k::convert::Field::old_only(#rust).checked(__k::convert::reads_at(|__o: &#from| &__o.#name)) #value)
+    quote!(__k::convert::Field::old_only(#rust).checked_at(|__o: &#from| &__o.#name) #value)
 }
 
-/// The functions, with accessors of the fields whose types a fallback has.
-fn with(functions: &Functions, old: &TokenStream, new: &TokenStream) -> TokenStream {
+/// The functions of a field, with the types that fallbacks have: by an accessor for the older one, which only that names.
+fn with(functions: &Functions, old: &TokenStream, new: &Type) -> TokenStream {
     let Functions { up, down, exact } = functions;
     let (call_up, call_down) = (call(up), call(down));
     let exact = exact.then(|| quote!(.exact()));
-    let or = |way: &Way, name: &str, of: &TokenStream| {
-        let name = format_ident!("{name}");
-        way.or
-            .as_ref()
-            .map(|or| quote!(.#name(|| __k::versions::value(#of, &(#or)))))
-    };
-    let (or_up, or_down) = (or(up, "or_up", new), or(down, "or_down", old));
-    quote!(__k::convert::With::new(#call_up, #call_down) #exact #or_up #or_down)
+    let or_up = up
+        .or
+        .as_ref()
+        .map(|or| quote!(.or_up(|| __k::versions::value_of::<#new, _>(&(#or)))));
+    let or_down = down
+        .or
+        .as_ref()
+        .map(|or| quote!(.or_down(|| __k::versions::value(#old, &(#or)))));
+    quote!(.up(#call_up).down(#call_down) #exact #or_up #or_down)
 }
 
 fn call(way: &Way) -> TokenStream {
@@ -364,8 +364,8 @@ fn moved(ident: &Ident, from: &Path, moved: &Move) -> TokenStream {
 }
 
 fn enumeration(ident: &Ident, from: &Path, found: &Enum) -> TokenStream {
-    let (new, older) = (quote!(#ident), quote!(#from));
-    let variants = found.variants.iter().map(|v| variant(v, &new, &older));
+    let older = quote!(#from);
+    let variants = found.variants.iter().map(|v| variant(v, &older));
     let old = found.old_only.iter().map(|(old, new)| {
         let (old, new) = (text(old), text(new));
         quote!(__k::convert::Variant::old_only(#old).shown(#new))
@@ -373,7 +373,7 @@ fn enumeration(ident: &Ident, from: &Path, found: &Enum) -> TokenStream {
     quote!(__k::convert::Table::enums::<#from, #ident>(&[#(#variants,)* #(#old,)*]))
 }
 
-fn variant(variant: &Variant, ident: &TokenStream, from: &TokenStream) -> TokenStream {
+fn variant(variant: &Variant, from: &TokenStream) -> TokenStream {
     let kind = quote!(__k::convert::Variant);
     let name = text(&variant.name);
     let added = quote!(#kind::added(#name));
@@ -401,15 +401,11 @@ fn variant(variant: &Variant, ident: &TokenStream, from: &TokenStream) -> TokenS
         VariantBody::Fields(fields) => {
             let changed = |field: &Field| !matches!(&field.action, Action::Copied(old) if *old == field.name);
             if fields.iter().any(changed) {
-                let owner = Place {
-                    ty: ident,
-                    variant: Some(&variant.name),
-                };
                 let from = Place {
                     ty: from,
                     variant: Some(old),
                 };
-                let fields = fields.iter().filter_map(|f| field(owner, from, f));
+                let fields = fields.iter().filter_map(|f| field(from, f));
                 quote!(#pair.fields(&[#(#fields),*]))
             } else {
                 pair

@@ -22,16 +22,17 @@
 //!     __c::Field::same("replicas"),                                           // a: no attribute
 //!     __c::Field::renamed("image_name", "image"),                             // b
 //!     __c::Field::added("class").checked(__c::reads::<Option<String>>),       // c
-//!     __c::Field::added("retries").checked(__c::reads::<i32>).value(|| __c::json::<i32>(&(1))),
+//!     __c::Field::added("retries").checked(__c::reads::<i32>).value(|| __k::versions::value_of::<i32, _>(&(1))),
 //!     __c::Field::added("tier").checked(__c::reads::<String>).computed(|__a| __c::view(guess_tier, __a)),
-//!     __c::Field::old_only("note").checked(__c::reads_at(|__o: &Old| &__o.note)),              // d
-//!     __c::Field::old_only("legacy_mode").checked(__c::reads_at(|__o: &Old| &__o.legacy_mode)).value(|| __c::json(&(false))),
+//!     __c::Field::old_only("note").checked_at(|__o: &Old| &__o.note),                          // d
+//!     __c::Field::old_only("legacy_mode").checked_at(|__o: &Old| &__o.legacy_mode).value(|| __c::json(&(false))),
 //!     __c::Field::renamed("timeout_seconds", "timeout_millis")                // f
-//!         .with(__c::With::new(|__a| __c::map(s_to_ms, __a), |__a| __c::map(ms_to_s, __a)))
-//!         .checks(__c::reads_at(|__o: &Old| &__o.timeout_seconds), __c::reads::<i64>),
+//!         .up(|__a| __c::map(s_to_ms, __a)).down(|__a| __c::map(ms_to_s, __a))
+//!         .checked_at(|__o: &Old| &__o.timeout_seconds).checked(__c::reads::<i64>),
 //!     __c::Field::same("memory")                                              // k: try_up, `or`; `.exact()` likewise
-//!         .with(__c::With::new(|__a| __c::try_map(parse_mib, __a), |__a| __c::map(fmt_mib, __a)).or_up(|| __c::json::<i64>(&(256))))
-//!         .checks(__c::reads_at(|__o: &Old| &__o.memory), __c::reads::<i64>),
+//!         .up(|__a| __c::try_map(parse_mib, __a)).down(|__a| __c::map(fmt_mib, __a))
+//!         .or_up(|| __k::versions::value_of::<i64, _>(&(256)))
+//!         .checked_at(|__o: &Old| &__o.memory).checked(__c::reads::<i64>),
 //!     __c::Field::same("tls").nested::<Option<Tls>>(),                        // h, j: Option, Box, Vec, maps alike
 //!     __c::Field::same("ports").nested::<Vec<Port>>().keys(&["name"]),        // i: names on the newer side's wire
 //!     __c::Field::moved_old("secret_name"), __c::Field::moved_new("cert_secret"), // l: in the structs that take part
@@ -72,7 +73,7 @@
 //! **Invariant:** nothing here is read while an object converts; `plan.rs` resolves it once, for both ways.
 
 use super::link::Loss;
-use super::shim::{Call, Check, Make, manual_down, manual_up, reads};
+use super::shim::{Call, Check, Make, manual_down, manual_up, reads, reads_at};
 use super::wire::{OnWire, Wire};
 use super::{Convert, ManualConvert};
 use serde::Serialize;
@@ -438,26 +439,57 @@ impl Field {
         self
     }
 
-    /// Functions up and down.
-    pub const fn with(mut self, with: With) -> Self {
-        self.action = Action::With(with);
+    /// The function up, of old to new; [`down`](Self::down) follows.
+    pub const fn up(mut self, call: Call) -> Self {
+        self.action = Action::With(With::new(call, call));
         self
     }
 
-    /// The check of a one-sided field.
-    pub const fn checked(mut self, check: Check) -> Self {
-        if self.old.is_some() {
-            self.check_old = Some(check);
-        } else {
-            self.check_new = Some(check);
+    /// The function down, of new to old.
+    pub const fn down(mut self, call: Call) -> Self {
+        if let Action::With(with) = &mut self.action {
+            with.down = call;
         }
         self
     }
 
-    /// The checks of both sides.
-    pub const fn checks(mut self, old: Check, new: Check) -> Self {
-        self.check_old = Some(old);
-        self.check_new = Some(new);
+    /// The functions are inverses of one another.
+    pub const fn exact(mut self) -> Self {
+        if let Action::With(with) = &mut self.action {
+            with.exact = true;
+        }
+        self
+    }
+
+    /// In place of an error of `up`.
+    pub const fn or_up(mut self, make: Make) -> Self {
+        if let Action::With(with) = &mut self.action {
+            with.or_up = Some(make);
+        }
+        self
+    }
+
+    /// In place of an error of `down`.
+    pub const fn or_down(mut self, make: Make) -> Self {
+        if let Action::With(with) = &mut self.action {
+            with.or_down = Some(make);
+        }
+        self
+    }
+
+    /// The check of the side that has the field; the newer one where both have.
+    pub const fn checked(mut self, check: Check) -> Self {
+        if self.new.is_some() {
+            self.check_new = Some(check);
+        } else {
+            self.check_old = Some(check);
+        }
+        self
+    }
+
+    /// The check of the older side, by an accessor of the field: only that names its type.
+    pub const fn checked_at<S, T: DeserializeOwned>(mut self, old: fn(&S) -> &T) -> Self {
+        self.check_old = Some(reads_at(old));
         self
     }
 }

@@ -68,7 +68,7 @@ pub mod emitted {
     pub use super::complete::{Flat, NotOnWire, arrives, complete, leaves, list_key};
     pub use super::ties::{
         Through, ThroughAny, creatable, group, made, moved, nested, same_type, shown, try_group, try_way,
-        value, way,
+        value, value_of, way,
     };
 }
 

@@ -99,6 +99,14 @@ pub fn value<S, Field, T: Of<Field> + serde::Serialize>(
     shim::json(value)
 }
 
+/// [`value`] for a field whose type is at hand.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn value_of<Field, T: Of<Field> + serde::Serialize>(value: &T) -> Result<String, Fault> {
+    shim::json(value)
+}
+
 /// A field that moves has one type in both places, but that one of them may be an `Option`.
 pub fn moved<Old, New: Alike<Old>>(_: &Old, _: &New) {}
 

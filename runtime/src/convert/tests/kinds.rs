@@ -387,23 +387,16 @@ pub(crate) mod v1 {
                 .checked(__c::reads::<String>)
                 .computed(|__a| __c::view(guess_tier, __a)),
             __c::Field::renamed("timeout_seconds", "timeout_millis")
-                .with(__c::With::new(
-                    |__a| __c::map(s_to_ms, __a),
-                    |__a| __c::map(ms_to_s, __a),
-                ))
-                .checks(
-                    __c::reads_at(|__o: &old::SiteSpec| &__o.timeout_seconds),
-                    __c::reads::<i64>,
-                ),
+                .up(|__a| __c::map(s_to_ms, __a))
+                .down(|__a| __c::map(ms_to_s, __a))
+                .checked_at(|__o: &old::SiteSpec| &__o.timeout_seconds)
+                .checked(__c::reads::<i64>),
             __c::Field::same("memory")
-                .with(
-                    __c::With::new(|__a| __c::try_map(parse_mib, __a), |__a| __c::map(fmt_mib, __a))
-                        .or_up(|| __c::json::<i64>(&(256))),
-                )
-                .checks(
-                    __c::reads_at(|__o: &old::SiteSpec| &__o.memory),
-                    __c::reads::<i64>,
-                ),
+                .up(|__a| __c::try_map(parse_mib, __a))
+                .down(|__a| __c::map(fmt_mib, __a))
+                .or_up(|| __c::json::<i64>(&(256)))
+                .checked_at(|__o: &old::SiteSpec| &__o.memory)
+                .checked(__c::reads::<i64>),
             __c::Field::same("strategy").nested::<Strategy>(),
             __c::Field::same("source").nested::<Source>(),
             __c::Field::same("probe").nested::<Option<Probe>>(),
@@ -414,9 +407,9 @@ pub(crate) mod v1 {
             __c::Field::same("ingress").nested::<Ingress>(),
             __c::Field::same("rules").nested::<Option<Rules>>(),
             __c::Field::same("owner").nested::<Owner>(),
-            __c::Field::old_only("note").checked(__c::reads_at(|__o: &old::SiteSpec| &__o.note)),
+            __c::Field::old_only("note").checked_at(|__o: &old::SiteSpec| &__o.note),
             __c::Field::old_only("legacy_mode")
-                .checked(__c::reads_at(|__o: &old::SiteSpec| &__o.legacy_mode))
+                .checked_at(|__o: &old::SiteSpec| &__o.legacy_mode)
                 .value(|| __c::json(&(false))),
         ])
         .groups(&[__c::Group::new(
@@ -583,14 +576,11 @@ pub(crate) mod v1 {
         }
         static __TABLE: __c::Table =
             __c::Table::structs::<old::Limit, Limit>(&[__c::Field::renamed("percent", "permille")
-                .with(
-                    __c::With::new(
-                        |__a| __c::map(to_permille, __a),
-                        |__a| __c::try_map(to_percent, __a),
-                    )
-                    .exact(),
-                )
-                .checks(__c::reads_at(|__o: &old::Limit| &__o.percent), __c::reads::<i64>)]);
+                .up(|__a| __c::map(to_permille, __a))
+                .down(|__a| __c::try_map(to_percent, __a))
+                .exact()
+                .checked_at(|__o: &old::Limit| &__o.percent)
+                .checked(__c::reads::<i64>)]);
         impl __c::Convert for Limit {
             type Old = old::Limit;
             const SHAPE: __c::Shape = __c::Shape::Table(&__TABLE);

@@ -110,18 +110,15 @@ mod v2 {
     edge!(super::v1::Inner => Inner, [__c::WireField::new("b", "b")], [__c::Field::renamed("a", "b")]);
     edge!(super::v1::Status => Status, [__c::WireField::new("ready", "ready")], [
         __c::Field::same("ready")
-            .with(__c::With::new(
-                |__a| __c::map(|ready: i64| ready.to_string(), __a),
-                |__a| __c::try_map(|ready: String| ready.parse::<i64>(), __a),
-            ))
-            .checks(__c::reads::<i64>, __c::reads::<String>),
+            .up(|__a| __c::map(|ready: i64| ready.to_string(), __a)).down(|__a| __c::try_map(|ready: String| ready.parse::<i64>(), __a))
+            .checked_at(|__o: &super::v1::Status| &__o.ready).checked(__c::reads::<String>),
         __c::Field::old_only("gone").checked(__c::reads::<Option<i64>>)
     ]);
     edge!(super::v1::SmallSpec => SmallSpec, [], [
         __c::Field::renamed("name", "title"),
         __c::Field::same("count")
-            .with(__c::With::new(|__a| __c::map(up, __a), |__a| __c::map(down, __a)))
-            .checks(__c::reads::<Option<i64>>, __c::reads::<Option<i64>>),
+            .up(|__a| __c::map(up, __a)).down(|__a| __c::map(down, __a))
+            .checked_at(|__o: &super::v1::SmallSpec| &__o.count).checked(__c::reads::<Option<i64>>),
         __c::Field::same("inner").nested::<Option<Box<Inner>>>(),
         __c::Field::added("more").checked(__c::reads::<Option<String>>)
     ]);

@@ -120,13 +120,10 @@ pub(super) mod plain {
             __c::Field::renamed("image_name", "image"),
             __c::Field::same("replicas"),
             __c::Field::same("mode").nested::<Mode>(),
-            __c::Field::renamed("seconds", "millis").with(
-                __c::With::new(
-                    |__a| __c::map(|seconds: i64| seconds * 1000, __a),
-                    |__a| __c::map(|millis: i64| millis / 1000, __a),
-                )
+            __c::Field::renamed("seconds", "millis")
+                .up(|__a| __c::map(|seconds: i64| seconds * 1000, __a))
+                .down(|__a| __c::map(|millis: i64| millis / 1000, __a))
                 .exact(),
-            ),
             __c::Field::same("ports").nested::<Vec<Port>>().keys(&["name"]),
         ]);
         impl __c::Convert for Mode {

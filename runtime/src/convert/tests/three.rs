@@ -140,8 +140,8 @@ mod v3 {
     ]);
     edge!(super::v2::ChainSpec => ChainSpec, [
         __c::Field::renamed("b", "c")
-            .with(__c::With::new(|__a| __c::map(to_text, __a), |__a| __c::try_map(to_number, __a)))
-            .checks(__c::reads::<i64>, __c::reads::<String>),
+            .up(|__a| __c::map(to_text, __a)).down(|__a| __c::try_map(to_number, __a))
+            .checked_at(|__o: &super::v2::ChainSpec| &__o.b).checked(__c::reads::<String>),
         __c::Field::same("items").nested::<Vec<Item>>().keys(&["title"]),
     ]);
 }
