@@ -3,7 +3,7 @@
 //! A [`Converter`] takes an object as JSON from one version to another; what the other cannot show is kept in an
 //! annotation and comes back when the object does. [`Converters`] answer the API server's reviews.
 //!
-//! What is here, in the order in which an object meets it: `review.rs` (the question), `chain.rs` (versions, legs, the
+//! What is here, in the order in which an object meets it: `review.rs` (the question), `chain.rs` (versions; its legs, the
 //! annotation's place), `stream.rs` with `ops.rs`, `scan.rs`, `units.rs` and `recall.rs` (from text to text, as almost
 //! every object goes), `node.rs` (an object as a tree that is as deep as needed), `walk.rs` and `enums.rs` (there and back),
 //! `cell.rs` and `diff.rs` (what is lost), `preserve.rs` (the annotation's text), `guard.rs` and `schemas.rs` (what

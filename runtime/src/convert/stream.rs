@@ -8,16 +8,20 @@
 //! (a name twice or with escapes, a value that moves between structs, a fault, text that is not JSON) ends it without
 //! a result, and the tree decides.
 
+mod metadata;
+mod rest;
+
 use std::ops::Range;
 
-use super::node::{Member, Node, quote};
+use super::node::{Node, quote};
 use super::ops::{Field, Op, Struct, Turn};
 use super::path::{At, Step};
-use super::plan::{Act, FillBy, Plan, StructPlan};
+use super::plan::{Act, Plan};
 use super::recall::{Items, Recall, Within, digest};
 use super::scan::{Scan, bare};
 use super::units::{Key, Place, Units};
-use super::walk::{Walk, said};
+use super::walk::Walk;
+pub(crate) use metadata::Metadata;
 
 /// One pass over one text.
 struct Pass<'a, 'o> {
@@ -54,43 +58,6 @@ pub(crate) struct Passed<'a> {
     /// What the way back does not bring.
     pub(crate) units: Units<'a>,
     pub(crate) metadata: Metadata,
-}
-
-/// Where in the target the annotation stands, or can stand.
-#[derive(Clone)]
-pub(crate) enum Metadata {
-    /// It is not there, and the object is written in an unusual way.
-    Unusual,
-    /// It can stand here, between these two.
-    New {
-        at: usize,
-        before: &'static str,
-        after: &'static str,
-    },
-    /// Its value stands here; and so much goes with it.
-    Old { value: Range<usize>, gone: Range<usize> },
-}
-
-impl Metadata {
-    /// Writes the annotation, its value with quotes, or takes it away; nothing where there is no place for it.
-    pub(crate) fn annotate(self, out: &mut String, name: &str, value: Option<&str>) -> Option<()> {
-        match (self, value) {
-            (Metadata::New { at, before, after }, Some(value)) => {
-                let mut text = String::with_capacity(name.len() + value.len() + 32);
-                text.push_str(before);
-                quote(name, &mut text);
-                text.push(':');
-                text.push_str(value);
-                text.push_str(after);
-                out.insert_str(at, &text);
-            }
-            (Metadata::Old { value: place, .. }, Some(value)) => out.replace_range(place, value),
-            (Metadata::Old { gone, .. }, None) => out.replace_range(gone, ""),
-            (Metadata::New { .. } | Metadata::Unusual, None) => {}
-            (Metadata::Unusual, Some(_)) => return None,
-        }
-        Some(())
-    }
 }
 
 /// Converts a text, without space around it, into `out`; what `out` gets without a result is for the caller to take away.
@@ -156,17 +123,6 @@ struct Seen<'a> {
     kept: Vec<(usize, &'a str)>,
     /// Units that were restored in place of what would be filled in.
     filled: Vec<usize>,
-}
-
-/// The annotations that were gone through.
-struct Annotations {
-    /// Where they end.
-    end: usize,
-    count: usize,
-    /// Whether there is no space in between.
-    tight: bool,
-    /// Where ours stands, which of them it is, and its value.
-    ours: Option<(Range<usize>, usize, Range<usize>)>,
 }
 
 /// A member with the comma that goes with it, of one or of more.
@@ -520,93 +476,6 @@ impl<'a> Pass<'a, '_> {
         }
     }
 
-    /// Looks through metadata, which stays as it is.
-    fn metadata(&mut self) -> Option<Metadata> {
-        let from = self.scan.at();
-        self.scan.open(b'{')?;
-        // Bytes of what is no space.
-        let (mut length, mut count) = (2, 0);
-        let mut annotations = None;
-        while self.scan.more(b'}', count == 0)? {
-            let (name, member) = self.name()?;
-            if name == "annotations" {
-                // Null in their place, and a second one, are for the tree.
-                annotations.is_none().then_some(())?;
-                annotations = Some((self.annotations()?, member.at, count));
-            } else {
-                self.scan.value()?;
-            }
-            length += name.len() + 3 + (self.scan.at() - member.value) + usize::from(count > 0);
-            count += 1;
-        }
-        let end = self.scan.at();
-        let tight = length == end - from;
-        let target = |place: Range<usize>| self.target(place.start)..self.target(place.end);
-        Some(match annotations {
-            None if tight => Metadata::New {
-                at: self.target(end - 1),
-                before: if count > 0 {
-                    ",\"annotations\":{"
-                } else {
-                    "\"annotations\":{"
-                },
-                after: "}",
-            },
-            Some((known, at, index)) if tight && known.tight => match known.ours {
-                None => Metadata::New {
-                    at: self.target(known.end - 1),
-                    before: if known.count > 0 { "," } else { "" },
-                    after: "",
-                },
-                Some((_, _, value)) if known.count == 1 => Metadata::Old {
-                    value: target(value),
-                    gone: target(with_comma(at..known.end, index, count)),
-                },
-                Some((ours, index, value)) => Metadata::Old {
-                    value: target(value),
-                    gone: target(with_comma(ours, index, known.count)),
-                },
-            },
-            // It would be written anew.
-            Some((known, ..)) if known.ours.is_some() => return None,
-            _ => Metadata::Unusual,
-        })
-    }
-
-    fn annotations(&mut self) -> Option<Annotations> {
-        let from = self.scan.at();
-        self.scan.open(b'{')?;
-        let (mut length, mut count) = (2, 0);
-        let mut ours = None;
-        while self.scan.more(b'}', count == 0)? {
-            let (name, member) = self.name()?;
-            let value = match self.recall {
-                // It was gone over before.
-                Some(recall) if name == self.annotation && ours.is_none() => {
-                    self.scan.skip_text(recall.source)?;
-                    recall.source
-                }
-                _ => self.scan.value()?,
-            };
-            length += name.len() + 3 + value.len() + usize::from(count > 0);
-            if name == self.annotation {
-                self.saved = Some(value);
-                // A second one is for the tree.
-                (self.recall.is_some() && ours.is_none()).then_some(())?;
-                let end = self.scan.at();
-                ours = Some((member.at..end, count, member.value..end));
-            }
-            count += 1;
-        }
-        let end = self.scan.at();
-        Some(Annotations {
-            end,
-            count,
-            tight: length == end - from,
-            ours,
-        })
-    }
-
     fn field(
         &mut self,
         plan: &'a Struct,
@@ -731,210 +600,6 @@ impl<'a> Pass<'a, '_> {
                 seen.required_back += usize::from(field.required_back);
             }
             None => self.leave(member.edge, self.scan.at()),
-        }
-        Some(())
-    }
-
-    /// The unit that is to be restored in place of the value that comes next.
-    fn whole_unit(&self) -> Option<usize> {
-        self.recall?.whole(self.within?, self.path.len())
-    }
-
-    /// A value that stands for the one that comes next, where the way back makes that of it.
-    fn restore_nested(&mut self, plan: &'a Struct, at: usize, unit: usize) -> Option<()> {
-        let Act::Nested(to, there) = &plan.there.fields[at].act else {
-            return None;
-        };
-        let Act::Nested(_, back) = &plan.back.as_deref()?.find(to, &mut 0)?.act else {
-            return None;
-        };
-        // What moves out of it does not show here.
-        (!self.moved.contains(to)).then_some(())?;
-        let from = self.scan.at();
-        let source = Node::Text(self.scan.value()?);
-        let value = self.recall?.admitted(unit, self.within?.cell)??;
-        let mut walk = Walk::default();
-        walk.value(there, &source, &NOWHERE)?;
-        let shown = walk.value(back, &Node::Text(value), &NOWHERE)?;
-        (walk.failed.is_empty() && shown.same(&source)).then_some(())?;
-        self.restored += 1;
-        self.leave(from, self.scan.at());
-        self.write(value);
-        Some(())
-    }
-
-    /// What a unit sets, or nothing where it removes, of a field that the way back drops.
-    fn hidden(&self, plan: &Struct, within: Within<'a>, unit: usize, name: &str) -> Option<Option<&'a str>> {
-        let back = plan.back.as_deref()?;
-        let field = back.find(name, &mut 0)?;
-        (field.from == name && matches!(field.act, Act::Drop)).then_some(())?;
-        let own = self.recall?.named(within, self.path.len(), name)?;
-        self.recall?.admitted(unit, own.cell)
-    }
-
-    /// Fields of the target that the source has not, and which nothing filled in.
-    fn restore(&mut self, plan: &'a Struct, within: Within<'a>, seen: &mut Seen<'a>) -> Option<()> {
-        let recall = self.recall?;
-        for unit in within.units() {
-            let Some(name) = recall.ends(unit, self.path.len()) else {
-                continue;
-            };
-            // What the source has under another name was restored there.
-            let back = plan.back.as_deref()?;
-            let field = back.find(name, &mut 0)?;
-            if seen.filled.contains(&unit) || !matches!(field.act, Act::Drop) {
-                continue;
-            }
-            // What makes the struct complete shows in what the way back fills in.
-            (!field.required || back.fills.is_empty()).then_some(())?;
-            if let Some(text) = self.hidden(plan, within, unit, name)? {
-                self.made(plan, name, &Node::Text(text), seen);
-            }
-            self.restored += 1;
-        }
-        Some(())
-    }
-
-    /// A member that no source member stands for alone.
-    fn made(&mut self, plan: &Struct, name: &str, node: &Node<'_>, seen: &mut Seen<'a>) {
-        if seen.some {
-            self.write(",");
-        }
-        seen.some = true;
-        quote(name, self.out);
-        self.write(":");
-        node.write(self.out);
-        if let Some(back) = &plan.back
-            && let Some(at) = back.index(name, &mut 0)
-        {
-            seen.required_back += usize::from(back.fields[at].required);
-        }
-    }
-
-    fn groups(&mut self, plan: &'a Struct, seen: &mut Seen<'a>) -> Option<()> {
-        for (number, group) in plan.there.groups.iter().enumerate() {
-            let given: Vec<_> = seen
-                .kept
-                .iter()
-                .filter(|(at, _)| matches!(plan.there.fields[*at].act, Act::Group(known) if known == number))
-                .map(|(at, text)| Member::new(plan.there.fields[*at].from, Node::Text(text)))
-                .collect();
-            let (mut walk, mut results) = (Walk::default(), Vec::new());
-            walk.group(group, &given, None, &mut results);
-            if !walk.failed.is_empty() {
-                return None;
-            }
-            for member in &results {
-                self.made(plan, &member.name, &member.node, seen);
-            }
-            let Some(back) = plan.back.as_deref().map(|back| &back.groups[number]) else {
-                continue;
-            };
-            if group.with.exact {
-                continue;
-            }
-            let mut returned = Vec::new();
-            Walk::default().group(back, &results, None, &mut returned);
-            for (name, _) in &group.from {
-                let before = given.iter().find(|member| member.name == *name);
-                let after = returned.iter().find(|member| member.name == *name);
-                match (before, after) {
-                    (Some(before), Some(after)) if before.node.same(&after.node) => {}
-                    (
-                        Some(Member {
-                            node: Node::Text(text),
-                            ..
-                        }),
-                        _,
-                    ) => {
-                        self.lost_field(name, Some(text));
-                    }
-                    (None, Some(_)) => self.lost_field(name, None),
-                    _ => {}
-                }
-            }
-        }
-        Some(())
-    }
-
-    /// What the target has alone, of a complete source.
-    fn fills(&mut self, plan: &'a Struct, source: &'a str, seen: &mut Seen<'a>) -> Option<()> {
-        for fill in &plan.there.fills {
-            let node = match &fill.make {
-                FillBy::Value(text) => Node::Text(text),
-                FillBy::Call(function) => match said(*function, source) {
-                    Ok(Some(text)) => Node::Made(text.into()),
-                    Ok(None) => continue,
-                    Err(()) => return None,
-                },
-                FillBy::Failed(_) => return None,
-            };
-            if fill.flat {
-                self.within.is_none().then_some(())?;
-                for member in node.members()?.iter() {
-                    self.made(plan, &member.name, &member.node, seen);
-                }
-                continue;
-            }
-            if fill.option && node.is_null() {
-                continue;
-            }
-            let kept = self
-                .within
-                .and_then(|within| self.recall?.named(within, self.path.len(), fill.name));
-            let Some(kept) = kept else {
-                self.made(plan, fill.name, &node, seen);
-                continue;
-            };
-            let unit = self.recall?.whole(kept, self.path.len() + 1)?;
-            if let Some(text) = self.hidden(plan, self.within?, unit, fill.name)? {
-                self.made(plan, fill.name, &Node::Text(text), seen);
-            }
-            seen.filled.push(unit);
-            self.restored += 1;
-        }
-        Some(())
-    }
-
-    /// Compares what the way back makes anew of a complete target with what stood there.
-    fn returned(
-        &mut self,
-        plan: &'a Struct,
-        back: &'a StructPlan,
-        target: usize,
-        seen: &Seen<'a>,
-    ) -> Option<()> {
-        let complete = seen.required_back >= back.required;
-        for (at, field) in plan.fields.iter().enumerate() {
-            let Turn::Drop(Some(fill)) = &field.turn else {
-                continue;
-            };
-            let before = seen
-                .kept
-                .iter()
-                .find(|(known, _)| *known == at)
-                .map(|(_, text)| *text);
-            let fill = &back.fills[*fill];
-            let after = match &fill.make {
-                _ if !complete => None,
-                FillBy::Value(text) => Some(Node::Text(text)),
-                FillBy::Call(function) => {
-                    self.copy_to(self.scan.at());
-                    match said(*function, self.out.get(target..).unwrap_or_default()) {
-                        Ok(text) => text.map(|text| Node::Made(text.into())),
-                        Err(()) => None,
-                    }
-                }
-                FillBy::Failed(_) => return None,
-            };
-            let after = after.filter(|after| !(fill.option && after.is_null()));
-            match (before, after) {
-                (Some(before), Some(after)) if after.same(&Node::Text(before)) => {}
-                (None, None) => {}
-                // A function may have seen what was restored.
-                _ if self.within.is_some() => return None,
-                (before, _) => self.lost_field(plan.there.fields[at].from, before),
-            }
         }
         Some(())
     }
