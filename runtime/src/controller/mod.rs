@@ -29,14 +29,19 @@
 //! the cluster closer to what that state asks for. It may be called again at any time, and may be killed at any
 //! instruction.
 //!
+//! What it reads may be older than what it wrote itself a moment ago. [`Context::wrote`] says what was written, and the
+//! next reconciliation of the object waits until the caches show it.
+//!
 //! **Invariant:** one key is reconciled by at most one worker at a time, and a change that comes during its
 //! reconciliation leads to another one.
 
 mod context;
+mod expectations;
 mod predicate;
 mod run;
 mod signal;
 mod source;
+mod writes;
 
 use std::fmt;
 use std::time::Duration;
@@ -48,6 +53,7 @@ use crate::metrics::Metrics;
 use crate::queue::RateLimit;
 pub use context::Context;
 use context::Watched;
+pub use expectations::Expectations;
 pub use predicate::Predicate;
 pub use signal::shutdown_signal;
 use source::Source;
@@ -121,6 +127,7 @@ pub struct Controller<R: Reconciler> {
     others: Option<WatchScope>,
     settings: Settings,
     recorder: Option<EventRecorder>,
+    expectations: Option<Expectations>,
 }
 
 #[derive(Clone, Debug)]
@@ -132,6 +139,7 @@ struct Settings {
     sync_timeout: Duration,
     grace: Duration,
     resync: Option<Option<Duration>>,
+    patience: Duration,
     metrics: Metrics,
 }
 
@@ -222,9 +230,11 @@ impl<R: Reconciler> Controller<R> {
                 sync_timeout: Duration::from_secs(120),
                 grace: Duration::from_secs(30),
                 resync: None,
+                patience: Duration::from_secs(10),
                 metrics: Metrics::new(),
             },
             recorder: None,
+            expectations: None,
         }
     }
 
@@ -255,8 +265,8 @@ impl<R: Reconciler> Controller<R> {
     }
 
     fn owns_from<C: Kind>(mut self, informer: Informer<C>, predicate: Predicate<C>) -> Self {
-        self.watched.add(informer.lister());
-        self.sources.push(source::owned(informer, predicate));
+        let role = self.watched.add(informer.lister()).into();
+        self.sources.push(source::owned(informer, role, predicate));
         self
     }
 
@@ -295,8 +305,8 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        self.watched.add(informer.lister());
-        self.sources.push(source::mapped(informer, predicate, keys));
+        let role = self.watched.add(informer.lister()).into();
+        self.sources.push(source::mapped(informer, role, predicate, keys));
         self
     }
 
@@ -358,6 +368,21 @@ impl<R: Reconciler> Controller<R> {
     /// How often every object is reconciled though nothing changed. Default: the factory's resync period.
     pub fn resync(mut self, period: Option<Duration>) -> Self {
         self.settings.resync = Some(period);
+        self
+    }
+
+    /// How long an object is held back while a cache does not show what its reconciliation
+    /// [wrote](Context::wrote); after that it is reconciled all the same, with a warning. Default 10 s; zero holds nothing
+    /// back.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.settings.patience = patience;
+        self
+    }
+
+    /// Counts the creations and deletions of the kinds that the controller owns as seen, before it enqueues their owner.
+    /// The reconciler keeps a clone.
+    pub fn expectations(mut self, expectations: &Expectations) -> Self {
+        self.expectations = Some(expectations.clone());
         self
     }
 

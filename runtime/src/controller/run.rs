@@ -17,6 +17,7 @@ use tracing::Instrument;
 
 use super::context::{Context, Shared};
 use super::source::Intake;
+use super::writes::{Turn, Writes};
 use super::{Controller, ErrorPolicy, Reconciler, RunError, Settings};
 use crate::cache::chain;
 use crate::events::EventRecorder;
@@ -46,6 +47,7 @@ pub(super) async fn run<R: Reconciler>(
         others: _,
         settings,
         recorder,
+        expectations,
     } = controller;
     let stop = factory.stopped().child_token();
     let queue = WorkQueue::with(
@@ -54,11 +56,15 @@ pub(super) async fn run<R: Reconciler>(
     );
     let recorder = recorder.unwrap_or_else(|| EventRecorder::new(factory.client(), &settings.name));
 
+    let writes = Arc::new(Writes::new(settings.patience, queue.clone()));
+
     // Subscribed before the start, so that the first state comes as it is read. Dropped with this function.
     let mut feeds = JoinSet::new();
     let intake = Intake {
         controller: settings.name.clone(),
         queue: queue.clone(),
+        writes: Arc::clone(&writes),
+        expectations,
     };
     for source in &sources {
         feeds.spawn(source.feed(intake.clone(), informer.lister()));
@@ -67,7 +73,12 @@ pub(super) async fn run<R: Reconciler>(
         Some(period) => informer.subscribe_with(period),
         None => informer.subscribe(),
     };
-    feeds.spawn(intake.feed(changes, filter, |_, delta| vec![delta.key()]));
+    feeds.spawn(intake.feed(
+        changes,
+        |intake, delta| intake.writes.delivered(delta),
+        filter,
+        |_, delta| vec![delta.key()],
+    ));
     factory.start();
 
     let name = settings.name.clone();
@@ -114,9 +125,12 @@ pub(super) async fn run<R: Reconciler>(
                 factory,
                 recorder: recorder.clone(),
                 stop: stop.clone(),
+                writes: Some(Arc::clone(&writes)),
             }),
             retries: 0,
+            key: None,
         },
+        writes,
         metrics: settings.metrics.controller(&settings.name),
         queue: queue.clone(),
         settings: settings.clone(),
@@ -183,6 +197,7 @@ struct Worker<R: Reconciler> {
     kind: String,
     reconciler: R,
     context: Context<R::Object>,
+    writes: Arc<Writes>,
     metrics: ControllerMetrics,
     queue: WorkQueue<ObjectKey>,
     settings: Settings,
@@ -205,6 +220,19 @@ impl<R: Reconciler> Worker<R> {
                 item = self.queue.get() => item,
             };
             let Some(item) = item else { return };
+            match self.writes.turn(item.key()) {
+                Turn::Now => {}
+                Turn::Late(writes) => tracing::warn!(
+                    controller = %self.settings.name,
+                    object = %item.key(),
+                    writes,
+                    "the caches do not show in time what was written; reconciling all the same"
+                ),
+                Turn::Held => {
+                    tracing::trace!(controller = %self.settings.name, object = %item.key(), "held back until its writes show");
+                    continue;
+                }
+            }
             self.metrics.active_workers.inc();
             let _active = Active(&self.metrics);
             let key = item.key().clone();
@@ -236,7 +264,7 @@ impl<R: Reconciler> Worker<R> {
     async fn process(&self, item: Item<ObjectKey>) {
         let began = Instant::now();
         let key = item.key();
-        let result = self.reconcile(key).await;
+        let result = self.reconcile(item.shared_key()).await;
         self.metrics.time.observe(began.elapsed().as_secs_f64());
         match result {
             Ok(action) => {
@@ -255,14 +283,15 @@ impl<R: Reconciler> Worker<R> {
         }
     }
 
-    async fn reconcile(&self, key: &ObjectKey) -> Result<super::Action, Failure<R::Error>> {
+    async fn reconcile(&self, key: Arc<ObjectKey>) -> Result<super::Action, Failure<R::Error>> {
         let context = Context {
             shared: Arc::clone(&self.context.shared),
-            retries: self.queue.num_requeues(key),
+            retries: self.queue.num_requeues(&key),
+            key: Some(Arc::clone(&key)),
         };
         // The call itself is inside, since its part before the first await may panic, and so is its drop.
         let call = async {
-            let call = self.reconciler.reconcile(key, &context);
+            let call = self.reconciler.reconcile(&key, &context);
             match self.settings.reconcile_timeout {
                 Some(timeout) => match tokio::time::timeout(timeout, call).await {
                     Ok(result) => result.map_err(Failure::Error),

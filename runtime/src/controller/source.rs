@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
+use super::expectations::Expectations;
 use super::predicate::Predicate;
+use super::writes::Writes;
 use crate::cache::{Delta, Informer, Lister, Subscription};
 use crate::guard::guarded;
 use crate::kind::{Kind, ObjectKey, Scope};
@@ -26,17 +28,37 @@ pub(super) struct Intake {
     /// Name of the controller.
     pub(super) controller: String,
     pub(super) queue: WorkQueue<ObjectKey>,
+    pub(super) writes: Arc<Writes>,
+    pub(super) expectations: Option<Expectations>,
+}
+
+/// Whether reconcilers read the kind from the cache in question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is what a reconciler's listers read.
+    Read,
+    /// Another cache of a kind whose first one is read.
+    Heard,
+}
+
+impl From<bool> for Role {
+    fn from(first: bool) -> Self {
+        if first { Self::Read } else { Self::Heard }
+    }
 }
 
 impl Intake {
-    /// Enqueues what `keys` gives for each change that `predicate` accepts, until the cache stops.
+    /// Enqueues what `keys` gives for each change that `predicate` accepts, until the cache stops. `hear` is told of every
+    /// change, before anything is enqueued for it.
     pub(super) async fn feed<W: Kind>(
         self,
         mut changes: Subscription<W>,
+        hear: impl Fn(&Self, &Delta<W>) + Send + Sync,
         predicate: Option<Predicate<W>>,
         keys: impl Fn(&Self, &Delta<W>) -> Vec<ObjectKey> + Send + Sync,
     ) {
         while let Some(delta) = changes.recv().await {
+            hear(&self, &delta);
             if predicate
                 .as_ref()
                 .is_none_or(|predicate| self.passes(predicate, &delta))
@@ -90,24 +112,42 @@ impl Intake {
 
 struct Watched<W: Kind, F> {
     informer: Informer<W>,
+    role: Role,
     predicate: Predicate<W>,
     keys: F,
 }
 
 /// The keys that an object of a watched kind leads to.
 trait Keys<W, K>: Clone + Send + Sync + 'static {
+    /// Whether the keys are those of controller owners.
+    const OWNED: bool = false;
+
     fn keys(&self, object: &W, owners: &Lister<K>) -> Vec<ObjectKey>;
 }
 
 impl<K: Kind, W: Kind, F: Keys<W, K>> Source<K> for Watched<W, F> {
     fn feed(&self, intake: Intake, owners: Lister<K>) -> BoxFuture<'static, ()> {
         let changes: Subscription<W> = self.informer.subscribe();
-        let keys = self.keys.clone();
-        Box::pin(
-            intake.feed(changes, Some(self.predicate.clone()), move |intake, delta| {
-                intake.keys_of(delta, |object| keys.keys(object, &owners))
-            }),
-        )
+        let (keys, role) = (self.keys.clone(), self.role);
+        let (owner, lister) = (keys.clone(), owners.clone());
+        let hear = move |intake: &Intake, delta: &Delta<W>| {
+            if role == Role::Read {
+                intake.writes.delivered(delta);
+            }
+            if F::OWNED
+                && let Some(expectations) = &intake.expectations
+            {
+                for key in owner.keys(delta.object(), &lister) {
+                    expectations.observe(&key, delta);
+                }
+            }
+        };
+        Box::pin(intake.feed(
+            changes,
+            hear,
+            Some(self.predicate.clone()),
+            move |intake, delta| intake.keys_of(delta, |object| keys.keys(object, &owners)),
+        ))
     }
 }
 
@@ -115,6 +155,8 @@ impl<K: Kind, W: Kind, F: Keys<W, K>> Source<K> for Watched<W, F> {
 struct Owners;
 
 impl<W: Kind, K: Kind> Keys<W, K> for Owners {
+    const OWNED: bool = true;
+
     fn keys(&self, object: &W, owners: &Lister<K>) -> Vec<ObjectKey> {
         let Some(reference) = controller_of(object).filter(|reference| refers_to_kind::<K>(reference)) else {
             return Vec::new();
@@ -160,9 +202,14 @@ impl<W: Kind, K: Kind, F: Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static> Keys
 }
 
 /// Changes of children, for their controller owners.
-pub(super) fn owned<C: Kind, K: Kind>(informer: Informer<C>, predicate: Predicate<C>) -> Box<dyn Source<K>> {
+pub(super) fn owned<C: Kind, K: Kind>(
+    informer: Informer<C>,
+    role: Role,
+    predicate: Predicate<C>,
+) -> Box<dyn Source<K>> {
     Box::new(Watched {
         informer,
+        role,
         predicate,
         keys: Owners,
     })
@@ -171,11 +218,13 @@ pub(super) fn owned<C: Kind, K: Kind>(informer: Informer<C>, predicate: Predicat
 /// Changes of any kind, for what `keys` gives.
 pub(super) fn mapped<W: Kind, K: Kind>(
     informer: Informer<W>,
+    role: Role,
     predicate: Predicate<W>,
     keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
 ) -> Box<dyn Source<K>> {
     Box::new(Watched {
         informer,
+        role,
         predicate,
         keys: Mapper(Arc::new(keys)),
     })

@@ -149,6 +149,22 @@ impl<T: Hash + Eq> WorkQueue<T> {
         self.put_off(key, |_, _, _| delay);
     }
 
+    /// Takes back a delay: the key does not come when its time does. Whether there was one.
+    ///
+    /// A key that waits for a worker already, or is in work, stays so.
+    pub fn cancel_delay(&self, key: &T) -> bool {
+        let mut state = self.inner.state();
+        // One whose time has come is no longer delayed, whether or not somebody has looked since.
+        state.promote(Instant::now(), &self.inner.metrics);
+        let cancelled = state.delayed.cancel(key);
+        let waits = !state.ready.is_empty();
+        drop(state);
+        if waits {
+            self.inner.wake.notify_one();
+        }
+        cancelled
+    }
+
     /// [`add_after`](Self::add_after) because of a failure, which counts as one of
     /// [`add_rate_limited`](Self::add_rate_limited) does.
     pub fn retry_after(&self, key: T, delay: Duration) {
@@ -460,6 +476,11 @@ impl<T: Hash + Eq> Delayed<T> {
         earliest
     }
 
+    /// Whether the key was there; its entry in the heap stays behind, and counts no more.
+    fn cancel(&mut self, key: &T) -> bool {
+        self.due.remove(key).is_some()
+    }
+
     fn earliest(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, ..))| *at)
     }
@@ -496,6 +517,11 @@ impl<T: Hash + Eq> Item<T> {
     /// The key.
     pub fn key(&self) -> &T {
         &self.key
+    }
+
+    /// The key, to be kept without a copy of it.
+    pub(crate) fn shared_key(&self) -> Arc<T> {
+        Arc::clone(&self.key)
     }
 
     /// Marks the key done.

@@ -66,6 +66,22 @@ async fn an_earlier_delay_reaches_those_who_wait_already() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_delay_is_cancelled_and_the_next_one_counts() {
+    let queue = WorkQueue::new("q");
+    assert!(!queue.cancel_delay(&"a"));
+    queue.add_after("a", seconds(1));
+    assert!(queue.cancel_delay(&"a"));
+    assert!(!queue.cancel_delay(&"a"));
+    queue.add_after("a", seconds(5));
+    assert_eq!(next(&queue).await, ("a", 5), "the first one is forgotten");
+    // One whose time has come waits for a worker, and stays.
+    queue.add_after("a", seconds(1));
+    tokio::time::advance(seconds(1)).await;
+    assert!(!queue.cancel_delay(&"a"));
+    assert_eq!(next(&queue).await, ("a", 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_endless_delay_does_not_panic() {
     let limit = RateLimit {
         per_key: crate::backoff::Backoff::exponential(Duration::MAX, Duration::MAX),

@@ -11,7 +11,9 @@ use kubewright::Client;
 use kubewright::backoff::Backoff;
 use kubewright::cache::{InformerFactory, WatchScope};
 use kubewright::client::InNamespace;
-use kubewright::controller::{Action, Context, Controller, ErrorPolicy, Predicate, Reconciler, RunError};
+use kubewright::controller::{
+    Action, Context, Controller, ErrorPolicy, Expectations, Predicate, Reconciler, RunError,
+};
 use kubewright::kind::ObjectKey;
 use kubewright::metrics::Metrics;
 use kubewright::metrics::prometheus_client::{encoding, registry::Registry};
@@ -748,5 +750,131 @@ async fn in_scope_children_stay_in_the_namespace() {
             owned("secrets", "default", false),
             owned("secrets", "kube-system", true),
         ])
+    );
+}
+
+/// The secrets of a map in the reconciler's cache.
+fn secrets_of(cx: &Context<ConfigMap>, key: &ObjectKey) -> Vec<Arc<Secret>> {
+    let mut secrets = cx.lister_of::<Secret>().namespace("default").list();
+    secrets.retain(|secret| {
+        kubewright::owner::controller_of(&**secret).is_some_and(|owner| owner.name == key.name)
+    });
+    secrets
+}
+
+async fn add_secret(cx: &Context<ConfigMap>, owner: &ConfigMap) -> Secret {
+    let mut secret: Secret = serde_json::from_value(json!({"metadata": {"generateName": "s-"}})).unwrap();
+    secret.metadata.namespace = Some("default".into());
+    set_controller(&mut secret, owner).unwrap();
+    let secrets = Client::<Secret>::new(cx.client().clone()).namespace("default");
+    secrets.create(&secret).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reconciliation_reads_what_the_one_before_wrote() {
+    const MAPS: usize = 20;
+    const EACH: usize = 3;
+    let world = World::new().await;
+    let calls = Calls::default();
+    let reconciler = does(calls.clone(), async |calls, key, cx| {
+        let Some(owner) = cx.lister().get(&key) else {
+            return Ok::<_, &str>(Action::done());
+        };
+        let before = calls.note(&key, &cx);
+        if secrets_of(&cx, &key).len() < EACH {
+            cx.wrote(&add_secret(&cx, &owner).await);
+        }
+        if before > 2 * EACH {
+            return Ok(Action::done());
+        }
+        // Called again at once, when no cache can know of the new one yet.
+        Ok(Action::requeue_after(Duration::ZERO))
+    });
+    let running = Running::start(world.controller(reconciler).owns::<Secret>().workers(2));
+    for n in 0..MAPS {
+        world.make(&format!("m{n}")).await;
+    }
+    for n in 0..MAPS {
+        // Each secret is one call, and some come after the last.
+        calls.reach(&format!("m{n}"), EACH + 3).await;
+    }
+    running.stop().await;
+    assert_eq!(
+        world
+            .secrets
+            .list(&kube::api::ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .len(),
+        MAPS * EACH
+    );
+}
+
+#[tokio::test]
+async fn a_write_that_no_cache_shows_holds_its_key_no_longer_than_its_patience() {
+    const PATIENCE: Duration = Duration::from_millis(300);
+    let world = World::new().await;
+    let calls = Calls::default();
+    let reconciler = does(calls.clone(), async |calls, key, cx| {
+        if key.name == "a" && calls.note(&key, &cx) == 0 {
+            let owner = cx.lister().get(&key).unwrap();
+            // Outside of the selector of the cache.
+            cx.wrote(&add_secret(&cx, &owner).await);
+            return Ok::<_, &str>(Action::requeue_after(Duration::ZERO));
+        }
+        Ok(Action::done())
+    });
+    let scope = WatchScope::namespace("default").labels("app=x");
+    let controller = world
+        .controller(reconciler)
+        .owns_in::<Secret>(scope, Predicate::resource_version_changed())
+        .patience(PATIENCE);
+    let running = Running::start(controller);
+    world.make("a").await;
+    calls.reach("a", 2).await;
+    running.stop().await;
+    let all = calls.all("a");
+    assert!(all[1].1 - all[0].1 >= PATIENCE);
+    assert_eq!((all[0].0, all[1].0), (0, 0), "a wait is no failure");
+}
+
+#[tokio::test]
+async fn expectations_are_met_before_the_owner_is_called() {
+    const EACH: usize = 5;
+    let world = World::new().await;
+    let calls = Calls::default();
+    let expectations = Expectations::new();
+    let state = (calls.clone(), expectations.clone());
+    let reconciler = does(state, async |(calls, expectations), key, cx| {
+        let Some(owner) = cx.lister().get(&key) else {
+            return Ok::<_, &str>(Action::done());
+        };
+        if !expectations.satisfied(&key) {
+            return Ok(Action::done());
+        }
+        calls.note(&key, &cx);
+        let missing = EACH.saturating_sub(secrets_of(&cx, &key).len());
+        expectations.expect_creations(&key, missing);
+        for _ in 0..missing {
+            add_secret(&cx, &owner).await;
+        }
+        Ok(Action::done())
+    });
+    let controller = world.controller(reconciler).owns::<Secret>();
+    let running = Running::start(controller.expectations(&expectations));
+    world.make("a").await;
+    // The last secret that is seen calls its owner, whose expectations are met by then.
+    calls.reach("a", 2).await;
+    running.stop().await;
+    assert_eq!(
+        world
+            .secrets
+            .list(&kube::api::ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .len(),
+        EACH
     );
 }
