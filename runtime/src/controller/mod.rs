@@ -37,13 +37,17 @@
 
 mod context;
 mod expectations;
+mod mappers;
+mod pause;
 mod predicate;
+mod resync;
 mod run;
 mod signal;
 mod source;
 mod writes;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache::{Informer, InformerFactory, NotSynced, WatchScope};
@@ -56,7 +60,7 @@ use context::Watched;
 pub use expectations::Expectations;
 pub use predicate::Predicate;
 pub use signal::shutdown_signal;
-use source::Source;
+use source::{Owned, Source};
 
 /// Brings objects of one kind to the state that they ask for.
 pub trait Reconciler: Send + Sync + 'static {
@@ -140,6 +144,7 @@ struct Settings {
     grace: Duration,
     resync: Option<Option<Duration>>,
     patience: Duration,
+    pause: Option<Arc<str>>,
     metrics: Metrics,
 }
 
@@ -231,6 +236,7 @@ impl<R: Reconciler> Controller<R> {
                 grace: Duration::from_secs(30),
                 resync: None,
                 patience: Duration::from_secs(10),
+                pause: Some(pause::PAUSED.into()),
                 metrics: Metrics::new(),
             },
             recorder: None,
@@ -266,7 +272,8 @@ impl<R: Reconciler> Controller<R> {
 
     fn owns_from<C: Kind>(mut self, informer: Informer<C>, predicate: Predicate<C>) -> Self {
         let role = self.watched.add(informer.lister()).into();
-        self.sources.push(source::owned(informer, role, predicate));
+        self.sources
+            .push(source::owned(informer, role, predicate, Owned::ByController));
         self
     }
 
@@ -306,7 +313,12 @@ impl<R: Reconciler> Controller<R> {
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
         let role = self.watched.add(informer.lister()).into();
-        self.sources.push(source::mapped(informer, role, predicate, keys));
+        self.sources.push(source::mapped(
+            informer,
+            role,
+            predicate,
+            move |object: &W, _: &_| keys(object),
+        ));
         self
     }
 
@@ -365,7 +377,10 @@ impl<R: Reconciler> Controller<R> {
         self
     }
 
-    /// How often every object is reconciled though nothing changed. Default: the factory's resync period.
+    /// How often every object is reconciled though nothing changed, each at its own moment of the period, told by its
+    /// key, so that they never come all at once. Default: the factory's resync period. `None`: never.
+    ///
+    /// The [filter](Self::filter) is asked about it, as about an update that changes nothing.
     pub fn resync(mut self, period: Option<Duration>) -> Self {
         self.settings.resync = Some(period);
         self
@@ -376,6 +391,15 @@ impl<R: Reconciler> Controller<R> {
     /// back.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.settings.patience = patience;
+        self
+    }
+
+    /// The annotation that pauses an object: with the value `true` it is not reconciled, even where it is being deleted,
+    /// until the annotation goes or changes. Default `kubewright.dev/paused`; `None`: nothing pauses.
+    ///
+    /// Begin and end of a pause are logged; `kubewright_paused_objects` counts what is paused.
+    pub fn pause_annotation(mut self, annotation: Option<&str>) -> Self {
+        self.settings.pause = annotation.map(Into::into);
         self
     }
 

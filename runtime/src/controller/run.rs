@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::context::{Context, Shared};
+use super::pause::{self, Paused, is_paused};
 use super::source::Intake;
 use super::writes::{Turn, Writes};
-use super::{Controller, ErrorPolicy, Reconciler, RunError, Settings};
+use super::{Controller, ErrorPolicy, Reconciler, RunError, Settings, resync};
 use crate::cache::chain;
 use crate::events::EventRecorder;
 use crate::guard::{guarded, message};
@@ -69,10 +70,25 @@ pub(super) async fn run<R: Reconciler>(
     for source in &sources {
         feeds.spawn(source.feed(intake.clone(), informer.lister()));
     }
-    let changes = match settings.resync {
-        Some(period) => informer.subscribe_with(period),
-        None => informer.subscribe(),
+    let period = settings.resync.unwrap_or_else(|| informer.resync_period());
+    if let Some(period) = period.filter(|period| !period.is_zero()) {
+        let (intake, informer, filter) = (intake.clone(), informer.clone(), filter.clone());
+        feeds.spawn(async move {
+            // One that stopped ends the feed of its changes as well, which tells.
+            if informer.wait_for_sync().await.is_ok() {
+                resync::spread(informer.lister(), period, |object| {
+                    intake.look_again(&object, filter.as_ref());
+                })
+                .await;
+            }
+        });
+    }
+    let filter = match &settings.pause {
+        Some(annotation) => filter.map(|filter| filter.or(pause::turned(Arc::clone(annotation)))),
+        None => filter,
     };
+    // What comes again though nothing changed is spread by the above.
+    let changes = informer.subscribe_with(None);
     feeds.spawn(intake.feed(
         changes,
         |intake, delta| intake.writes.delivered(delta),
@@ -131,6 +147,7 @@ pub(super) async fn run<R: Reconciler>(
             key: None,
         },
         writes,
+        paused: Paused::default(),
         metrics: settings.metrics.controller(&settings.name),
         queue: queue.clone(),
         settings: settings.clone(),
@@ -198,6 +215,7 @@ struct Worker<R: Reconciler> {
     reconciler: R,
     context: Context<R::Object>,
     writes: Arc<Writes>,
+    paused: Paused,
     metrics: ControllerMetrics,
     queue: WorkQueue<ObjectKey>,
     settings: Settings,
@@ -233,6 +251,11 @@ impl<R: Reconciler> Worker<R> {
                     continue;
                 }
             }
+            if self.is_paused(item.key()) {
+                // A failure before the pause is no matter after it.
+                self.queue.forget(item.key());
+                continue;
+            }
             self.metrics.active_workers.inc();
             let _active = Active(&self.metrics);
             let key = item.key().clone();
@@ -247,6 +270,16 @@ impl<R: Reconciler> Worker<R> {
                 self.queue.add_rate_limited(key);
             }
         }
+    }
+
+    fn is_paused(&self, key: &ObjectKey) -> bool {
+        let Some(annotation) = &self.settings.pause else {
+            return false;
+        };
+        let object = self.context.lister().get(key);
+        let paused = object.is_some_and(|object| is_paused(&*object, annotation));
+        self.paused.note(key, paused, &self.settings.name, &self.metrics);
+        paused
     }
 
     fn span(&self, key: &ObjectKey) -> tracing::Span {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::expectations::Expectations;
 use super::predicate::Predicate;
@@ -67,6 +68,14 @@ impl Intake {
                     self.queue.add(key);
                 }
             }
+        }
+    }
+
+    /// Enqueues an object that did not change, where `filter` accepts that.
+    pub(super) fn look_again<K: Kind>(&self, object: &Arc<K>, filter: Option<&Predicate<K>>) {
+        let delta = Delta::resync(Arc::clone(object));
+        if filter.is_none_or(|filter| self.passes(filter, &delta)) {
+            self.queue.add(delta.key());
         }
     }
 
@@ -151,38 +160,55 @@ impl<K: Kind, W: Kind, F: Keys<W, K>> Source<K> for Watched<W, F> {
     }
 }
 
-#[derive(Clone)]
-struct Owners;
+/// Which owner references count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owned {
+    /// The one of the controller.
+    ByController,
+    /// Each one.
+    ByAny,
+}
 
-impl<W: Kind, K: Kind> Keys<W, K> for Owners {
+impl<W: Kind, K: Kind> Keys<W, K> for Owned {
     const OWNED: bool = true;
 
     fn keys(&self, object: &W, owners: &Lister<K>) -> Vec<ObjectKey> {
-        let Some(reference) = controller_of(object).filter(|reference| refers_to_kind::<K>(reference)) else {
-            return Vec::new();
+        let references: Vec<_> = match self {
+            Self::ByController => controller_of(object).into_iter().collect(),
+            Self::ByAny => object.meta().owner_references.iter().flatten().collect(),
         };
-        let key = ObjectKey {
-            namespace: object
-                .meta()
-                .namespace
-                .clone()
-                .filter(|_| <K::Scope as Scope>::NAMESPACED),
-            name: reference.name.clone(),
-        };
-        match owners.get(&key) {
-            Some(owner) if owner.meta().uid.as_deref() == Some(&reference.uid) => vec![key],
-            _ => {
-                tracing::debug!(
-                    object.kind = %W::kind(&()),
-                    object.namespace = object.meta().namespace.as_deref().unwrap_or_default(),
-                    object.name = object.meta().name.as_deref().unwrap_or_default(),
-                    owner.kind = %K::kind(&()),
-                    owner.name = %reference.name,
-                    owner.uid = %reference.uid,
-                    "owner is not in the cache; change ignored"
-                );
-                Vec::new()
-            }
+        let of_kind = references
+            .into_iter()
+            .filter(|reference| refers_to_kind::<K>(reference));
+        of_kind
+            .filter_map(|reference| owner(object, reference, owners))
+            .collect()
+    }
+}
+
+/// The key of the owner that `reference` names, where the cache holds it.
+fn owner<W: Kind, K: Kind>(object: &W, reference: &OwnerReference, owners: &Lister<K>) -> Option<ObjectKey> {
+    let key = ObjectKey {
+        namespace: object
+            .meta()
+            .namespace
+            .clone()
+            .filter(|_| <K::Scope as Scope>::NAMESPACED),
+        name: reference.name.clone(),
+    };
+    match owners.get(&key) {
+        Some(owner) if owner.meta().uid.as_deref() == Some(&reference.uid) => Some(key),
+        _ => {
+            tracing::debug!(
+                object.kind = %W::kind(&()),
+                object.namespace = object.meta().namespace.as_deref().unwrap_or_default(),
+                object.name = object.meta().name.as_deref().unwrap_or_default(),
+                owner.kind = %K::kind(&()),
+                owner.name = %reference.name,
+                owner.uid = %reference.uid,
+                "owner is not in the cache; change ignored"
+            );
+            None
         }
     }
 }
@@ -195,23 +221,27 @@ impl<F> Clone for Mapper<F> {
     }
 }
 
-impl<W: Kind, K: Kind, F: Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static> Keys<W, K> for Mapper<F> {
-    fn keys(&self, object: &W, _: &Lister<K>) -> Vec<ObjectKey> {
-        (self.0)(object)
+impl<W: Kind, K: Kind, F> Keys<W, K> for Mapper<F>
+where
+    F: Fn(&W, &Lister<K>) -> Vec<ObjectKey> + Send + Sync + 'static,
+{
+    fn keys(&self, object: &W, owners: &Lister<K>) -> Vec<ObjectKey> {
+        (self.0)(object, owners)
     }
 }
 
-/// Changes of children, for their controller owners.
+/// Changes of children, for their owners.
 pub(super) fn owned<C: Kind, K: Kind>(
     informer: Informer<C>,
     role: Role,
     predicate: Predicate<C>,
+    which: Owned,
 ) -> Box<dyn Source<K>> {
     Box::new(Watched {
         informer,
         role,
         predicate,
-        keys: Owners,
+        keys: which,
     })
 }
 
@@ -220,7 +250,7 @@ pub(super) fn mapped<W: Kind, K: Kind>(
     informer: Informer<W>,
     role: Role,
     predicate: Predicate<W>,
-    keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
+    keys: impl Fn(&W, &Lister<K>) -> Vec<ObjectKey> + Send + Sync + 'static,
 ) -> Box<dyn Source<K>> {
     Box::new(Watched {
         informer,

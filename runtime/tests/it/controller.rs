@@ -878,3 +878,143 @@ async fn expectations_are_met_before_the_owner_is_called() {
         EACH
     );
 }
+
+#[tokio::test]
+async fn a_paused_object_is_left_alone_until_its_annotation_goes() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    let controller = world
+        .controller(does(calls.clone(), async |calls, key, cx| {
+            calls.note(&key, &cx);
+            Ok::<_, &str>(Action::done())
+        }))
+        // A change of annotations alone would not pass.
+        .filter(Predicate::changed(|map: &ConfigMap| map.data.clone()));
+    let running = Running::start(controller);
+    world.make("a").await;
+    calls.reach("a", 1).await;
+    let pause =
+        |value: serde_json::Value| json!({"metadata": {"annotations": {"kubewright.dev/paused": value}}});
+    world.maps.merge_patch("a", &pause(json!("true"))).await.unwrap();
+    let paused = r#"kubewright_paused_objects{controller="c"}"#;
+    eventually("the pause", || world.figure(paused) >= 1.0).await;
+    world.change("a", 1).await;
+    // What comes after it is done, so that it was looked at as well.
+    world.make("z").await;
+    calls.reach("z", 1).await;
+    assert_eq!(calls.of("a"), 1);
+    world.maps.merge_patch("a", &pause(json!(null))).await.unwrap();
+    calls.reach("a", 2).await;
+    assert!(world.figure(paused).abs() < 0.1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn no_annotation_pauses_where_none_is_set() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    let reconciler = || {
+        does(calls.clone(), async |calls: Calls, key, cx| {
+            calls.note(&key, &cx);
+            Ok::<_, &str>(Action::done())
+        })
+    };
+    let map =
+        json!({"metadata": {"name": "a", "annotations": {"kubewright.dev/paused": "true", "x/y": "no"}}});
+    world
+        .maps
+        .create(&serde_json::from_value(map).unwrap())
+        .await
+        .unwrap();
+    for (n, annotation) in [None, Some("x/y")].into_iter().enumerate() {
+        let running = Running::start(world.controller(reconciler()).pause_annotation(annotation));
+        calls.reach("a", n + 1).await;
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn every_object_is_looked_at_again_and_the_filter_is_asked() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    let controller = world
+        .controller(does(calls.clone(), async |calls, key, cx| {
+            calls.note(&key, &cx);
+            Ok::<_, &str>(Action::done())
+        }))
+        .filter(Predicate::new(|delta: &kubewright::cache::Delta<ConfigMap>| {
+            !delta.is_resync() || delta.key().name != "filtered"
+        }))
+        .resync(Some(Duration::from_millis(20)));
+    let running = Running::start(controller);
+    for name in ["filtered", "a", "b"] {
+        world.make(name).await;
+    }
+    for name in ["a", "b"] {
+        calls.reach(name, 5).await;
+    }
+    running.stop().await;
+    assert_eq!(calls.of("filtered"), 1);
+}
+
+#[tokio::test]
+async fn mappers_find_their_keys_in_labels_annotations_owners_and_indexes() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    let reconciler = || {
+        does(calls.clone(), async |calls: Calls, key, cx| {
+            calls.note(&key, &cx);
+            Ok::<_, &str>(Action::done())
+        })
+    };
+    let missing = world
+        .controller(reconciler())
+        .watches_by_index::<Secret>("by-n", |_| Vec::new());
+    assert_eq!(missing.unwrap_err().index, "by-n");
+    world
+        .factory
+        .informer::<ConfigMap>()
+        .add_index("by-n", |map: &ConfigMap| {
+            map.data.iter().map(|data| data["n"].clone()).collect()
+        })
+        .unwrap();
+    let controller = world
+        .controller(reconciler())
+        .filter(Predicate::new(|_| false))
+        .watches_by_label::<Secret>("app")
+        .watches_by_annotation::<Secret>("x/of")
+        .watches_by_owner::<Secret>()
+        .watches_by_index::<Secret>("by-n", |secret| {
+            secret.metadata.generate_name.iter().cloned().collect()
+        })
+        .unwrap();
+    let running = Running::start(controller);
+    let owner = world.make("owner").await;
+    world.make("indexed").await;
+    world.change("indexed", 7).await;
+    let lister = world.factory.lister::<ConfigMap>();
+    eventually("the caches", || {
+        lister.by_index("by-n", "7").is_ok_and(|maps| maps.len() == 1) && lister.len() >= 2
+    })
+    .await;
+    let mut secret: Secret = serde_json::from_value(json!({"metadata": {
+        "name": "s",
+        "namespace": "default",
+        "generateName": "7",
+        "labels": {"app": "labelled"},
+        "annotations": {"x/of": "first, elsewhere/second,"},
+    }}))
+    .unwrap();
+    kubewright::owner::set_owner(&mut secret, &owner).unwrap();
+    world.secrets.create(&secret).await.unwrap();
+    for name in ["labelled", "first", "second", "owner", "indexed"] {
+        calls.reach(name, 1).await;
+    }
+    // The one that the label named before is told too.
+    let before = calls.of("labelled");
+    let patch = json!({"metadata": {"labels": {"app": "other"}}});
+    world.secrets.merge_patch("s", &patch).await.unwrap();
+    calls.reach("other", 1).await;
+    calls.reach("labelled", before + 1).await;
+    running.stop().await;
+}
