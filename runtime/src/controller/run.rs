@@ -253,7 +253,7 @@ impl<R: Reconciler> Worker<R> {
             }
             if self.is_paused(item.key()) {
                 // A failure before the pause is no matter after it.
-                self.queue.forget(item.key());
+                item.forget();
                 continue;
             }
             self.metrics.active_workers.inc();
@@ -297,11 +297,11 @@ impl<R: Reconciler> Worker<R> {
     async fn process(&self, item: Item<ObjectKey>) {
         let began = Instant::now();
         let key = item.key();
-        let result = self.reconcile(item.shared_key()).await;
+        let result = self.reconcile(&item).await;
         self.metrics.time.observe(began.elapsed().as_secs_f64());
         match result {
             Ok(action) => {
-                self.queue.forget(key);
+                item.forget();
                 match action.requeue_after {
                     Some(delay) => {
                         self.metrics.requeue_after.inc();
@@ -312,14 +312,15 @@ impl<R: Reconciler> Worker<R> {
                     }
                 }
             }
-            Err(failure) => self.failed(key, failure),
+            Err(failure) => self.failed(&item, failure),
         }
     }
 
-    async fn reconcile(&self, key: Arc<ObjectKey>) -> Result<super::Action, Failure<R::Error>> {
+    async fn reconcile(&self, item: &Item<ObjectKey>) -> Result<super::Action, Failure<R::Error>> {
+        let key = item.shared_key();
         let context = Context {
             shared: Arc::clone(&self.context.shared),
-            retries: self.queue.num_requeues(&key),
+            retries: item.num_requeues(),
             key: Some(Arc::clone(&key)),
         };
         // The call itself is inside, since its part before the first await may panic, and so is its drop.
@@ -339,7 +340,8 @@ impl<R: Reconciler> Worker<R> {
         }
     }
 
-    fn failed(&self, key: &ObjectKey, failure: Failure<R::Error>) {
+    fn failed(&self, item: &Item<ObjectKey>, failure: Failure<R::Error>) {
+        let key = item.key();
         self.metrics.error.inc();
         self.metrics.errors.inc();
         let policy = match &failure {
@@ -376,7 +378,7 @@ impl<R: Reconciler> Worker<R> {
             ErrorPolicy::After(delay) => self.queue.retry_after(key.clone(), delay),
             ErrorPolicy::Terminal => {
                 self.metrics.terminal_errors.inc();
-                self.queue.forget(key);
+                item.forget();
             }
         }
     }

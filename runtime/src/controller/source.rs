@@ -15,7 +15,7 @@ use crate::cache::{Delta, Informer, Lister, Subscription};
 use crate::guard::guarded;
 use crate::kind::{Kind, ObjectKey, Scope};
 use crate::owner::{controller_of, refers_to_kind};
-use crate::queue::WorkQueue;
+use crate::queue::{Priority, WorkQueue};
 
 /// A cache whose changes lead to reconciliations of `K`.
 pub(super) trait Source<K: Kind>: Send + Sync {
@@ -60,12 +60,18 @@ impl Intake {
     ) {
         while let Some(delta) = changes.recv().await {
             hear(&self, &delta);
+            // What was there before is no news: what happens now comes first, as in controller-runtime's queue.
+            let priority = if changes.has_synced() {
+                Priority::Normal
+            } else {
+                Priority::Low
+            };
             if predicate
                 .as_ref()
                 .is_none_or(|predicate| self.passes(predicate, &delta))
             {
                 for key in keys(&self, &delta) {
-                    self.queue.add(key);
+                    self.queue.add_with(key, priority);
                 }
             }
         }
@@ -75,7 +81,7 @@ impl Intake {
     pub(super) fn look_again<K: Kind>(&self, object: &Arc<K>, filter: Option<&Predicate<K>>) {
         let delta = Delta::resync(Arc::clone(object));
         if filter.is_none_or(|filter| self.passes(filter, &delta)) {
-            self.queue.add(delta.key());
+            self.queue.add_with(delta.key(), Priority::Low);
         }
     }
 
