@@ -145,6 +145,7 @@ struct Settings {
     resync: Option<Option<Duration>>,
     patience: Duration,
     pause: Option<Arc<str>>,
+    failure_events: Option<u32>,
     metrics: Metrics,
 }
 
@@ -237,6 +238,7 @@ impl<R: Reconciler> Controller<R> {
                 resync: None,
                 patience: Duration::from_secs(10),
                 pause: Some(pause::PAUSED.into()),
+                failure_events: Some(5),
                 metrics: Metrics::new(),
             },
             recorder: None,
@@ -400,6 +402,14 @@ impl<R: Reconciler> Controller<R> {
     /// Begin and end of a pause are logged; `kubewright_paused_objects` counts what is paused.
     pub fn pause_annotation(mut self, annotation: Option<&str>) -> Self {
         self.settings.pause = annotation.map(Into::into);
+        self
+    }
+
+    /// From which failure in a row on an Event of the object tells of it, with the error as its note: one Event for the same
+    /// error, whose series grows. A failure that ended as [`Terminal`](ErrorPolicy::Terminal) is told at once; a lost race
+    /// with another writer never. Default 5; `None`: no Events, for controllers that have no right to write them.
+    pub fn failure_events(mut self, from: Option<u32>) -> Self {
+        self.settings.failure_events = from;
         self
     }
 

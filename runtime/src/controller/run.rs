@@ -350,7 +350,7 @@ impl<R: Reconciler> Worker<R> {
             }
             Failure::Panic(_) | Failure::Timeout(_) => ErrorPolicy::Backoff,
         };
-        match failure {
+        let note = match failure {
             Failure::Error(error) => {
                 let (error, raced) = guarded(|| {
                     let error = error.into();
@@ -363,15 +363,21 @@ impl<R: Reconciler> Worker<R> {
                     _ if raced => tracing::info!(error, "reconciliation met a newer state; trying again"),
                     _ => tracing::error!(error, "reconciliation failed"),
                 }
+                (!raced).then_some(error)
             }
             Failure::Panic(message) => {
                 self.metrics.panics.inc();
                 tracing::error!(panic = message, "reconciliation panicked");
+                Some(format!("reconciliation panicked: {message}"))
             }
             Failure::Timeout(after) => {
                 self.metrics.timeouts.inc();
                 tracing::error!(?after, "reconciliation took too long");
+                Some(format!("reconciliation took longer than {after:?}"))
             }
+        };
+        if let Some(note) = note {
+            self.tell(item, policy, note);
         }
         match policy {
             ErrorPolicy::Backoff => self.queue.add_rate_limited(key.clone()),
@@ -380,6 +386,24 @@ impl<R: Reconciler> Worker<R> {
                 self.metrics.terminal_errors.inc();
                 item.forget();
             }
+        }
+    }
+}
+
+impl<R: Reconciler> Worker<R> {
+    /// Tells people of a failure that is not the first one in a row.
+    fn tell(&self, item: &Item<ObjectKey>, policy: ErrorPolicy, note: String) {
+        let Some(from) = self.settings.failure_events else {
+            return;
+        };
+        let failures = item.num_requeues().saturating_add(1);
+        if policy != ErrorPolicy::Terminal && failures < from {
+            return;
+        }
+        // An Event is about an object with its UID; of one that is gone there is nothing to describe.
+        if let Some(object) = self.context.lister().get(item.key()) {
+            let recorder = self.context.recorder();
+            recorder.warning(&*object, "ReconcileFailed", "Reconcile", note);
         }
     }
 }

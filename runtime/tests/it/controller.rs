@@ -1018,3 +1018,111 @@ async fn mappers_find_their_keys_in_labels_annotations_owners_and_indexes() {
     calls.reach("labelled", before + 1).await;
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_key_that_fails_forever_is_told_of_and_delays_no_other() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    let controller = world
+        .controller(does(calls.clone(), async |calls, key, cx| {
+            calls.note(&key, &cx);
+            match key.name.as_str() {
+                "bad" => Err("the disk is full"),
+                _ => Ok(Action::done()),
+            }
+        }))
+        .failure_events(Some(3))
+        .rate_limit(RateLimit {
+            per_key: Backoff::exponential(Duration::from_millis(1), Duration::from_millis(4)),
+            overall: None,
+        });
+    let running = Running::start(controller);
+    world.make("bad").await;
+    calls.reach("bad", 10).await;
+    world.make("good").await;
+    calls.reach("good", 1).await;
+    running.stop().await;
+    let failed = calls.of("bad");
+    assert!((world.result("error") - failed as f64).abs() < 0.1);
+
+    let events =
+        Client::<k8s_openapi::api::events::v1::Event>::new(world.server.client()).namespace("default");
+    let events = events
+        .list(&kube::api::ListParams::default())
+        .await
+        .unwrap()
+        .items;
+    let [event] = events.as_slice() else {
+        panic!("one Event for one error: {events:#?}");
+    };
+    assert_eq!(event.reason.as_deref(), Some("ReconcileFailed"));
+    assert_eq!(event.note.as_deref(), Some("the disk is full"));
+    assert_eq!(event.regarding.as_ref().unwrap().name.as_deref(), Some("bad"));
+    let told = event.series.as_ref().map_or(1, |series| series.count);
+    assert_eq!(
+        usize::try_from(told).unwrap(),
+        failed - 2,
+        "from the third failure on"
+    );
+}
+
+#[tokio::test]
+async fn no_event_tells_of_few_failures_nor_where_none_shall_be() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    for (events, fails) in [(Some(5), 4), (None, 8)] {
+        let reconciler = does((calls.clone(), fails), async |(calls, fails), key, cx| {
+            match calls.note(&key, &cx) < fails {
+                true => Err("not yet"),
+                false => Ok(Action::done()),
+            }
+        });
+        let controller = world.controller(reconciler).failure_events(events);
+        let running = Running::start(controller.rate_limit(backoff(Duration::from_micros(10))));
+        let name = format!("fails-{fails}");
+        world.make(&name).await;
+        calls.reach(&name, fails + 1).await;
+        running.stop().await;
+    }
+    let events =
+        Client::<k8s_openapi::api::events::v1::Event>::new(world.server.client()).namespace("default");
+    assert!(
+        events
+            .list(&kube::api::ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn sigterm_during_work_lets_it_finish() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    let gate = Arc::new(Semaphore::new(0));
+    let finished = Arc::new(AtomicBool::new(false));
+    let state = (calls.clone(), Arc::clone(&gate), Arc::clone(&finished));
+    let controller = world.controller(does(state, async |(calls, gate, finished), key, cx| {
+        calls.note(&key, &cx);
+        cx.stopping().cancelled().await;
+        gate.acquire().await.unwrap().forget();
+        finished.store(true, Ordering::SeqCst);
+        Ok::<_, &str>(Action::done())
+    }));
+    let task = tokio::spawn(controller.run_until(kubewright::controller::shutdown_signal()));
+    world.make("a").await;
+    // A key in work: the signal's handlers were installed before.
+    calls.reach("a", 1).await;
+    world.make("b").await;
+    let sent = std::process::Command::new("kill")
+        .args(["-TERM", &std::process::id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    gate.add_permits(2);
+    let ended = tokio::time::timeout(DEADLINE, task).await;
+    ended.expect("the controller ends").unwrap().unwrap();
+    assert!(finished.load(Ordering::SeqCst));
+    assert_eq!(calls.of("b"), 0);
+}
