@@ -231,6 +231,8 @@ enum Failure<E> {
 impl<R: Reconciler> Worker<R> {
     async fn run(self: Arc<Self>, stop: CancellationToken) {
         loop {
+            // A reconciler that never waits, on keys that never end, would keep its thread from everybody else.
+            tokio::task::consume_budget().await;
             // Biased: a key that waits must not be taken once the shutdown began.
             let item = tokio::select! {
                 biased;
@@ -258,7 +260,7 @@ impl<R: Reconciler> Worker<R> {
             }
             self.metrics.active_workers.inc();
             let _active = Active(&self.metrics);
-            let key = item.key().clone();
+            let key = item.shared_key();
             let handled = async {
                 let span = self.span(item.key());
                 self.process(item).instrument(span).await;
@@ -267,7 +269,7 @@ impl<R: Reconciler> Worker<R> {
             // traces; the key must not be lost by it.
             if AssertUnwindSafe(handled).catch_unwind().await.is_err() {
                 self.metrics.panics.inc();
-                self.queue.add_rate_limited(key);
+                self.queue.add_rate_limited(ObjectKey::clone(&key));
             }
         }
     }

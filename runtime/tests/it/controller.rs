@@ -1126,3 +1126,21 @@ async fn sigterm_during_work_lets_it_finish() {
     assert!(finished.load(Ordering::SeqCst));
     assert_eq!(calls.of("b"), 0);
 }
+
+#[tokio::test]
+async fn a_reconciliation_that_never_waits_keeps_nobody_from_the_thread() {
+    let world = World::new().await;
+    let count = Arc::new(AtomicU32::new(0));
+    let controller = world.controller(does(Arc::clone(&count), async |count, _, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Ok::<_, &str>(Action::requeue_after(Duration::ZERO))
+    }));
+    let running = Running::start(controller);
+    world.make("a").await;
+    // The server and this test share the thread with the worker.
+    for n in 1..=3 {
+        world.change("a", n).await;
+    }
+    eventually("many calls", || count.load(Ordering::SeqCst) > 1000).await;
+    running.stop().await;
+}
