@@ -56,6 +56,7 @@ struct Families {
     reconcile_time_seconds: Family<ControllerLabels, Histogram, fn() -> Histogram>,
     active_workers: Family<ControllerLabels, Gauge>,
     max_concurrent_reconciles: Family<ControllerLabels, Gauge>,
+    paused_objects: Family<ControllerLabels, Gauge>,
     depth: Family<QueueLabels, Gauge>,
     adds_total: Family<QueueLabels, Counter>,
     retries_total: Family<QueueLabels, Counter>,
@@ -129,6 +130,7 @@ impl Default for Families {
             reconcile_time_seconds: Family::new_with_constructor(reconcile),
             active_workers: Family::default(),
             max_concurrent_reconciles: Family::default(),
+            paused_objects: Family::default(),
             depth: Family::default(),
             adds_total: Family::default(),
             retries_total: Family::default(),
@@ -192,6 +194,11 @@ impl Metrics {
             "controller_runtime_max_concurrent_reconciles",
             "Workers",
             families.max_concurrent_reconciles.clone(),
+        );
+        registry.register(
+            "kubewright_paused_objects",
+            "Objects that an annotation pauses",
+            families.paused_objects.clone(),
         );
         registry.register(
             "workqueue_depth",
@@ -296,6 +303,7 @@ impl Metrics {
             time: families.reconcile_time_seconds.get_or_create_owned(&labels),
             active_workers: families.active_workers.get_or_create_owned(&labels),
             max_concurrent: families.max_concurrent_reconciles.get_or_create_owned(&labels),
+            paused: families.paused_objects.get_or_create_owned(&labels),
         }
     }
 }
@@ -325,6 +333,7 @@ pub(crate) struct ControllerMetrics {
     pub(crate) time: Histogram,
     pub(crate) active_workers: Gauge,
     pub(crate) max_concurrent: Gauge,
+    pub(crate) paused: Gauge,
 }
 
 /// Counts a client's requests; see [`Metrics::client_layer`].
@@ -516,6 +525,7 @@ mod tests {
             "controller_runtime_reconcile_timeouts_total{controller}",
             "controller_runtime_reconcile_total{controller,result}",
             "controller_runtime_terminal_reconcile_errors_total{controller}",
+            "kubewright_paused_objects{controller}",
             "rest_client_request_duration_seconds{verb,host}",
             "rest_client_requests_total{code,method,host}",
             "workqueue_adds_total{name}",

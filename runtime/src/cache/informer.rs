@@ -231,6 +231,11 @@ impl<K: Kind> Informer<K> {
         self.core.status.status()
     }
 
+    /// The factory's resync period.
+    pub(crate) fn resync_period(&self) -> Option<Duration> {
+        self.core.resync
+    }
+
     /// Everything that happens from now on, preceded by what the cache holds; with the factory's resync period.
     pub fn subscribe(&self) -> Subscription<K> {
         self.subscribe_with(self.core.resync)

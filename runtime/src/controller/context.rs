@@ -2,15 +2,17 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::writes::{Want, Writes};
 use crate::cache::{InformerFactory, Lister};
 use crate::client::AsClient;
 use crate::events::EventRecorder;
-use crate::kind::Kind;
+use crate::kind::{Kind, ObjectKey};
 
 /// What a reconciler may use: caches, a connection, a recorder.
 ///
@@ -18,6 +20,8 @@ use crate::kind::Kind;
 pub struct Context<K> {
     pub(super) shared: Arc<Shared<K>>,
     pub(super) retries: u32,
+    /// What is reconciled; absent outside of a controller.
+    pub(super) key: Option<Arc<ObjectKey>>,
 }
 
 pub(super) struct Shared<K> {
@@ -26,6 +30,8 @@ pub(super) struct Shared<K> {
     pub(super) watched: Watched,
     pub(super) recorder: EventRecorder,
     pub(super) stop: CancellationToken,
+    /// Absent outside of a controller.
+    pub(super) writes: Option<Arc<Writes>>,
 }
 
 /// The caches that lead to reconciliations, by kind.
@@ -33,11 +39,15 @@ pub(super) struct Shared<K> {
 pub(super) struct Watched(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 
 impl Watched {
-    /// Adds a kind; of two caches of one kind the first one stays.
-    pub(super) fn add<C: Kind>(&mut self, lister: Lister<C>) {
-        self.0
-            .entry(TypeId::of::<C>())
-            .or_insert_with(|| Box::new(lister));
+    /// Adds a kind; of two caches of one kind the first one stays. Whether this is the first.
+    pub(super) fn add<C: Kind>(&mut self, lister: Lister<C>) -> bool {
+        match self.0.entry(TypeId::of::<C>()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(entry) => {
+                entry.insert(Box::new(lister));
+                true
+            }
+        }
     }
 
     fn get<C: Kind>(&self) -> Option<&Lister<C>> {
@@ -50,6 +60,7 @@ impl<K> Clone for Context<K> {
         Self {
             shared: Arc::clone(&self.shared),
             retries: self.retries,
+            key: self.key.clone(),
         }
     }
 }
@@ -72,8 +83,10 @@ impl<K: Kind> Context<K> {
                 watched: Watched::default(),
                 recorder,
                 stop: factory.stopped().child_token(),
+                writes: None,
             }),
             retries: 0,
+            key: None,
         }
     }
 
@@ -92,6 +105,58 @@ impl<K: Kind> Context<K> {
         match self.shared.watched.get() {
             Some(lister) => lister.clone(),
             None => self.shared.factory.lister(),
+        }
+    }
+
+    /// Notes that this reconciliation created or changed `written`, which is what the server answered: the next one of
+    /// the same key waits until the cache holds that version or a newer one, or the object is gone.
+    ///
+    /// A key that waits is not in work and counts as no failure; the change of the cache wakes it. It waits no longer than
+    /// [`Controller::patience`](super::Controller::patience). Several writes are waited for all together, and of one
+    /// object the last one.
+    ///
+    /// ```no_run
+    /// # use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+    /// # use kubewright::{Client, controller::Context};
+    /// # async fn f(cx: &Context<ConfigMap>, secret: Secret) -> Result<(), kubewright::client::ClientError> {
+    /// let secret = Client::<Secret>::new(cx.client().clone()).namespace("default").create(&secret).await?;
+    /// cx.wrote(&secret); // the next call finds it in `cx.lister_of::<Secret>()`
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The cache is the one of [`lister_of`](Self::lister_of), among those that the controller follows: note only what
+    /// is in its scope. An object of another kind, or without UID or resource version, is not waited for.
+    pub fn wrote<C: Kind>(&self, written: &C) {
+        let meta = written.meta();
+        if let (Some(uid), Some(version)) = (&meta.uid, &meta.resource_version) {
+            self.note(
+                written,
+                Want::Written {
+                    uid: uid.clone(),
+                    version: version.as_str().into(),
+                },
+            );
+        } else {
+            tracing::debug!(object.kind = %C::kind(&()), "a write without UID or resource version is not waited for");
+        }
+    }
+
+    /// [`wrote`](Self::wrote) for the deletion of `deleted`: the next reconciliation waits until the cache no longer
+    /// holds it, or shows that it is being deleted.
+    pub fn deleted<C: Kind>(&self, deleted: &C) {
+        if let Some(uid) = &deleted.meta().uid {
+            self.note(deleted, Want::Deleted { uid: uid.clone() });
+        } else {
+            tracing::debug!(object.kind = %C::kind(&()), "a deletion without UID is not waited for");
+        }
+    }
+
+    fn note<C: Kind>(&self, object: &C, want: Want) {
+        let (Some(writes), Some(by)) = (&self.shared.writes, &self.key) else {
+            return;
+        };
+        if let Some(cache) = self.shared.watched.get::<C>() {
+            writes.note(by, ObjectKey::of(object), want, cache);
         }
     }
 

@@ -29,16 +29,25 @@
 //! the cluster closer to what that state asks for. It may be called again at any time, and may be killed at any
 //! instruction.
 //!
+//! What it reads may be older than what it wrote itself a moment ago. [`Context::wrote`] says what was written, and the
+//! next reconciliation of the object waits until the caches show it.
+//!
 //! **Invariant:** one key is reconciled by at most one worker at a time, and a change that comes during its
 //! reconciliation leads to another one.
 
 mod context;
+mod expectations;
+mod mappers;
+mod pause;
 mod predicate;
+mod resync;
 mod run;
 mod signal;
 mod source;
+mod writes;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache::{Informer, InformerFactory, NotSynced, WatchScope};
@@ -48,9 +57,10 @@ use crate::metrics::Metrics;
 use crate::queue::RateLimit;
 pub use context::Context;
 use context::Watched;
+pub use expectations::Expectations;
 pub use predicate::Predicate;
 pub use signal::shutdown_signal;
-use source::Source;
+use source::{Owned, Source};
 
 /// Brings objects of one kind to the state that they ask for.
 pub trait Reconciler: Send + Sync + 'static {
@@ -121,6 +131,7 @@ pub struct Controller<R: Reconciler> {
     others: Option<WatchScope>,
     settings: Settings,
     recorder: Option<EventRecorder>,
+    expectations: Option<Expectations>,
 }
 
 #[derive(Clone, Debug)]
@@ -132,6 +143,9 @@ struct Settings {
     sync_timeout: Duration,
     grace: Duration,
     resync: Option<Option<Duration>>,
+    patience: Duration,
+    pause: Option<Arc<str>>,
+    failure_events: Option<u32>,
     metrics: Metrics,
 }
 
@@ -222,9 +236,13 @@ impl<R: Reconciler> Controller<R> {
                 sync_timeout: Duration::from_secs(120),
                 grace: Duration::from_secs(30),
                 resync: None,
+                patience: Duration::from_secs(10),
+                pause: Some(pause::PAUSED.into()),
+                failure_events: Some(5),
                 metrics: Metrics::new(),
             },
             recorder: None,
+            expectations: None,
         }
     }
 
@@ -255,8 +273,9 @@ impl<R: Reconciler> Controller<R> {
     }
 
     fn owns_from<C: Kind>(mut self, informer: Informer<C>, predicate: Predicate<C>) -> Self {
-        self.watched.add(informer.lister());
-        self.sources.push(source::owned(informer, predicate));
+        let role = self.watched.add(informer.lister()).into();
+        self.sources
+            .push(source::owned(informer, role, predicate, Owned::ByController));
         self
     }
 
@@ -295,8 +314,13 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        self.watched.add(informer.lister());
-        self.sources.push(source::mapped(informer, predicate, keys));
+        let role = self.watched.add(informer.lister()).into();
+        self.sources.push(source::mapped(
+            informer,
+            role,
+            predicate,
+            move |object: &W, _: &_| keys(object),
+        ));
         self
     }
 
@@ -355,9 +379,44 @@ impl<R: Reconciler> Controller<R> {
         self
     }
 
-    /// How often every object is reconciled though nothing changed. Default: the factory's resync period.
+    /// How often every object is reconciled though nothing changed, each at its own moment of the period, told by its
+    /// key, so that they never come all at once. Default: the factory's resync period. `None`: never.
+    ///
+    /// The [filter](Self::filter) is asked about it, as about an update that changes nothing.
     pub fn resync(mut self, period: Option<Duration>) -> Self {
         self.settings.resync = Some(period);
+        self
+    }
+
+    /// How long an object is held back while a cache does not show what its reconciliation
+    /// [wrote](Context::wrote); after that it is reconciled all the same, with a warning. Default 10 s; zero holds nothing
+    /// back.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.settings.patience = patience;
+        self
+    }
+
+    /// The annotation that pauses an object: with the value `true` it is not reconciled, even where it is being deleted,
+    /// until the annotation goes or changes. Default `kubewright.dev/paused`; `None`: nothing pauses.
+    ///
+    /// Begin and end of a pause are logged; `kubewright_paused_objects` counts what is paused.
+    pub fn pause_annotation(mut self, annotation: Option<&str>) -> Self {
+        self.settings.pause = annotation.map(Into::into);
+        self
+    }
+
+    /// From which failure in a row on an Event of the object tells of it, with the error as its note: one Event for the same
+    /// error, whose series grows. A failure that ended as [`Terminal`](ErrorPolicy::Terminal) is told at once; a lost race
+    /// with another writer never. Default 5; `None`: no Events, for controllers that have no right to write them.
+    pub fn failure_events(mut self, from: Option<u32>) -> Self {
+        self.settings.failure_events = from;
+        self
+    }
+
+    /// Counts the creations and deletions of the kinds that the controller owns as seen, before it enqueues their owner.
+    /// The reconciler keeps a clone.
+    pub fn expectations(mut self, expectations: &Expectations) -> Self {
+        self.expectations = Some(expectations.clone());
         self
     }
 

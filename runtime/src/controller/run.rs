@@ -16,8 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::context::{Context, Shared};
+use super::pause::{self, Paused, is_paused};
 use super::source::Intake;
-use super::{Controller, ErrorPolicy, Reconciler, RunError, Settings};
+use super::writes::{Turn, Writes};
+use super::{Controller, ErrorPolicy, Reconciler, RunError, Settings, resync};
 use crate::cache::chain;
 use crate::events::EventRecorder;
 use crate::guard::{guarded, message};
@@ -46,6 +48,7 @@ pub(super) async fn run<R: Reconciler>(
         others: _,
         settings,
         recorder,
+        expectations,
     } = controller;
     let stop = factory.stopped().child_token();
     let queue = WorkQueue::with(
@@ -54,20 +57,44 @@ pub(super) async fn run<R: Reconciler>(
     );
     let recorder = recorder.unwrap_or_else(|| EventRecorder::new(factory.client(), &settings.name));
 
+    let writes = Arc::new(Writes::new(settings.patience, queue.clone()));
+
     // Subscribed before the start, so that the first state comes as it is read. Dropped with this function.
     let mut feeds = JoinSet::new();
     let intake = Intake {
         controller: settings.name.clone(),
         queue: queue.clone(),
+        writes: Arc::clone(&writes),
+        expectations,
     };
     for source in &sources {
         feeds.spawn(source.feed(intake.clone(), informer.lister()));
     }
-    let changes = match settings.resync {
-        Some(period) => informer.subscribe_with(period),
-        None => informer.subscribe(),
+    let period = settings.resync.unwrap_or_else(|| informer.resync_period());
+    if let Some(period) = period.filter(|period| !period.is_zero()) {
+        let (intake, informer, filter) = (intake.clone(), informer.clone(), filter.clone());
+        feeds.spawn(async move {
+            // One that stopped ends the feed of its changes as well, which tells.
+            if informer.wait_for_sync().await.is_ok() {
+                resync::spread(informer.lister(), period, |object| {
+                    intake.look_again(&object, filter.as_ref());
+                })
+                .await;
+            }
+        });
+    }
+    let filter = match &settings.pause {
+        Some(annotation) => filter.map(|filter| filter.or(pause::turned(Arc::clone(annotation)))),
+        None => filter,
     };
-    feeds.spawn(intake.feed(changes, filter, |_, delta| vec![delta.key()]));
+    // What comes again though nothing changed is spread by the above.
+    let changes = informer.subscribe_with(None);
+    feeds.spawn(intake.feed(
+        changes,
+        |intake, delta| intake.writes.delivered(delta),
+        filter,
+        |_, delta| vec![delta.key()],
+    ));
     factory.start();
 
     let name = settings.name.clone();
@@ -114,9 +141,13 @@ pub(super) async fn run<R: Reconciler>(
                 factory,
                 recorder: recorder.clone(),
                 stop: stop.clone(),
+                writes: Some(Arc::clone(&writes)),
             }),
             retries: 0,
+            key: None,
         },
+        writes,
+        paused: Paused::default(),
         metrics: settings.metrics.controller(&settings.name),
         queue: queue.clone(),
         settings: settings.clone(),
@@ -183,6 +214,8 @@ struct Worker<R: Reconciler> {
     kind: String,
     reconciler: R,
     context: Context<R::Object>,
+    writes: Arc<Writes>,
+    paused: Paused,
     metrics: ControllerMetrics,
     queue: WorkQueue<ObjectKey>,
     settings: Settings,
@@ -198,6 +231,8 @@ enum Failure<E> {
 impl<R: Reconciler> Worker<R> {
     async fn run(self: Arc<Self>, stop: CancellationToken) {
         loop {
+            // A reconciler that never waits, on keys that never end, would keep its thread from everybody else.
+            tokio::task::consume_budget().await;
             // Biased: a key that waits must not be taken once the shutdown began.
             let item = tokio::select! {
                 biased;
@@ -205,9 +240,27 @@ impl<R: Reconciler> Worker<R> {
                 item = self.queue.get() => item,
             };
             let Some(item) = item else { return };
+            match self.writes.turn(item.key()) {
+                Turn::Now => {}
+                Turn::Late(writes) => tracing::warn!(
+                    controller = %self.settings.name,
+                    object = %item.key(),
+                    writes,
+                    "the caches do not show in time what was written; reconciling all the same"
+                ),
+                Turn::Held => {
+                    tracing::trace!(controller = %self.settings.name, object = %item.key(), "held back until its writes show");
+                    continue;
+                }
+            }
+            if self.is_paused(item.key()) {
+                // A failure before the pause is no matter after it.
+                item.forget();
+                continue;
+            }
             self.metrics.active_workers.inc();
             let _active = Active(&self.metrics);
-            let key = item.key().clone();
+            let key = item.shared_key();
             let handled = async {
                 let span = self.span(item.key());
                 self.process(item).instrument(span).await;
@@ -216,9 +269,19 @@ impl<R: Reconciler> Worker<R> {
             // traces; the key must not be lost by it.
             if AssertUnwindSafe(handled).catch_unwind().await.is_err() {
                 self.metrics.panics.inc();
-                self.queue.add_rate_limited(key);
+                self.queue.add_rate_limited(ObjectKey::clone(&key));
             }
         }
+    }
+
+    fn is_paused(&self, key: &ObjectKey) -> bool {
+        let Some(annotation) = &self.settings.pause else {
+            return false;
+        };
+        let object = self.context.lister().get(key);
+        let paused = object.is_some_and(|object| is_paused(&*object, annotation));
+        self.paused.note(key, paused, &self.settings.name, &self.metrics);
+        paused
     }
 
     fn span(&self, key: &ObjectKey) -> tracing::Span {
@@ -236,11 +299,11 @@ impl<R: Reconciler> Worker<R> {
     async fn process(&self, item: Item<ObjectKey>) {
         let began = Instant::now();
         let key = item.key();
-        let result = self.reconcile(key).await;
+        let result = self.reconcile(&item).await;
         self.metrics.time.observe(began.elapsed().as_secs_f64());
         match result {
             Ok(action) => {
-                self.queue.forget(key);
+                item.forget();
                 match action.requeue_after {
                     Some(delay) => {
                         self.metrics.requeue_after.inc();
@@ -251,18 +314,20 @@ impl<R: Reconciler> Worker<R> {
                     }
                 }
             }
-            Err(failure) => self.failed(key, failure),
+            Err(failure) => self.failed(&item, failure),
         }
     }
 
-    async fn reconcile(&self, key: &ObjectKey) -> Result<super::Action, Failure<R::Error>> {
+    async fn reconcile(&self, item: &Item<ObjectKey>) -> Result<super::Action, Failure<R::Error>> {
+        let key = item.shared_key();
         let context = Context {
             shared: Arc::clone(&self.context.shared),
-            retries: self.queue.num_requeues(key),
+            retries: item.num_requeues(),
+            key: Some(Arc::clone(&key)),
         };
         // The call itself is inside, since its part before the first await may panic, and so is its drop.
         let call = async {
-            let call = self.reconciler.reconcile(key, &context);
+            let call = self.reconciler.reconcile(&key, &context);
             match self.settings.reconcile_timeout {
                 Some(timeout) => match tokio::time::timeout(timeout, call).await {
                     Ok(result) => result.map_err(Failure::Error),
@@ -277,7 +342,8 @@ impl<R: Reconciler> Worker<R> {
         }
     }
 
-    fn failed(&self, key: &ObjectKey, failure: Failure<R::Error>) {
+    fn failed(&self, item: &Item<ObjectKey>, failure: Failure<R::Error>) {
+        let key = item.key();
         self.metrics.error.inc();
         self.metrics.errors.inc();
         let policy = match &failure {
@@ -286,7 +352,7 @@ impl<R: Reconciler> Worker<R> {
             }
             Failure::Panic(_) | Failure::Timeout(_) => ErrorPolicy::Backoff,
         };
-        match failure {
+        let note = match failure {
             Failure::Error(error) => {
                 let (error, raced) = guarded(|| {
                     let error = error.into();
@@ -299,23 +365,47 @@ impl<R: Reconciler> Worker<R> {
                     _ if raced => tracing::info!(error, "reconciliation met a newer state; trying again"),
                     _ => tracing::error!(error, "reconciliation failed"),
                 }
+                (!raced).then_some(error)
             }
             Failure::Panic(message) => {
                 self.metrics.panics.inc();
                 tracing::error!(panic = message, "reconciliation panicked");
+                Some(format!("reconciliation panicked: {message}"))
             }
             Failure::Timeout(after) => {
                 self.metrics.timeouts.inc();
                 tracing::error!(?after, "reconciliation took too long");
+                Some(format!("reconciliation took longer than {after:?}"))
             }
+        };
+        if let Some(note) = note {
+            self.tell(item, policy, note);
         }
         match policy {
             ErrorPolicy::Backoff => self.queue.add_rate_limited(key.clone()),
             ErrorPolicy::After(delay) => self.queue.retry_after(key.clone(), delay),
             ErrorPolicy::Terminal => {
                 self.metrics.terminal_errors.inc();
-                self.queue.forget(key);
+                item.forget();
             }
+        }
+    }
+}
+
+impl<R: Reconciler> Worker<R> {
+    /// Tells people of a failure that is not the first one in a row.
+    fn tell(&self, item: &Item<ObjectKey>, policy: ErrorPolicy, note: String) {
+        let Some(from) = self.settings.failure_events else {
+            return;
+        };
+        let failures = item.num_requeues().saturating_add(1);
+        if policy != ErrorPolicy::Terminal && failures < from {
+            return;
+        }
+        // An Event is about an object with its UID; of one that is gone there is nothing to describe.
+        if let Some(object) = self.context.lister().get(item.key()) {
+            let recorder = self.context.recorder();
+            recorder.warning(&*object, "ReconcileFailed", "Reconcile", note);
         }
     }
 }

@@ -6,13 +6,16 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
+use super::expectations::Expectations;
 use super::predicate::Predicate;
+use super::writes::Writes;
 use crate::cache::{Delta, Informer, Lister, Subscription};
 use crate::guard::guarded;
 use crate::kind::{Kind, ObjectKey, Scope};
 use crate::owner::{controller_of, refers_to_kind};
-use crate::queue::WorkQueue;
+use crate::queue::{Priority, WorkQueue};
 
 /// A cache whose changes lead to reconciliations of `K`.
 pub(super) trait Source<K: Kind>: Send + Sync {
@@ -26,25 +29,59 @@ pub(super) struct Intake {
     /// Name of the controller.
     pub(super) controller: String,
     pub(super) queue: WorkQueue<ObjectKey>,
+    pub(super) writes: Arc<Writes>,
+    pub(super) expectations: Option<Expectations>,
+}
+
+/// Whether reconcilers read the kind from the cache in question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is what a reconciler's listers read.
+    Read,
+    /// Another cache of a kind whose first one is read.
+    Heard,
+}
+
+impl From<bool> for Role {
+    fn from(first: bool) -> Self {
+        if first { Self::Read } else { Self::Heard }
+    }
 }
 
 impl Intake {
-    /// Enqueues what `keys` gives for each change that `predicate` accepts, until the cache stops.
+    /// Enqueues what `keys` gives for each change that `predicate` accepts, until the cache stops. `hear` is told of every
+    /// change, before anything is enqueued for it.
     pub(super) async fn feed<W: Kind>(
         self,
         mut changes: Subscription<W>,
+        hear: impl Fn(&Self, &Delta<W>) + Send + Sync,
         predicate: Option<Predicate<W>>,
         keys: impl Fn(&Self, &Delta<W>) -> Vec<ObjectKey> + Send + Sync,
     ) {
         while let Some(delta) = changes.recv().await {
+            hear(&self, &delta);
+            // What was there before is no news: what happens now comes first, as in controller-runtime's queue.
+            let priority = if changes.has_synced() {
+                Priority::Normal
+            } else {
+                Priority::Low
+            };
             if predicate
                 .as_ref()
                 .is_none_or(|predicate| self.passes(predicate, &delta))
             {
                 for key in keys(&self, &delta) {
-                    self.queue.add(key);
+                    self.queue.add_with(key, priority);
                 }
             }
+        }
+    }
+
+    /// Enqueues an object that did not change, where `filter` accepts that.
+    pub(super) fn look_again<K: Kind>(&self, object: &Arc<K>, filter: Option<&Predicate<K>>) {
+        let delta = Delta::resync(Arc::clone(object));
+        if filter.is_none_or(|filter| self.passes(filter, &delta)) {
+            self.queue.add_with(delta.key(), Priority::Low);
         }
     }
 
@@ -90,57 +127,94 @@ impl Intake {
 
 struct Watched<W: Kind, F> {
     informer: Informer<W>,
+    role: Role,
     predicate: Predicate<W>,
     keys: F,
 }
 
 /// The keys that an object of a watched kind leads to.
 trait Keys<W, K>: Clone + Send + Sync + 'static {
+    /// Whether the keys are those of controller owners.
+    const OWNED: bool = false;
+
     fn keys(&self, object: &W, owners: &Lister<K>) -> Vec<ObjectKey>;
 }
 
 impl<K: Kind, W: Kind, F: Keys<W, K>> Source<K> for Watched<W, F> {
     fn feed(&self, intake: Intake, owners: Lister<K>) -> BoxFuture<'static, ()> {
         let changes: Subscription<W> = self.informer.subscribe();
-        let keys = self.keys.clone();
-        Box::pin(
-            intake.feed(changes, Some(self.predicate.clone()), move |intake, delta| {
-                intake.keys_of(delta, |object| keys.keys(object, &owners))
-            }),
-        )
+        let (keys, role) = (self.keys.clone(), self.role);
+        let (owner, lister) = (keys.clone(), owners.clone());
+        let hear = move |intake: &Intake, delta: &Delta<W>| {
+            if role == Role::Read {
+                intake.writes.delivered(delta);
+            }
+            if F::OWNED
+                && let Some(expectations) = &intake.expectations
+            {
+                for key in owner.keys(delta.object(), &lister) {
+                    expectations.observe(&key, delta);
+                }
+            }
+        };
+        Box::pin(intake.feed(
+            changes,
+            hear,
+            Some(self.predicate.clone()),
+            move |intake, delta| intake.keys_of(delta, |object| keys.keys(object, &owners)),
+        ))
     }
 }
 
-#[derive(Clone)]
-struct Owners;
+/// Which owner references count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owned {
+    /// The one of the controller.
+    ByController,
+    /// Each one.
+    ByAny,
+}
 
-impl<W: Kind, K: Kind> Keys<W, K> for Owners {
+impl<W: Kind, K: Kind> Keys<W, K> for Owned {
+    const OWNED: bool = true;
+
     fn keys(&self, object: &W, owners: &Lister<K>) -> Vec<ObjectKey> {
-        let Some(reference) = controller_of(object).filter(|reference| refers_to_kind::<K>(reference)) else {
-            return Vec::new();
+        let references: Vec<_> = match self {
+            Self::ByController => controller_of(object).into_iter().collect(),
+            Self::ByAny => object.meta().owner_references.iter().flatten().collect(),
         };
-        let key = ObjectKey {
-            namespace: object
-                .meta()
-                .namespace
-                .clone()
-                .filter(|_| <K::Scope as Scope>::NAMESPACED),
-            name: reference.name.clone(),
-        };
-        match owners.get(&key) {
-            Some(owner) if owner.meta().uid.as_deref() == Some(&reference.uid) => vec![key],
-            _ => {
-                tracing::debug!(
-                    object.kind = %W::kind(&()),
-                    object.namespace = object.meta().namespace.as_deref().unwrap_or_default(),
-                    object.name = object.meta().name.as_deref().unwrap_or_default(),
-                    owner.kind = %K::kind(&()),
-                    owner.name = %reference.name,
-                    owner.uid = %reference.uid,
-                    "owner is not in the cache; change ignored"
-                );
-                Vec::new()
-            }
+        let of_kind = references
+            .into_iter()
+            .filter(|reference| refers_to_kind::<K>(reference));
+        of_kind
+            .filter_map(|reference| owner(object, reference, owners))
+            .collect()
+    }
+}
+
+/// The key of the owner that `reference` names, where the cache holds it.
+fn owner<W: Kind, K: Kind>(object: &W, reference: &OwnerReference, owners: &Lister<K>) -> Option<ObjectKey> {
+    let key = ObjectKey {
+        namespace: object
+            .meta()
+            .namespace
+            .clone()
+            .filter(|_| <K::Scope as Scope>::NAMESPACED),
+        name: reference.name.clone(),
+    };
+    match owners.get(&key) {
+        Some(owner) if owner.meta().uid.as_deref() == Some(&reference.uid) => Some(key),
+        _ => {
+            tracing::debug!(
+                object.kind = %W::kind(&()),
+                object.namespace = object.meta().namespace.as_deref().unwrap_or_default(),
+                object.name = object.meta().name.as_deref().unwrap_or_default(),
+                owner.kind = %K::kind(&()),
+                owner.name = %reference.name,
+                owner.uid = %reference.uid,
+                "owner is not in the cache; change ignored"
+            );
+            None
         }
     }
 }
@@ -153,29 +227,40 @@ impl<F> Clone for Mapper<F> {
     }
 }
 
-impl<W: Kind, K: Kind, F: Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static> Keys<W, K> for Mapper<F> {
-    fn keys(&self, object: &W, _: &Lister<K>) -> Vec<ObjectKey> {
-        (self.0)(object)
+impl<W: Kind, K: Kind, F> Keys<W, K> for Mapper<F>
+where
+    F: Fn(&W, &Lister<K>) -> Vec<ObjectKey> + Send + Sync + 'static,
+{
+    fn keys(&self, object: &W, owners: &Lister<K>) -> Vec<ObjectKey> {
+        (self.0)(object, owners)
     }
 }
 
-/// Changes of children, for their controller owners.
-pub(super) fn owned<C: Kind, K: Kind>(informer: Informer<C>, predicate: Predicate<C>) -> Box<dyn Source<K>> {
+/// Changes of children, for their owners.
+pub(super) fn owned<C: Kind, K: Kind>(
+    informer: Informer<C>,
+    role: Role,
+    predicate: Predicate<C>,
+    which: Owned,
+) -> Box<dyn Source<K>> {
     Box::new(Watched {
         informer,
+        role,
         predicate,
-        keys: Owners,
+        keys: which,
     })
 }
 
 /// Changes of any kind, for what `keys` gives.
 pub(super) fn mapped<W: Kind, K: Kind>(
     informer: Informer<W>,
+    role: Role,
     predicate: Predicate<W>,
-    keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
+    keys: impl Fn(&W, &Lister<K>) -> Vec<ObjectKey> + Send + Sync + 'static,
 ) -> Box<dyn Source<K>> {
     Box::new(Watched {
         informer,
+        role,
         predicate,
         keys: Mapper(Arc::new(keys)),
     })

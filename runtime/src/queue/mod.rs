@@ -1,4 +1,4 @@
-//! Keyed work queue with per-key backoff. client-go: `workqueue`.
+//! Keyed work queue with priorities and per-key backoff. client-go: `workqueue`.
 //!
 //! ```
 //! # use kubewright::queue::WorkQueue;
@@ -22,16 +22,13 @@
 //! `done`, exactly once.
 
 mod rate;
+mod state;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -39,6 +36,7 @@ use crate::backoff::LONGEST;
 use crate::metrics::{Metrics, QueueMetrics};
 pub(crate) use rate::Bucket;
 pub use rate::{RateLimit, TokenBucket};
+use state::State;
 
 /// A queue of keys to work on, shared by its clones.
 pub struct WorkQueue<T> {
@@ -57,9 +55,9 @@ impl<T> fmt::Debug for WorkQueue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.inner.state();
         f.debug_struct("WorkQueue")
-            .field("ready", &state.ready.len())
+            .field("ready", &state.ready())
             .field("in_work", &state.in_work)
-            .field("delayed", &state.delayed.len())
+            .field("delayed", &state.delayed)
             .field("closing", &state.closing)
             .finish_non_exhaustive()
     }
@@ -74,25 +72,22 @@ struct Inner<T> {
     metrics: QueueMetrics,
 }
 
-struct State<T> {
-    /// Keys to hand out, first in first out.
-    ready: VecDeque<Arc<T>>,
-    /// Keys that wait or are in work.
-    slots: HashMap<Arc<T>, Slot>,
-    in_work: usize,
-    delayed: Delayed<T>,
-    failures: HashMap<Arc<T>, u32>,
-    limit: RateLimit,
-    bucket: Option<Bucket>,
-    closing: Closing,
+/// Which of two keys that wait comes first; within one priority the longer wait does.
+///
+/// No priority starves: where a key of a higher one always waits, each sixteenth turn is a lower one's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// What nobody waits for: a controller's first state and resyncs.
+    Low,
+    /// What happens now.
+    #[default]
+    Normal,
+    /// What comes before that.
+    High,
 }
 
-/// What is to be done with a key; a key in work may at the same time wait for its next turn.
-struct Slot {
-    /// Since when it waits.
-    waiting: Option<Instant>,
-    /// Since when a worker has it.
-    working: Option<Instant>,
+impl Priority {
+    const COUNT: usize = 3;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,16 +109,7 @@ impl<T: Hash + Eq> WorkQueue<T> {
     pub fn with(limit: RateLimit, metrics: QueueMetrics) -> Self {
         Self {
             inner: Arc::new(Inner {
-                state: Mutex::new(State {
-                    ready: VecDeque::new(),
-                    slots: HashMap::new(),
-                    in_work: 0,
-                    delayed: Delayed::new(),
-                    failures: HashMap::new(),
-                    bucket: limit.overall.map(|rate| Bucket::new(rate, Instant::now())),
-                    limit,
-                    closing: Closing::Open,
-                }),
+                state: Mutex::new(State::new(limit, Instant::now())),
                 wake: Notify::new(),
                 drained: Notify::new(),
                 metrics,
@@ -133,11 +119,16 @@ impl<T: Hash + Eq> WorkQueue<T> {
 
     /// Adds a key; one that waits already stays where it is. Ignored after a shutdown.
     pub fn add(&self, key: T) {
+        self.add_with(key, Priority::Normal);
+    }
+
+    /// [`add`](Self::add) with a priority; a key that waits with a lower one is raised, to the end of the higher one's
+    /// line. A key in work that is added comes back with the highest priority that it was added with.
+    pub fn add_with(&self, key: T, priority: Priority) {
         let inner = &self.inner;
-        let mut state = inner.state();
         let now = Instant::now();
-        if state.add(Arc::new(key), now, &inner.metrics) {
-            drop(state);
+        let added = inner.state().add(key, priority, now, &inner.metrics);
+        if added {
             inner.wake.notify_one();
         }
     }
@@ -149,28 +140,42 @@ impl<T: Hash + Eq> WorkQueue<T> {
         self.put_off(key, |_, _, _| delay);
     }
 
+    /// Takes back a delay: the key does not come when its time does. Whether there was one.
+    ///
+    /// A key that waits for a worker already, or is in work, stays so.
+    pub fn cancel_delay(&self, key: &T) -> bool {
+        let mut state = self.inner.state();
+        // One whose time has come is no longer delayed, whether or not somebody has looked since.
+        let promoted = state.promote(Instant::now(), &self.inner.metrics);
+        let cancelled = state.cancel(key);
+        drop(state);
+        if promoted > 0 {
+            self.inner.wake.notify_waiters();
+        }
+        cancelled
+    }
+
     /// [`add_after`](Self::add_after) because of a failure, which counts as one of
     /// [`add_rate_limited`](Self::add_rate_limited) does.
     pub fn retry_after(&self, key: T, delay: Duration) {
-        self.put_off(key, |state, key, _| {
-            state.failed(key);
+        self.put_off(key, |state, at, _| {
+            state.failed(at);
             delay
         });
     }
 
     /// Adds a key after the delay that its failures and the overall rate ask for, and counts one more failure.
     pub fn add_rate_limited(&self, key: T) {
-        self.put_off(key, |state, key, now| {
-            let failures = state.failed(key);
+        self.put_off(key, |state, at, now| {
+            let failures = state.failed(at);
             let own = state.limit.per_key.jittered(failures);
             let shared = state.bucket.as_mut().map(|bucket| bucket.take(now));
             own.max(shared.unwrap_or_default())
         });
     }
 
-    fn put_off(&self, key: T, delay: impl FnOnce(&mut State<T>, &Arc<T>, Instant) -> Duration) {
+    fn put_off(&self, key: T, delay: impl FnOnce(&mut State<T>, u32, Instant) -> Duration) {
         let inner = &self.inner;
-        let key = Arc::new(key);
         let mut state = inner.state();
         if state.closing != Closing::Open {
             return;
@@ -178,13 +183,14 @@ impl<T: Hash + Eq> WorkQueue<T> {
         // client-go counts each delayed add, whatever it is for.
         inner.metrics.retries.inc();
         let now = Instant::now();
-        let delay = delay(&mut state, &key, now);
+        let at = state.slot_of(key);
+        let delay = delay(&mut state, at, now);
         if delay.is_zero() {
-            if state.add(key, now, &inner.metrics) {
+            if state.add_found(at, now, &inner.metrics) {
                 drop(state);
                 inner.wake.notify_one();
             }
-        } else if state.delayed.insert(key, now + delay.min(LONGEST)) {
+        } else if state.delay_slot(at, now + delay.min(LONGEST)) {
             drop(state);
             // Whoever waits must wait for this instead.
             inner.wake.notify_waiters();
@@ -193,19 +199,19 @@ impl<T: Hash + Eq> WorkQueue<T> {
 
     /// Clears the failures of a key, which begins its next backoff anew. The key may still wait.
     pub fn forget(&self, key: &T) {
-        self.inner.state().failures.remove(key);
+        self.inner.state().forget(key);
     }
 
     /// How often a key was added because of a failure since it was last forgotten.
     pub fn num_requeues(&self, key: &T) -> u32 {
-        self.inner.state().failures.get(key).copied().unwrap_or_default()
+        self.inner.state().failures(key)
     }
 
     /// How many keys wait for a worker; delayed ones are not counted before their time.
     pub fn len(&self) -> usize {
         let mut state = self.inner.state();
         state.promote(Instant::now(), &self.inner.metrics);
-        state.ready.len()
+        state.ready()
     }
 
     /// Whether no key waits for a worker.
@@ -218,36 +224,46 @@ impl<T: Hash + Eq> WorkQueue<T> {
     /// Cancel safe: a call that is dropped takes nothing.
     pub async fn get(&self) -> Option<Item<T>> {
         let inner = &self.inner;
+        // A queue with keys costs no registration.
+        if let Next::Ready(next) = self.next() {
+            return next;
+        }
         loop {
             // Registered before looking, so that nothing added in between is missed.
             let mut wake = std::pin::pin!(inner.wake.notified());
             wake.as_mut().enable();
-            let due = {
-                let mut state = inner.state();
-                let now = Instant::now();
-                let promoted = state.promote(now, &inner.metrics);
-                if let Some(key) = state.take(now, &inner.metrics) {
-                    if promoted > 0 && !state.ready.is_empty() {
-                        // One timer may free several keys; the others who wait know nothing of them.
-                        inner.wake.notify_waiters();
-                    }
-                    return Some(Item {
-                        key,
-                        queue: self.clone(),
-                    });
-                }
-                if state.closing != Closing::Open {
-                    return None;
-                }
-                state.delayed.earliest()
-            };
-            match due {
-                Some(due) => {
+            match self.next() {
+                Next::Ready(next) => return next,
+                Next::At(due) => {
                     let _ = tokio::time::timeout_at(due, wake).await;
                 }
-                None => wake.await,
+                Next::Later => wake.await,
             }
         }
+    }
+
+    fn next(&self) -> Next<T> {
+        let inner = &self.inner;
+        let mut state = inner.state();
+        let now = Instant::now();
+        let promoted = state.promote(now, &inner.metrics);
+        if let Some((slot, key)) = state.take(now, &inner.metrics) {
+            let others = promoted > 0 && state.ready() > 0;
+            drop(state);
+            if others {
+                // One timer may free several keys; the others who wait know nothing of them.
+                inner.wake.notify_waiters();
+            }
+            return Next::Ready(Some(Item {
+                key,
+                slot,
+                queue: self.clone(),
+            }));
+        }
+        if state.closing != Closing::Open {
+            return Next::Ready(None);
+        }
+        state.earliest().map_or(Next::Later, Next::At)
     }
 
     /// Takes no further keys; those that wait are still handed out. Delayed keys are dropped.
@@ -264,7 +280,7 @@ impl<T: Hash + Eq> WorkQueue<T> {
             drained.as_mut().enable();
             {
                 let state = self.inner.state();
-                if state.slots.is_empty() || state.closing == Closing::ShutDown {
+                if state.is_done() || state.closing == Closing::ShutDown {
                     return;
                 }
             }
@@ -285,12 +301,10 @@ impl<T: Hash + Eq> WorkQueue<T> {
         let mut total = 0.0;
         let mut longest: f64 = 0.0;
         if state.in_work > 0 {
-            for slot in state.slots.values() {
-                if let Some(since) = slot.working {
-                    let seconds = (now - since).as_secs_f64();
-                    total += seconds;
-                    longest = longest.max(seconds);
-                }
+            for since in state.working() {
+                let seconds = now.saturating_duration_since(since).as_secs_f64();
+                total += seconds;
+                longest = longest.max(seconds);
             }
         }
         self.inner.metrics.unfinished_work.set(total);
@@ -300,7 +314,7 @@ impl<T: Hash + Eq> WorkQueue<T> {
     fn close(&self, closing: Closing) {
         let mut state = self.inner.state();
         state.closing = closing;
-        state.delayed = Delayed::new();
+        state.drop_delays();
         drop(state);
         self.inner.wake.notify_waiters();
         self.inner.drained.notify_waiters();
@@ -315,23 +329,9 @@ impl<T> Inner<T> {
 }
 
 impl<T: Hash + Eq> Inner<T> {
-    fn done(&self, key: &Arc<T>) {
+    fn done(&self, slot: u32) {
         let mut state = self.state();
-        let now = Instant::now();
-        let Some(slot) = state.slots.get_mut(key) else {
-            return;
-        };
-        if let Some(since) = slot.working.take() {
-            self.metrics.work_duration.observe((now - since).as_secs_f64());
-        }
-        let again = slot.waiting.is_some();
-        state.in_work -= 1;
-        if again {
-            state.ready.push_back(Arc::clone(key));
-            self.metrics.depth.inc();
-        } else {
-            state.slots.remove(key);
-        }
+        let again = state.done(slot, Instant::now(), &self.metrics);
         let closing = state.closing;
         drop(state);
         if again {
@@ -344,151 +344,21 @@ impl<T: Hash + Eq> Inner<T> {
     }
 }
 
-impl<T: Hash + Eq> State<T> {
-    /// Counts a failure of the key, and says how many there were before.
-    fn failed(&mut self, key: &Arc<T>) -> u32 {
-        let failures = self.failures.entry(Arc::clone(key)).or_default();
-        *failures = failures.saturating_add(1);
-        *failures - 1
-    }
-
-    /// Whether a worker can take the key now.
-    fn add(&mut self, key: Arc<T>, now: Instant, metrics: &QueueMetrics) -> bool {
-        if self.closing != Closing::Open {
-            return false;
-        }
-        let in_work = match self.slots.entry(Arc::clone(&key)) {
-            Entry::Occupied(mut entry) => {
-                let slot = entry.get_mut();
-                if slot.waiting.is_some() {
-                    return false;
-                }
-                slot.waiting = Some(now);
-                true
-            }
-            Entry::Vacant(entry) => {
-                entry.insert(Slot {
-                    waiting: Some(now),
-                    working: None,
-                });
-                false
-            }
-        };
-        metrics.adds.inc();
-        if in_work {
-            return false;
-        }
-        self.ready.push_back(key);
-        metrics.depth.inc();
-        true
-    }
-
-    fn take(&mut self, now: Instant, metrics: &QueueMetrics) -> Option<Arc<T>> {
-        let key = self.ready.pop_front()?;
-        metrics.depth.dec();
-        let slot = self.slots.get_mut(&key).expect("a key that waits has a slot");
-        slot.working = Some(now);
-        if let Some(since) = slot.waiting.take() {
-            metrics.queue_duration.observe((now - since).as_secs_f64());
-        }
-        self.in_work += 1;
-        Some(key)
-    }
-
-    /// Moves the delayed keys whose time has come to those that wait, and says how many.
-    fn promote(&mut self, now: Instant, metrics: &QueueMetrics) -> usize {
-        let mut promoted = 0;
-        while let Some((key, at)) = self.delayed.pop_due(now) {
-            promoted += usize::from(self.add(key, at, metrics));
-        }
-        promoted
-    }
-}
-
-/// Keys by the time at which they are due.
-struct Delayed<T> {
-    /// Due times; an entry that `due` no longer confirms was replaced by an earlier one.
-    heap: BinaryHeap<Reverse<(Instant, u64, Unordered<T>)>>,
-    due: HashMap<Arc<T>, (Instant, u64)>,
-    next: u64,
-}
-
-/// A key that takes no part in the order of the heap.
-struct Unordered<T>(Arc<T>);
-
-impl<T> PartialEq for Unordered<T> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-impl<T> Eq for Unordered<T> {}
-impl<T> PartialOrd for Unordered<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl<T> Ord for Unordered<T> {
-    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
-    }
-}
-
-impl<T: Hash + Eq> Delayed<T> {
-    fn new() -> Self {
-        Self {
-            heap: BinaryHeap::new(),
-            due: HashMap::new(),
-            next: 0,
-        }
-    }
-
-    /// Whether the key is now the first one due.
-    fn insert(&mut self, key: Arc<T>, at: Instant) -> bool {
-        let number = self.next;
-        match self.due.entry(Arc::clone(&key)) {
-            Entry::Occupied(entry) if entry.get().0 <= at => return false,
-            Entry::Occupied(mut entry) => {
-                entry.insert((at, number));
-            }
-            Entry::Vacant(entry) => {
-                entry.insert((at, number));
-            }
-        }
-        self.next += 1;
-        let earliest = self.heap.peek().is_none_or(|Reverse((first, ..))| at < *first);
-        self.heap.push(Reverse((at, number, Unordered(key))));
-        earliest
-    }
-
-    fn earliest(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse((at, ..))| *at)
-    }
-
-    fn pop_due(&mut self, now: Instant) -> Option<(Arc<T>, Instant)> {
-        while let Some(Reverse((at, ..))) = self.heap.peek() {
-            if *at > now {
-                return None;
-            }
-            let Reverse((at, number, Unordered(key))) = self.heap.pop()?;
-            if self.due.get(&key) == Some(&(at, number)) {
-                self.due.remove(&key);
-                return Some((key, at));
-            }
-        }
-        None
-    }
-}
-
-impl<T> Delayed<T> {
-    fn len(&self) -> usize {
-        self.due.len()
-    }
+/// What there is for a worker.
+enum Next<T: Hash + Eq> {
+    /// A key, or the end.
+    Ready(Option<Item<T>>),
+    /// Nothing before this moment, if nothing is added.
+    At(Instant),
+    Later,
 }
 
 /// A key that was handed to a worker; dropping it marks the key done, however the work ended.
 #[must_use = "a dropped item counts as done"]
 pub struct Item<T: Hash + Eq> {
     key: Arc<T>,
+    /// Its slot is held by this.
+    slot: u32,
     queue: WorkQueue<T>,
 }
 
@@ -496,6 +366,21 @@ impl<T: Hash + Eq> Item<T> {
     /// The key.
     pub fn key(&self) -> &T {
         &self.key
+    }
+
+    /// The key, to be kept without a copy of it.
+    pub(crate) fn shared_key(&self) -> Arc<T> {
+        Arc::clone(&self.key)
+    }
+
+    /// Clears the failures of the key, as [`WorkQueue::forget`] without looking for it.
+    pub fn forget(&self) {
+        self.queue.inner.state().forget_slot(self.slot);
+    }
+
+    /// How often the key failed in a row, as [`WorkQueue::num_requeues`] without looking for it.
+    pub fn num_requeues(&self) -> u32 {
+        self.queue.inner.state().failures_of(self.slot)
     }
 
     /// Marks the key done.
@@ -510,7 +395,7 @@ impl<T: Hash + Eq + fmt::Debug> fmt::Debug for Item<T> {
 
 impl<T: Hash + Eq> Drop for Item<T> {
     fn drop(&mut self) {
-        self.queue.inner.done(&self.key);
+        self.queue.inner.done(self.slot);
     }
 }
 

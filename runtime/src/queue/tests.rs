@@ -66,6 +66,22 @@ async fn an_earlier_delay_reaches_those_who_wait_already() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_delay_is_cancelled_and_the_next_one_counts() {
+    let queue = WorkQueue::new("q");
+    assert!(!queue.cancel_delay(&"a"));
+    queue.add_after("a", seconds(1));
+    assert!(queue.cancel_delay(&"a"));
+    assert!(!queue.cancel_delay(&"a"));
+    queue.add_after("a", seconds(5));
+    assert_eq!(next(&queue).await, ("a", 5), "the first one is forgotten");
+    // One whose time has come waits for a worker, and stays.
+    queue.add_after("a", seconds(1));
+    tokio::time::advance(seconds(1)).await;
+    assert!(!queue.cancel_delay(&"a"));
+    assert_eq!(next(&queue).await, ("a", 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_endless_delay_does_not_panic() {
     let limit = RateLimit {
         per_key: crate::backoff::Backoff::exponential(Duration::MAX, Duration::MAX),
@@ -261,50 +277,141 @@ async fn counts_as_client_go_does() {
     assert_eq!(metrics.retries.get(), 4);
 }
 
+#[tokio::test(start_paused = true)]
+async fn higher_priorities_come_first_and_lower_ones_have_their_turn() {
+    let queue = WorkQueue::new("q");
+    for key in 0..3 {
+        queue.add_with(key, Priority::Low);
+    }
+    queue.add_with(2, Priority::Normal); // raised
+    queue.add_with(2, Priority::Low); // and not lowered
+    queue.add(10);
+    queue.add_with(20, Priority::High);
+    let mut order = Vec::new();
+    while let Some(Some(item)) = queue.get().now_or_never() {
+        order.push(*item.key());
+    }
+    assert_eq!(order, [20, 2, 10, 0, 1]);
+
+    // A key that comes again at once, always, lets a lower one have the sixteenth turn.
+    queue.add_with(1, Priority::Low);
+    queue.add_with(2, Priority::Low);
+    queue.add(10);
+    let mut turns = Vec::new();
+    for turn in 1..=32 {
+        let item = queue.get().await.unwrap();
+        if *item.key() == 10 {
+            queue.add(10);
+        } else {
+            turns.push((turn, *item.key()));
+        }
+    }
+    assert_eq!(turns, [(16, 1), (32, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_comes_again_and_again_starves_no_other() {
+    let queue = WorkQueue::new("q");
+    queue.add("again");
+    queue.add("other");
+    let item = queue.get().await.unwrap();
+    queue.add_with("again", Priority::Normal);
+    drop(item);
+    assert_eq!(next(&queue).await.0, "other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stale_does_not_pile_up() {
+    let queue = WorkQueue::new("q");
+    for _ in 0..10_000 {
+        queue.add_with("raised", Priority::Low);
+        queue.add("raised");
+        queue.add_after("delayed", seconds(100));
+        queue.cancel_delay(&"delayed");
+        assert_eq!(next(&queue).await, ("raised", 0));
+    }
+    let (lanes, heap) = queue.inner.state().entries();
+    assert!(lanes <= 70 && heap <= 70, "{lanes} {heap}");
+}
+
 /// What a caller may do.
 #[derive(Clone, Debug)]
 enum Step {
-    Add(u8),
+    Add(u8, Priority),
     AddAfter(u8, u64),
+    /// With the backoff of the key, or a fixed delay.
+    Failed(u8, Option<u64>),
+    Forget(u8),
+    Cancel(u8),
     Get,
     /// Marks one of the items in hand done.
     Done(usize),
     Advance(u64),
+    ShutDown,
+    Drain,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let key = 0_u8..5;
+    let priority = prop_oneof![Just(Priority::Low), Just(Priority::Normal), Just(Priority::High)];
     prop_oneof![
-        3 => key.clone().prop_map(Step::Add),
-        3 => (key, 0_u64..50).prop_map(|(key, delay)| Step::AddAfter(key, delay)),
-        4 => Just(Step::Get),
-        3 => any::<usize>().prop_map(Step::Done),
-        2 => (1_u64..30).prop_map(Step::Advance),
+        60 => (key.clone(), priority).prop_map(|(key, priority)| Step::Add(key, priority)),
+        30 => (key.clone(), 0_u64..50).prop_map(|(key, delay)| Step::AddAfter(key, delay)),
+        30 => (key.clone(), prop::option::of(0_u64..50)).prop_map(|(key, delay)| Step::Failed(key, delay)),
+        15 => key.clone().prop_map(Step::Forget),
+        15 => key.prop_map(Step::Cancel),
+        80 => Just(Step::Get),
+        60 => any::<usize>().prop_map(Step::Done),
+        40 => (1_u64..30).prop_map(Step::Advance),
+        1 => Just(Step::ShutDown),
+        1 => Just(Step::Drain),
     ]
 }
 
-/// What client-go's queue does, without a thought for speed.
+/// The delay of a key after some failures, in milliseconds.
+fn backoff() -> crate::backoff::Backoff {
+    crate::backoff::Backoff::exponential(Duration::from_millis(2), Duration::from_millis(40))
+}
+
+/// What client-go's queue does, with priorities, without a thought for speed.
 #[derive(Default)]
 struct Model {
     now: u64,
+    /// Keys that wait for a worker, in the order in which they came to their priority.
     ready: Vec<u8>,
-    dirty: BTreeSet<u8>,
+    dirty: BTreeMap<u8, Priority>,
     working: BTreeSet<u8>,
     /// Due time and number of each delayed key.
     delayed: BTreeMap<u8, (u64, usize)>,
     numbers: usize,
+    failures: BTreeMap<u8, u32>,
+    /// How many have passed the head of each lower priority.
+    passed: BTreeMap<Priority, u32>,
+    closed: bool,
 }
 
 impl Model {
-    fn add(&mut self, key: u8) {
-        if self.dirty.insert(key) && !self.working.contains(&key) {
+    fn add(&mut self, key: u8, priority: Priority) {
+        if self.closed {
+            return;
+        }
+        let before = self.dirty.get(&key).copied();
+        if before.is_some_and(|before| before >= priority) {
+            return;
+        }
+        self.dirty.insert(key, priority);
+        if !self.working.contains(&key) {
+            self.ready.retain(|waiting| *waiting != key);
             self.ready.push(key);
         }
     }
 
     fn add_after(&mut self, key: u8, delay: u64) {
+        if self.closed {
+            return;
+        }
         if delay == 0 {
-            return self.add(key);
+            return self.add(key, Priority::Normal);
         }
         let at = self.now + delay;
         if self.delayed.get(&key).is_none_or(|(known, _)| at < *known) {
@@ -313,7 +420,17 @@ impl Model {
         }
     }
 
-    fn get(&mut self) -> Option<u8> {
+    fn failed(&mut self, key: u8, delay: Option<u64>) {
+        if self.closed {
+            return;
+        }
+        let failures = self.failures.entry(key).or_default();
+        let own = u64::try_from(backoff().delay(*failures).as_millis()).unwrap();
+        *failures += 1;
+        self.add_after(key, delay.unwrap_or(own));
+    }
+
+    fn promote(&mut self) {
         let mut due: Vec<_> = self
             .delayed
             .iter()
@@ -323,12 +440,22 @@ impl Model {
         due.sort_unstable();
         for (_, key) in due {
             self.delayed.remove(&key);
-            self.add(key);
+            self.add(key, Priority::Normal);
         }
-        if self.ready.is_empty() {
-            return None;
+    }
+
+    fn get(&mut self) -> Option<u8> {
+        self.promote();
+        let lanes: BTreeSet<_> = self.ready.iter().map(|key| self.dirty[key]).collect();
+        let passed = |lane: &&Priority| self.passed.get(*lane).copied().unwrap_or_default() >= 15;
+        let turn = *lanes.iter().find(passed).or(lanes.last())?;
+        self.passed
+            .retain(|lane, _| *lane > turn || (lanes.contains(lane) && *lane != turn));
+        for lane in lanes.iter().filter(|lane| **lane < turn) {
+            *self.passed.entry(*lane).or_default() += 1;
         }
-        let key = self.ready.remove(0);
+        let at = self.ready.iter().position(|key| self.dirty[key] == turn)?;
+        let key = self.ready.remove(at);
         self.dirty.remove(&key);
         assert!(self.working.insert(key), "one worker at a time");
         Some(key)
@@ -336,30 +463,58 @@ impl Model {
 
     fn done(&mut self, key: u8) {
         self.working.remove(&key);
-        if self.dirty.contains(&key) {
+        if self.dirty.contains_key(&key) {
             self.ready.push(key);
         }
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+        self.delayed.clear();
     }
 }
 
 async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let queue = WorkQueue::new("q");
+    let limit = RateLimit {
+        per_key: backoff(),
+        overall: None,
+    };
+    let queue = WorkQueue::with(limit, Metrics::new().queue("q"));
     let mut model = Model::default();
     let mut in_hand: Vec<Item<u8>> = Vec::new();
+    let mut drain = None;
     // At the end everything is handed out once more.
     let rest = (0..100).flat_map(|_| [Step::Advance(10), Step::Get, Step::Done(0)]);
-    for step in steps.into_iter().chain(rest) {
+    for step in steps.into_iter().chain(rest).chain((0..5).map(Step::Forget)) {
         match step {
-            Step::Add(key) => {
-                queue.add(key);
-                model.add(key);
+            Step::Add(key, priority) => {
+                queue.add_with(key, priority);
+                model.add(key, priority);
             }
             Step::AddAfter(key, delay) => {
                 queue.add_after(key, Duration::from_millis(delay));
                 model.add_after(key, delay);
             }
+            Step::Failed(key, delay) => {
+                match delay {
+                    Some(delay) => queue.retry_after(key, Duration::from_millis(delay)),
+                    None => queue.add_rate_limited(key),
+                }
+                model.failed(key, delay);
+            }
+            Step::Forget(key) => {
+                let failures = model.failures.remove(&key).unwrap_or_default();
+                prop_assert_eq!(queue.num_requeues(&key), failures);
+                queue.forget(&key);
+                prop_assert_eq!(queue.num_requeues(&key), 0);
+            }
+            Step::Cancel(key) => {
+                model.promote();
+                prop_assert_eq!(queue.cancel_delay(&key), model.delayed.remove(&key).is_some());
+            }
             Step::Get => {
-                let item = queue.get().now_or_never().flatten();
+                let got = queue.get().now_or_never();
+                let item = got.flatten();
                 prop_assert_eq!(item.as_ref().map(|item| *item.key()), model.get());
                 in_hand.extend(item);
             }
@@ -373,17 +528,36 @@ async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 tokio::time::advance(Duration::from_millis(by)).await;
                 model.now += by;
             }
+            Step::ShutDown => {
+                queue.shut_down();
+                model.close();
+            }
+            Step::Drain => {
+                let queue = queue.clone();
+                let mut wait = Box::pin(async move { queue.shut_down_with_drain().await });
+                let drained = poll!(&mut wait).is_ready();
+                model.close();
+                prop_assert_eq!(drained, model.dirty.is_empty() && model.working.is_empty());
+                drain = (!drained).then_some(wait);
+            }
+        }
+        model.promote();
+        prop_assert_eq!(queue.len(), model.ready.len());
+        if model.closed && model.ready.is_empty() {
+            prop_assert!(matches!(queue.get().now_or_never(), Some(None)));
         }
     }
     prop_assert!(in_hand.is_empty() && queue.is_empty());
-    let state = queue.inner.state();
-    prop_assert!(state.slots.is_empty() && state.delayed.len() == 0 && state.delayed.heap.is_empty());
+    prop_assert!(queue.inner.state().is_empty());
+    if let Some(drain) = drain {
+        prop_assert!(drain.now_or_never().is_some(), "all is done");
+    }
     Ok(())
 }
 
 proptest! {
     #[test]
-    fn interleavings_match_a_model(steps in prop::collection::vec(step(), 0..80)) {
+    fn interleavings_match_a_model(steps in prop::collection::vec(step(), 0..120)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.unwrap().block_on(play(steps))?;
     }

@@ -11,7 +11,9 @@ use kubewright::Client;
 use kubewright::backoff::Backoff;
 use kubewright::cache::{InformerFactory, WatchScope};
 use kubewright::client::InNamespace;
-use kubewright::controller::{Action, Context, Controller, ErrorPolicy, Predicate, Reconciler, RunError};
+use kubewright::controller::{
+    Action, Context, Controller, ErrorPolicy, Expectations, Predicate, Reconciler, RunError,
+};
 use kubewright::kind::ObjectKey;
 use kubewright::metrics::Metrics;
 use kubewright::metrics::prometheus_client::{encoding, registry::Registry};
@@ -749,4 +751,396 @@ async fn in_scope_children_stay_in_the_namespace() {
             owned("secrets", "kube-system", true),
         ])
     );
+}
+
+/// The secrets of a map in the reconciler's cache.
+fn secrets_of(cx: &Context<ConfigMap>, key: &ObjectKey) -> Vec<Arc<Secret>> {
+    let mut secrets = cx.lister_of::<Secret>().namespace("default").list();
+    secrets.retain(|secret| {
+        kubewright::owner::controller_of(&**secret).is_some_and(|owner| owner.name == key.name)
+    });
+    secrets
+}
+
+async fn add_secret(cx: &Context<ConfigMap>, owner: &ConfigMap) -> Secret {
+    let mut secret: Secret = serde_json::from_value(json!({"metadata": {"generateName": "s-"}})).unwrap();
+    secret.metadata.namespace = Some("default".into());
+    set_controller(&mut secret, owner).unwrap();
+    let secrets = Client::<Secret>::new(cx.client().clone()).namespace("default");
+    secrets.create(&secret).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reconciliation_reads_what_the_one_before_wrote() {
+    const MAPS: usize = 20;
+    const EACH: usize = 3;
+    let world = World::new().await;
+    let calls = Calls::default();
+    let reconciler = does(calls.clone(), async |calls, key, cx| {
+        let Some(owner) = cx.lister().get(&key) else {
+            return Ok::<_, &str>(Action::done());
+        };
+        let before = calls.note(&key, &cx);
+        if secrets_of(&cx, &key).len() < EACH {
+            cx.wrote(&add_secret(&cx, &owner).await);
+        }
+        if before > 2 * EACH {
+            return Ok(Action::done());
+        }
+        // Called again at once, when no cache can know of the new one yet.
+        Ok(Action::requeue_after(Duration::ZERO))
+    });
+    let running = Running::start(world.controller(reconciler).owns::<Secret>().workers(2));
+    for n in 0..MAPS {
+        world.make(&format!("m{n}")).await;
+    }
+    for n in 0..MAPS {
+        // Each secret is one call, and some come after the last.
+        calls.reach(&format!("m{n}"), EACH + 3).await;
+    }
+    running.stop().await;
+    assert_eq!(
+        world
+            .secrets
+            .list(&kube::api::ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .len(),
+        MAPS * EACH
+    );
+}
+
+#[tokio::test]
+async fn a_write_that_no_cache_shows_holds_its_key_no_longer_than_its_patience() {
+    const PATIENCE: Duration = Duration::from_millis(300);
+    let world = World::new().await;
+    let calls = Calls::default();
+    let reconciler = does(calls.clone(), async |calls, key, cx| {
+        if key.name == "a" && calls.note(&key, &cx) == 0 {
+            let owner = cx.lister().get(&key).unwrap();
+            // Outside of the selector of the cache.
+            cx.wrote(&add_secret(&cx, &owner).await);
+            return Ok::<_, &str>(Action::requeue_after(Duration::ZERO));
+        }
+        Ok(Action::done())
+    });
+    let scope = WatchScope::namespace("default").labels("app=x");
+    let controller = world
+        .controller(reconciler)
+        .owns_in::<Secret>(scope, Predicate::resource_version_changed())
+        .patience(PATIENCE);
+    let running = Running::start(controller);
+    world.make("a").await;
+    calls.reach("a", 2).await;
+    running.stop().await;
+    let all = calls.all("a");
+    assert!(all[1].1 - all[0].1 >= PATIENCE);
+    assert_eq!((all[0].0, all[1].0), (0, 0), "a wait is no failure");
+}
+
+#[tokio::test]
+async fn expectations_are_met_before_the_owner_is_called() {
+    const EACH: usize = 5;
+    let world = World::new().await;
+    let calls = Calls::default();
+    let expectations = Expectations::new();
+    let state = (calls.clone(), expectations.clone());
+    let reconciler = does(state, async |(calls, expectations), key, cx| {
+        let Some(owner) = cx.lister().get(&key) else {
+            return Ok::<_, &str>(Action::done());
+        };
+        if !expectations.satisfied(&key) {
+            return Ok(Action::done());
+        }
+        calls.note(&key, &cx);
+        let missing = EACH.saturating_sub(secrets_of(&cx, &key).len());
+        expectations.expect_creations(&key, missing);
+        for _ in 0..missing {
+            add_secret(&cx, &owner).await;
+        }
+        Ok(Action::done())
+    });
+    let controller = world.controller(reconciler).owns::<Secret>();
+    let running = Running::start(controller.expectations(&expectations));
+    world.make("a").await;
+    // The last secret that is seen calls its owner, whose expectations are met by then.
+    calls.reach("a", 2).await;
+    running.stop().await;
+    assert_eq!(
+        world
+            .secrets
+            .list(&kube::api::ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .len(),
+        EACH
+    );
+}
+
+#[tokio::test]
+async fn a_paused_object_is_left_alone_until_its_annotation_goes() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    let controller = world
+        .controller(does(calls.clone(), async |calls, key, cx| {
+            calls.note(&key, &cx);
+            Ok::<_, &str>(Action::done())
+        }))
+        // A change of annotations alone would not pass.
+        .filter(Predicate::changed(|map: &ConfigMap| map.data.clone()));
+    let running = Running::start(controller);
+    world.make("a").await;
+    calls.reach("a", 1).await;
+    let pause =
+        |value: serde_json::Value| json!({"metadata": {"annotations": {"kubewright.dev/paused": value}}});
+    world.maps.merge_patch("a", &pause(json!("true"))).await.unwrap();
+    let paused = r#"kubewright_paused_objects{controller="c"}"#;
+    eventually("the pause", || world.figure(paused) >= 1.0).await;
+    world.change("a", 1).await;
+    // What comes after it is done, so that it was looked at as well.
+    world.make("z").await;
+    calls.reach("z", 1).await;
+    assert_eq!(calls.of("a"), 1);
+    world.maps.merge_patch("a", &pause(json!(null))).await.unwrap();
+    calls.reach("a", 2).await;
+    assert!(world.figure(paused).abs() < 0.1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn no_annotation_pauses_where_none_is_set() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    let reconciler = || {
+        does(calls.clone(), async |calls: Calls, key, cx| {
+            calls.note(&key, &cx);
+            Ok::<_, &str>(Action::done())
+        })
+    };
+    let map =
+        json!({"metadata": {"name": "a", "annotations": {"kubewright.dev/paused": "true", "x/y": "no"}}});
+    world
+        .maps
+        .create(&serde_json::from_value(map).unwrap())
+        .await
+        .unwrap();
+    for (n, annotation) in [None, Some("x/y")].into_iter().enumerate() {
+        let running = Running::start(world.controller(reconciler()).pause_annotation(annotation));
+        calls.reach("a", n + 1).await;
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn every_object_is_looked_at_again_and_the_filter_is_asked() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    let controller = world
+        .controller(does(calls.clone(), async |calls, key, cx| {
+            calls.note(&key, &cx);
+            Ok::<_, &str>(Action::done())
+        }))
+        .filter(Predicate::new(|delta: &kubewright::cache::Delta<ConfigMap>| {
+            !delta.is_resync() || delta.key().name != "filtered"
+        }))
+        .resync(Some(Duration::from_millis(20)));
+    let running = Running::start(controller);
+    for name in ["filtered", "a", "b"] {
+        world.make(name).await;
+    }
+    for name in ["a", "b"] {
+        calls.reach(name, 5).await;
+    }
+    running.stop().await;
+    assert_eq!(calls.of("filtered"), 1);
+}
+
+#[tokio::test]
+async fn mappers_find_their_keys_in_labels_annotations_owners_and_indexes() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    let reconciler = || {
+        does(calls.clone(), async |calls: Calls, key, cx| {
+            calls.note(&key, &cx);
+            Ok::<_, &str>(Action::done())
+        })
+    };
+    let missing = world
+        .controller(reconciler())
+        .watches_by_index::<Secret>("by-n", |_| Vec::new());
+    assert_eq!(missing.unwrap_err().index, "by-n");
+    world
+        .factory
+        .informer::<ConfigMap>()
+        .add_index("by-n", |map: &ConfigMap| {
+            map.data.iter().map(|data| data["n"].clone()).collect()
+        })
+        .unwrap();
+    let controller = world
+        .controller(reconciler())
+        .filter(Predicate::new(|_| false))
+        .watches_by_label::<Secret>("app")
+        .watches_by_annotation::<Secret>("x/of")
+        .watches_by_owner::<Secret>()
+        .watches_by_index::<Secret>("by-n", |secret| {
+            secret.metadata.generate_name.iter().cloned().collect()
+        })
+        .unwrap();
+    let running = Running::start(controller);
+    let owner = world.make("owner").await;
+    world.make("indexed").await;
+    world.change("indexed", 7).await;
+    let lister = world.factory.lister::<ConfigMap>();
+    eventually("the caches", || {
+        lister.by_index("by-n", "7").is_ok_and(|maps| maps.len() == 1) && lister.len() >= 2
+    })
+    .await;
+    let mut secret: Secret = serde_json::from_value(json!({"metadata": {
+        "name": "s",
+        "namespace": "default",
+        "generateName": "7",
+        "labels": {"app": "labelled"},
+        "annotations": {"x/of": "first, elsewhere/second,"},
+    }}))
+    .unwrap();
+    kubewright::owner::set_owner(&mut secret, &owner).unwrap();
+    world.secrets.create(&secret).await.unwrap();
+    for name in ["labelled", "first", "second", "owner", "indexed"] {
+        calls.reach(name, 1).await;
+    }
+    // The one that the label named before is told too.
+    let before = calls.of("labelled");
+    let patch = json!({"metadata": {"labels": {"app": "other"}}});
+    world.secrets.merge_patch("s", &patch).await.unwrap();
+    calls.reach("other", 1).await;
+    calls.reach("labelled", before + 1).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_fails_forever_is_told_of_and_delays_no_other() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    let controller = world
+        .controller(does(calls.clone(), async |calls, key, cx| {
+            calls.note(&key, &cx);
+            match key.name.as_str() {
+                "bad" => Err("the disk is full"),
+                _ => Ok(Action::done()),
+            }
+        }))
+        .failure_events(Some(3))
+        .rate_limit(RateLimit {
+            per_key: Backoff::exponential(Duration::from_millis(1), Duration::from_millis(4)),
+            overall: None,
+        });
+    let running = Running::start(controller);
+    world.make("bad").await;
+    calls.reach("bad", 10).await;
+    world.make("good").await;
+    calls.reach("good", 1).await;
+    running.stop().await;
+    let failed = calls.of("bad");
+    assert!((world.result("error") - failed as f64).abs() < 0.1);
+
+    let events =
+        Client::<k8s_openapi::api::events::v1::Event>::new(world.server.client()).namespace("default");
+    let events = events
+        .list(&kube::api::ListParams::default())
+        .await
+        .unwrap()
+        .items;
+    let [event] = events.as_slice() else {
+        panic!("one Event for one error: {events:#?}");
+    };
+    assert_eq!(event.reason.as_deref(), Some("ReconcileFailed"));
+    assert_eq!(event.note.as_deref(), Some("the disk is full"));
+    assert_eq!(event.regarding.as_ref().unwrap().name.as_deref(), Some("bad"));
+    let told = event.series.as_ref().map_or(1, |series| series.count);
+    assert_eq!(
+        usize::try_from(told).unwrap(),
+        failed - 2,
+        "from the third failure on"
+    );
+}
+
+#[tokio::test]
+async fn no_event_tells_of_few_failures_nor_where_none_shall_be() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    for (events, fails) in [(Some(5), 4), (None, 8)] {
+        let reconciler = does((calls.clone(), fails), async |(calls, fails), key, cx| {
+            match calls.note(&key, &cx) < fails {
+                true => Err("not yet"),
+                false => Ok(Action::done()),
+            }
+        });
+        let controller = world.controller(reconciler).failure_events(events);
+        let running = Running::start(controller.rate_limit(backoff(Duration::from_micros(10))));
+        let name = format!("fails-{fails}");
+        world.make(&name).await;
+        calls.reach(&name, fails + 1).await;
+        running.stop().await;
+    }
+    let events =
+        Client::<k8s_openapi::api::events::v1::Event>::new(world.server.client()).namespace("default");
+    assert!(
+        events
+            .list(&kube::api::ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn sigterm_during_work_lets_it_finish() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    let gate = Arc::new(Semaphore::new(0));
+    let finished = Arc::new(AtomicBool::new(false));
+    let state = (calls.clone(), Arc::clone(&gate), Arc::clone(&finished));
+    let controller = world.controller(does(state, async |(calls, gate, finished), key, cx| {
+        calls.note(&key, &cx);
+        cx.stopping().cancelled().await;
+        gate.acquire().await.unwrap().forget();
+        finished.store(true, Ordering::SeqCst);
+        Ok::<_, &str>(Action::done())
+    }));
+    let task = tokio::spawn(controller.run_until(kubewright::controller::shutdown_signal()));
+    world.make("a").await;
+    // A key in work: the signal's handlers were installed before.
+    calls.reach("a", 1).await;
+    world.make("b").await;
+    let sent = std::process::Command::new("kill")
+        .args(["-TERM", &std::process::id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    gate.add_permits(2);
+    let ended = tokio::time::timeout(DEADLINE, task).await;
+    ended.expect("the controller ends").unwrap().unwrap();
+    assert!(finished.load(Ordering::SeqCst));
+    assert_eq!(calls.of("b"), 0);
+}
+
+#[tokio::test]
+async fn a_reconciliation_that_never_waits_keeps_nobody_from_the_thread() {
+    let world = World::new().await;
+    let count = Arc::new(AtomicU32::new(0));
+    let controller = world.controller(does(Arc::clone(&count), async |count, _, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Ok::<_, &str>(Action::requeue_after(Duration::ZERO))
+    }));
+    let running = Running::start(controller);
+    world.make("a").await;
+    // The server and this test share the thread with the worker.
+    for n in 1..=3 {
+        world.change("a", n).await;
+    }
+    eventually("many calls", || count.load(Ordering::SeqCst) > 1000).await;
+    running.stop().await;
 }
