@@ -132,6 +132,8 @@ pub mod guide;
 #[doc(hidden)]
 pub mod impatient;
 #[cfg(feature = "client")]
+pub mod manager;
+#[cfg(feature = "client")]
 pub mod metrics;
 #[cfg(feature = "client")]
 pub mod migrate;
