@@ -9,6 +9,7 @@ mod clock;
 mod election;
 mod elector;
 mod group;
+#[cfg(feature = "serve")]
 mod health;
 mod leadership;
 #[cfg(test)]

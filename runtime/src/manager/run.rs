@@ -4,7 +4,9 @@
 //! others ends after it.
 
 use std::fmt;
+#[cfg(feature = "serve")]
 use std::sync::Arc;
+#[cfg(feature = "serve")]
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::election::{ElectionError, LeaderElection, LeaderGuard};
 use super::group::{Failure, Finish, Group};
+#[cfg(feature = "serve")]
 use super::health::{Checks, Health};
 use crate::cache::InformerFactory;
 use crate::controller::{Controller, Reconciler, shutdown_signal};
@@ -49,7 +52,9 @@ pub struct Manager {
     grace: Duration,
     leading: Vec<Part>,
     always: Vec<Part>,
+    #[cfg(feature = "serve")]
     live: Checks,
+    #[cfg(feature = "serve")]
     ready: Checks,
     #[cfg(feature = "serve")]
     server: super::serve::Server,
@@ -167,7 +172,9 @@ impl Manager {
             grace: Duration::from_secs(25),
             leading: Vec::new(),
             always: Vec::new(),
+            #[cfg(feature = "serve")]
             live: Checks::default(),
+            #[cfg(feature = "serve")]
             ready: Checks::default(),
             #[cfg(feature = "serve")]
             server: super::serve::Server::default(),
@@ -275,6 +282,7 @@ impl Manager {
     }
 
     /// Fails `/healthz` while `check` says why: for what only a new start mends.
+    #[cfg(feature = "serve")]
     pub fn health_check(
         mut self,
         name: &str,
@@ -285,6 +293,7 @@ impl Manager {
     }
 
     /// Fails `/readyz` while `check` says why.
+    #[cfg(feature = "serve")]
     pub fn ready_check(
         mut self,
         name: &str,
@@ -336,6 +345,7 @@ impl Manager {
                 });
             }
         }
+        #[cfg(feature = "serve")]
         let health = Health::new(self.factory.clone(), self.live, self.ready);
         #[cfg(feature = "serve")]
         let server = {
@@ -354,6 +364,7 @@ impl Manager {
             stop_leading: CancellationToken::new(),
             stop_always: CancellationToken::new(),
             stop_campaign: CancellationToken::new(),
+            #[cfg(feature = "serve")]
             health,
         };
         let outcome = running.run(self.always, shutdown).await;
@@ -383,6 +394,7 @@ struct Running {
     stop_leading: CancellationToken,
     stop_always: CancellationToken,
     stop_campaign: CancellationToken,
+    #[cfg(feature = "serve")]
     health: Arc<Health>,
 }
 
@@ -504,6 +516,7 @@ impl Running {
     /// Ends everything in its order: work of the leader, the leadership, what serves others, the caches.
     async fn stop(mut self, role: Role, outcome: Result<(), ManagerError>) -> Result<(), ManagerError> {
         let deadline = Instant::now() + self.grace.min(crate::backoff::LONGEST);
+        #[cfg(feature = "serve")]
         self.health.draining.store(true, Ordering::Relaxed);
         tracing::info!(grace = ?self.grace, "stopping");
         self.stop_campaign.cancel();
