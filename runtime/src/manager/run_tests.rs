@@ -194,7 +194,7 @@ async fn a_task_that_fails_or_panics_stops_the_others_and_is_the_error() {
     assert_eq!(holder(&server).await, "");
 
     let panicking = manager(&server).task("broken", |_| async {
-        assert!(log_is_there(), "a bug");
+        assert!(std::hint::black_box(false), "a bug");
         Ok::<_, std::io::Error>(())
     });
     let ended = panicking.run_until(pending()).await;
@@ -202,10 +202,6 @@ async fn a_task_that_fails_or_panics_stops_the_others_and_is_the_error() {
         matches!(&ended, Err(ManagerError::Panicked { name, .. }) if name == "broken"),
         "{ended:?}"
     );
-}
-
-fn log_is_there() -> bool {
-    false
 }
 
 #[tokio::test(start_paused = true)]
@@ -409,5 +405,52 @@ mod served {
         end.notify_one();
         run.await.unwrap().unwrap();
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    /// Asks until all checks pass; what they said.
+    #[cfg(feature = "webhook")]
+    async fn ready(address: SocketAddr) -> String {
+        let asking = async {
+            loop {
+                let (status, body) = get(address, "/readyz?verbose").await;
+                if status == 200 {
+                    return body;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(SECOND * 30, asking).await.unwrap()
+    }
+
+    #[cfg(feature = "webhook")]
+    #[tokio::test]
+    async fn webhooks_serve_whoever_leads_and_count_for_readiness() {
+        use crate::webhook::{Admission, Allowed, Hook, Tls, WebhookServer, validate_with};
+
+        let server = DevServer::start().await.unwrap();
+        let _leader = election(&server, "another")
+            .acquire(&CancellationToken::new())
+            .await
+            .unwrap();
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let hook = Hook::validator(validate_with(|_: &Admission<ConfigMap>| Ok(Allowed::new())));
+        let webhook = WebhookServer::new(Tls::pem(made.cert.pem(), made.signing_key.serialize_pem()))
+            .listen(([127, 0, 0, 1], 0))
+            .linger(Duration::ZERO)
+            .hook(hook);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let log = Log::default();
+        let manager = manager(&server)
+            .leader_election(election(&server, "this one"))
+            .leader_task("work", log.task("work", SECOND))
+            .webhook(webhook)
+            .listen(listener);
+        let (stop, run) = started(manager);
+        let all = "[+]shutdown ok\n[+]caches ok\n[+]webhook ok\nreadyz check passed\n";
+        assert_eq!(ready(address).await, all);
+        drop(stop);
+        run.await.unwrap().unwrap();
+        assert!(log.all().is_empty(), "another leads");
     }
 }
