@@ -78,10 +78,15 @@ impl Backoff {
     }
 }
 
-/// A number in 0..1, good enough to spread clients out. The standard library seeds a hasher at random for each
-/// `RandomState`, which saves a dependency for a purpose that needs no quality.
+/// 64 bits that differ from call to call and from process to process. The standard library seeds a hasher at random for
+/// each `RandomState`, which saves a dependency for purposes that keep no secret.
+pub(crate) fn random_bits() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// A number in 0..1, good enough to spread clients out.
 pub(crate) fn random_share() -> f64 {
-    let bits = RandomState::new().build_hasher().finish() >> 11;
+    let bits = random_bits() >> 11;
     #[allow(clippy::cast_precision_loss)] // 53 bits fit
     let share = bits as f64 / (1_u64 << 53) as f64;
     share

@@ -8,11 +8,12 @@
 //! 6. [Webhooks](webhooks): admission: handlers, when and where they are asked, defaults, installation, files
 //! 7. [Clients](clients): verbs whose scope and subresources are in the type; clientsets; server-side apply; errors
 //! 8. [Caches and controllers](controllers): informers, listers, indexes, the work queue, reconcilers, shutdown
-//! 9. [Manifests](manifests): CRDs from the build script, committed and checked
-//! 10. [Testing](testing): a Kubernetes API server inside the test
-//! 11. [What the derive emits](expanded): the expanded example, piece by piece, with its size
-//! 12. [Coming from kube-rs](from_kube_rs): where each thing of kube and kube-runtime is here
-//! 13. [Coming from Go](from_go): where each thing of client-go and controller-runtime is here
+//! 9. [Running it](running): several controllers in a process, leader election, health, shutdown
+//! 10. [Manifests](manifests): CRDs from the build script, committed and checked
+//! 11. [Testing](testing): a Kubernetes API server inside the test
+//! 12. [What the derive emits](expanded): the expanded example, piece by piece, with its size
+//! 13. [Coming from kube-rs](from_kube_rs): where each thing of kube and kube-runtime is here
+//! 14. [Coming from Go](from_go): where each thing of client-go and controller-runtime is here
 
 #[doc = include_str!("../docs/first-controller.md")]
 pub mod first_controller {}
@@ -37,6 +38,9 @@ pub mod clients {}
 
 #[doc = include_str!("../docs/controllers.md")]
 pub mod controllers {}
+
+#[doc = include_str!("../docs/running.md")]
+pub mod running {}
 
 #[doc = include_str!("../docs/manifests.md")]
 pub mod manifests {}

@@ -72,6 +72,7 @@
 //! | `build` | yes | `build`: definitions as files, for build scripts and tests |
 //! | `rustls-tls` | yes | TLS by rustls with ring for kube's client |
 //! | `latest` | yes | the newest Kubernetes version that k8s-openapi knows |
+//! | `serve` | no | health and metrics over HTTP, by `manager::Manager` |
 //! | `webhook` | no | `webhook`: a server of conversion and admission webhooks, with its certificates |
 //! | `lock` | no | `lock`: a record of what was released, and what a new definition would break |
 //! | `testing` | no | `testing`: property tests of a kind's conversions, by `conversion_tests!` |
@@ -88,7 +89,7 @@
 //!   [`convert`]: objects from one to the other. [`Defaults`](derive@Defaults): what fills absent values.
 //! - [`client`]: verbs, places, errors; [`apply`]: server-side apply by what is set.
 //! - [`cache`]: informers, listers, indexes. [`controller`]: reconcilers and their loop, with [`queue`], [`backoff`],
-//!   [`events`] and [`metrics`] behind it. [`finalizer`], [`owner`] and [`conditions`] for what reconcilers do all day.
+//!   [`events`] and [`metrics`] behind it; [`manager`]: several of them in a process, of whose replicas one leads. [`finalizer`], [`owner`] and [`conditions`] for what reconcilers do all day.
 //! - `kubewright-apiserver`: a server in the process, for tests.
 pub mod apply;
 #[cfg(feature = "build")]
@@ -128,9 +129,13 @@ pub mod finalizer;
 mod guard;
 #[cfg(doc)]
 pub mod guide;
+#[cfg(feature = "serve")]
+mod http1;
 #[cfg(feature = "client")]
 #[doc(hidden)]
 pub mod impatient;
+#[cfg(feature = "client")]
+pub mod manager;
 #[cfg(feature = "client")]
 pub mod metrics;
 #[cfg(feature = "client")]

@@ -18,7 +18,7 @@
 //! # Ok(client) }
 //! ```
 //!
-//! **Invariant:** labels are names of controllers, queues and servers, HTTP methods and results, never of objects.
+//! **Invariant:** labels are names of controllers, queues, leases and servers, HTTP methods and results, never of objects.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -57,15 +57,17 @@ struct Families {
     active_workers: Family<ControllerLabels, Gauge>,
     max_concurrent_reconciles: Family<ControllerLabels, Gauge>,
     paused_objects: Family<ControllerLabels, Gauge>,
-    depth: Family<QueueLabels, Gauge>,
-    adds_total: Family<QueueLabels, Counter>,
-    retries_total: Family<QueueLabels, Counter>,
-    queue_duration_seconds: Family<QueueLabels, Histogram, fn() -> Histogram>,
-    work_duration_seconds: Family<QueueLabels, Histogram, fn() -> Histogram>,
-    unfinished_work_seconds: Family<QueueLabels, FloatGauge>,
-    longest_running_processor_seconds: Family<QueueLabels, FloatGauge>,
+    depth: Family<NameLabels, Gauge>,
+    adds_total: Family<NameLabels, Counter>,
+    retries_total: Family<NameLabels, Counter>,
+    queue_duration_seconds: Family<NameLabels, Histogram, fn() -> Histogram>,
+    work_duration_seconds: Family<NameLabels, Histogram, fn() -> Histogram>,
+    unfinished_work_seconds: Family<NameLabels, FloatGauge>,
+    longest_running_processor_seconds: Family<NameLabels, FloatGauge>,
     client_requests_total: Family<RequestLabels, Counter>,
     client_request_duration_seconds: Family<LatencyLabels, Histogram, fn() -> Histogram>,
+    leader: Family<NameLabels, Gauge>,
+    leader_slow_path_total: Family<NameLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -80,7 +82,7 @@ struct ResultLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct QueueLabels {
+struct NameLabels {
     name: String,
 }
 
@@ -140,6 +142,8 @@ impl Default for Families {
             longest_running_processor_seconds: Family::default(),
             client_requests_total: Family::default(),
             client_request_duration_seconds: Family::new_with_constructor(request),
+            leader: Family::default(),
+            leader_slow_path_total: Family::default(),
         }
     }
 }
@@ -245,6 +249,16 @@ impl Metrics {
             "Time until a server's answer begins, by verb and host",
             families.client_request_duration_seconds.clone(),
         );
+        registry.register(
+            "leader_election_master_status",
+            "1 while this process holds the lease of that name, else 0",
+            families.leader.clone(),
+        );
+        registry.register(
+            "leader_election_slowpath",
+            "Renewals of a lease that had to read it first",
+            families.leader_slow_path_total.clone(),
+        );
         metrics
     }
 
@@ -262,7 +276,7 @@ impl Metrics {
 
     /// The figures of one queue.
     pub fn queue(&self, name: &str) -> QueueMetrics {
-        let labels = QueueLabels {
+        let labels = NameLabels {
             name: name.to_owned(),
         };
         let families = &self.inner;
@@ -276,6 +290,17 @@ impl Metrics {
             longest_running: families
                 .longest_running_processor_seconds
                 .get_or_create_owned(&labels),
+        }
+    }
+
+    /// The figures of one election.
+    pub(crate) fn leader(&self, name: &str) -> LeaderMetrics {
+        let labels = NameLabels {
+            name: name.to_owned(),
+        };
+        LeaderMetrics {
+            status: self.inner.leader.get_or_create_owned(&labels),
+            slow_path: self.inner.leader_slow_path_total.get_or_create_owned(&labels),
         }
     }
 
@@ -318,6 +343,27 @@ pub struct QueueMetrics {
     pub(crate) work_duration: Histogram,
     pub(crate) unfinished_work: FloatGauge,
     pub(crate) longest_running: FloatGauge,
+}
+
+/// The figures of one election.
+#[derive(Clone, Debug)]
+pub(crate) struct LeaderMetrics {
+    status: Gauge,
+    slow_path: Counter,
+}
+
+impl LeaderMetrics {
+    pub(crate) fn leads(&self) {
+        self.status.set(1);
+    }
+
+    pub(crate) fn follows(&self) {
+        self.status.set(0);
+    }
+
+    pub(crate) fn slow_path(&self) {
+        self.slow_path.inc();
+    }
 }
 
 /// The figures of one controller.

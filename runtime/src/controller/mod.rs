@@ -252,6 +252,11 @@ impl<R: Reconciler> Controller<R> {
         self
     }
 
+    /// What it is called in the process's errors.
+    pub(crate) fn label(&self) -> String {
+        format!("controller {}", self.settings.name)
+    }
+
     /// Reconciles the controller owner of each `C` that is added, changed or deleted. Resyncs are left out.
     ///
     /// The owner is matched by group, kind and UID; a `C` whose owner is not in the cache is ignored. Followed are the

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -19,6 +20,7 @@ use super::budget::{Budget, Lease};
 use super::certificate::{Expiry, Served};
 use super::conversion::Workshop;
 use super::metrics::WebhookMetrics;
+use crate::http1::{self, OPEN_METRICS, TEXT};
 
 /// What stands behind a path.
 #[derive(Clone)]
@@ -47,9 +49,6 @@ impl fmt::Debug for Shared {
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const OPEN_METRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 fn response(status: StatusCode, content: HeaderValue, reply: Reply) -> Response<Reply> {
     let mut response = Response::new(reply);
@@ -141,12 +140,10 @@ impl Shared {
     /// Ready as long as requests are welcome and the certificate is valid; less than a day before its end there is
     /// a warning (VER-33).
     fn ready(&self) -> Response<Reply> {
-        if self.draining.load(Ordering::Relaxed) {
-            return sentence(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
-        }
-        match self.certificate.expiry() {
-            Expiry::Far => sentence(StatusCode::OK, "ok"),
-            Expiry::Soon(left) => {
+        match self.readiness() {
+            Err(reason) => sentence(StatusCode::SERVICE_UNAVAILABLE, reason),
+            Ok(None) => sentence(StatusCode::OK, "ok"),
+            Ok(Some(left)) => {
                 let warning = format!(
                     "the certificate expires in {} h {} min",
                     left.as_secs() / 3600,
@@ -159,8 +156,19 @@ impl Shared {
                 }
                 answer
             }
-            Expiry::Past => sentence(StatusCode::SERVICE_UNAVAILABLE, "the certificate has expired"),
-            Expiry::Absent => sentence(StatusCode::SERVICE_UNAVAILABLE, "there is no certificate yet"),
+        }
+    }
+
+    /// Why it is not ready; else how soon the certificate expires, where that is soon.
+    pub(super) fn readiness(&self) -> Result<Option<Duration>, &'static str> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err("shutting down");
+        }
+        match self.certificate.expiry() {
+            Expiry::Far => Ok(None),
+            Expiry::Soon(left) => Ok(Some(left)),
+            Expiry::Past => Err("the certificate has expired"),
+            Expiry::Absent => Err("there is no certificate yet"),
         }
     }
 }
@@ -175,9 +183,8 @@ fn not_allowed(method: &Method, path: &str, allowed: &'static str) -> Response<R
 }
 
 fn metrics(registry: &Registry) -> Response<Reply> {
-    let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, registry) {
-        Ok(()) => response(StatusCode::OK, OPEN_METRICS, Reply::new(text, None)),
+    match http1::figures(registry) {
+        Ok(text) => response(StatusCode::OK, OPEN_METRICS, Reply::new(text, None)),
         Err(error) => sentence(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
 }

@@ -425,6 +425,16 @@ pub struct BoundWebhookServer {
     grace: Duration,
 }
 
+/// Whether a server is ready.
+#[derive(Debug)]
+pub(crate) struct Readiness(Arc<Shared>);
+
+impl Readiness {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.0.readiness().map(drop).map_err(str::to_owned)
+    }
+}
+
 impl fmt::Debug for BoundWebhookServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BoundWebhookServer")
@@ -437,6 +447,11 @@ impl BoundWebhookServer {
     /// Where it listens, with the port that was chosen.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether it is ready, asked while it runs.
+    pub(crate) fn readiness(&self) -> Readiness {
+        Readiness(self.shared.clone())
     }
 
     /// Serves until `shutdown` is ready, then answers what is in hand.

@@ -1,33 +1,21 @@
-//! Connections: TLS, HTTP/1.1, and their end.
+//! Connections: TLS, then HTTP/1.1.
 //!
-//! HTTP/1.1 alone: API servers speak nothing else to webhooks, so that requests spread over a Service's replicas, and
-//! HTTP/2 would bring its floods along.
-//!
-//! **Invariant:** a request that was read before the shutdown is answered, unless it takes longer than the grace
-//! period.
+//! **Invariant:** no request is read before the handshake ended.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::http::Shared;
+use crate::http1::{self, until};
 use crate::impatient::Impatient;
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a client may take for the head of a request, which is also how long it may leave a connection idle
-/// before its first one.
-const HEAD: Duration = Duration::from_secs(30);
-/// How long a client may take none of what is written to it.
-const STALL: Duration = Duration::from_secs(30);
 
 /// Takes connections until `stopped`, then lets the running ones finish for `grace`; how many did not.
 pub(super) async fn accept(
@@ -35,45 +23,20 @@ pub(super) async fn accept(
     acceptor: TlsAcceptor,
     shared: Arc<Shared>,
     grace: Duration,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) -> usize {
-    let mut connections = JoinSet::new();
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Out of file descriptors, most likely: give running connections time to end.
-                    tracing::warn!(%error, "accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
-            _ = connections.join_next(), if !connections.is_empty() => continue,
-            () = until(&mut stopped) => break,
-        };
-        connections.spawn(secure(stream, acceptor.clone(), shared.clone(), stopped.clone()));
-    }
-    drop(listener);
-    let finished = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(grace, finished).await;
-    connections.len()
-}
-
-async fn until(stopped: &mut watch::Receiver<bool>) {
-    // An error means that nobody can stop it any more, which is a stop as well.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
+    let closing = stopped.clone();
+    let connection = move |stream| secure(stream, acceptor.clone(), shared.clone(), closing.clone());
+    http1::accept(listener, grace, stopped, connection).await
 }
 
 async fn secure(
-    stream: TcpStream,
+    stream: Impatient<TcpStream>,
     acceptor: TlsAcceptor,
     shared: Arc<Shared>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    // Answers are written in one go and must not wait for each other.
-    let _ = stream.set_nodelay(true);
-    let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(Impatient::new(stream, STALL)));
+    let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream));
     let outcome = tokio::select! {
         outcome = handshake => outcome,
         () = until(&mut stopped) => return,
@@ -90,25 +53,11 @@ async fn secure(
 pub(super) async fn http(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     shared: Arc<Shared>,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) {
-    let service = service_fn(move |request| {
+    let answer = move |request| {
         let shared = shared.clone();
-        async move { Ok::<_, std::convert::Infallible>(shared.answer(request).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
-        () = until(&mut stopped) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        async move { shared.answer(request).await }
     };
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "a connection ended");
-    }
+    http1::serve(stream, answer, stopped).await;
 }

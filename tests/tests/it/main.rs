@@ -12,6 +12,7 @@ mod ask;
 mod client;
 mod conversion;
 mod differential;
+mod election;
 mod gadget;
 #[path = "../../../schema/tests/common/generate.rs"]
 mod generate;

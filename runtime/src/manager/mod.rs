@@ -1,0 +1,28 @@
+//! A whole process: controllers, webhooks and tasks with one end, and the one of several replicas that works.
+//!
+//! - [`Manager`] runs all of them, and stops all of them in the right order.
+//! - [`LeaderElection`] finds the one replica that leads, by a Lease; [`Leadership`] keeps writes from going on after that.
+//!
+//! **Invariant:** what needs the leadership begins after the lease was taken, and has ended before it is given up.
+
+mod clock;
+mod election;
+mod elector;
+mod group;
+#[cfg(feature = "serve")]
+mod health;
+mod leadership;
+#[cfg(test)]
+mod model;
+mod run;
+#[cfg(test)]
+mod run_tests;
+#[cfg(feature = "serve")]
+mod serve;
+#[cfg(test)]
+mod tests;
+
+pub use election::{ElectionError, LeaderElection, LeaderGuard};
+pub use elector::Timing;
+pub use leadership::{FenceLayer, Fenced, Leadership, NotLeader};
+pub use run::{Manager, ManagerError, OnLost};
