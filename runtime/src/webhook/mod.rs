@@ -26,7 +26,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! - [`Validator`] and [`Mutator`] see typed objects; [`#[webhook(...)]`](crate::webhook) on them, or [`Hook`], says
+//! - [`Validator`] and [`Mutator`] see typed objects; [`#[webhook(...)]`](macro@crate::webhook) on them, or [`Hook`], says
 //!   where and when they are asked, and [`WebhookServer::configurations`] makes the objects that tell a cluster so.
 //!   [`Hook::defaults`] is the mutator that fills in a kind's defaults.
 //! - [`Tls`] is where the certificate comes from: files, a Secret, or the server's [own authority](ManagedAuthority),

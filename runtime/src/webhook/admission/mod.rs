@@ -51,7 +51,7 @@ pub trait Validator: Send + Sync + 'static {
     /// The kind that is judged.
     type Object: Kind;
 
-    /// When and where it is asked; what [`#[webhook(...)]`](crate::webhook) writes down. Default: all defaults.
+    /// When and where it is asked; what [`#[webhook(...)]`](macro@crate::webhook) writes down. Default: all defaults.
     const WEBHOOK: WebhookInfo = WebhookInfo::new();
 
     /// Lets the request pass, or denies it. It may be cut off at its next await once the hook's
@@ -84,7 +84,7 @@ pub trait Mutator: Send + Sync + 'static {
     /// The kind that is changed.
     type Object: Kind;
 
-    /// When and where it is asked; what [`#[webhook(...)]`](crate::webhook) writes down. Default: all defaults.
+    /// When and where it is asked; what [`#[webhook(...)]`](macro@crate::webhook) writes down. Default: all defaults.
     const WEBHOOK: WebhookInfo = WebhookInfo::new();
 
     /// Changes `object`, which begins as a copy of the request's. Deletions have none, and are let pass without
