@@ -206,6 +206,14 @@ impl<K: Kind> Informer<K> {
         Ok(self)
     }
 
+    /// Keeps an index over the values of the label `key`, which serves [`Lister::select`].
+    ///
+    /// May be called at any time, and by several who share the cache.
+    pub fn add_label_index(&self, key: &str) -> &Self {
+        self.core.shared.store.add_label_index(key);
+        self
+    }
+
     /// Whether the cache holds the first state.
     pub fn has_synced(&self) -> bool {
         *self.core.shared.synced.borrow()

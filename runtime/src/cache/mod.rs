@@ -30,6 +30,7 @@ mod informer;
 mod lister;
 mod reflector;
 mod store;
+mod table;
 mod trim;
 mod version;
 mod wire;
