@@ -45,3 +45,4 @@ pub use trim::Trim;
 pub use version::ResourceVersion;
 
 pub(crate) use reflector::chain;
+pub(crate) use trim::{LAST_APPLIED, is_unapplied};

@@ -495,3 +495,58 @@ async fn an_informer_needs_no_factory() {
     .await;
     assert_eq!(informer.lister().len(), 1);
 }
+
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// A cache leaves the annotation of `kubectl apply` out, and a write of what it held does not remove it.
+#[tokio::test]
+async fn an_update_from_a_trimmed_cache_keeps_what_was_applied() {
+    let world = World::new().await;
+    let maps = world.maps.namespace("default");
+    let applied = |name: &str, annotations: serde_json::Value| {
+        let map = json!({"metadata": {"name": name, "annotations": annotations}, "data": {"count": "0"}});
+        serde_json::from_value::<ConfigMap>(map).unwrap()
+    };
+    for map in [
+        applied("alone", json!({LAST_APPLIED: "{\"a\": 1}"})),
+        applied("beside", json!({LAST_APPLIED: "{}", "kept": "yes"})),
+        applied("without", json!({"kept": "yes"})),
+    ] {
+        maps.create(&map).await.unwrap();
+    }
+    let factory = world.factory();
+    let lister = factory.lister::<ConfigMap>();
+    factory.start();
+    factory.wait_for_sync(DEADLINE).await.unwrap();
+    let cached = |name: &str| ConfigMap::clone(&lister.namespace("default").get(name).unwrap());
+
+    for (name, expected, reads) in [
+        ("alone", json!({LAST_APPLIED: "{\"a\": 1}"}), 1),
+        ("beside", json!({LAST_APPLIED: "{}", "kept": "yes"}), 1),
+        ("without", json!({"kept": "yes"}), 0),
+    ] {
+        let mut map = cached(name);
+        let annotations = map.metadata.annotations.clone().unwrap_or_default();
+        assert!(!annotations.contains_key(LAST_APPLIED), "{name}");
+        map.data.as_mut().unwrap().insert("count".into(), "1".into());
+        let before = world.requests("get").len();
+        let answer = maps.update(&map).await.unwrap();
+        assert_eq!(world.requests("get").len() - before, reads, "{name}");
+        assert_eq!(json!(answer.metadata.annotations), expected, "{name}");
+        assert_eq!(answer.metadata.self_link, None);
+        let now = maps.get(name).await.unwrap();
+        assert_eq!(json!(now.metadata.annotations), expected, "{name}");
+        assert_eq!(count(&now), "1");
+
+        // What was changed in between still is a conflict, and nothing is written.
+        let error = maps.update(&map).await.unwrap_err();
+        assert!(error.is_conflict(), "{error}");
+    }
+
+    // Whoever sets it means it.
+    eventually("the cache has the updates", || count(&cached("alone")) == "1").await;
+    let mut map = cached("alone");
+    map.metadata.annotations = Some(BTreeMap::from([(LAST_APPLIED.to_owned(), "mine".to_owned())]));
+    let answer = maps.update(&map).await.unwrap();
+    assert_eq!(json!(answer.metadata.annotations), json!({LAST_APPLIED: "mine"}));
+}
