@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::store::Store;
+use super::transform::Transforming;
 use super::trim::Trim;
 use super::version::ResourceVersion;
 use super::wire::{Decoded, Line, Since, Watch, Wire, WireError, joined};
@@ -269,6 +270,17 @@ impl<K: Kind> Reflector<K> {
             failures: 0,
             last_failure: None,
         }
+    }
+
+    /// Changes each object before the store gets it. client-go: `SetTransform`.
+    ///
+    /// `transform` must leave namespace, name, uid and `resourceVersion` as they are. Where it does not, or panics, the
+    /// store keeps what it held of that object. It runs where the watch is followed, so it should be quick.
+    #[must_use]
+    pub fn transform(mut self, transform: impl Fn(&mut K) + Send + Sync + 'static) -> Self {
+        let sink = self.sink;
+        self.sink = Arc::new(Transforming { sink, transform });
+        self
     }
 
     /// Tells how the reflector is doing.
