@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
     status = "FooStatus"
 )]
 #[serde(rename_all = "camelCase")]
-pub struct FooSpec {
+pub(crate) struct FooSpec {
     /// Name of the Deployment.
     pub deployment_name: String,
     /// Replicas of the Deployment.
@@ -31,7 +31,7 @@ pub struct FooSpec {
 
 /// A port.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
-pub struct FooPort {
+pub(crate) struct FooPort {
     /// Its name.
     pub name: String,
     /// Its number.
@@ -41,7 +41,7 @@ pub struct FooPort {
 /// What was seen of the Deployment.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug)]
 #[serde(rename_all = "camelCase")]
-pub struct FooStatus {
+pub(crate) struct FooStatus {
     /// Available replicas.
     pub available_replicas: i32,
     /// The generation that was seen.

@@ -61,6 +61,10 @@ impl<K: Resource> Lister<K> {
         }
     }
 
+    pub(super) fn store(&self) -> &Store<K> {
+        &self.store
+    }
+
     /// Whether the cache holds its first state: until then, what is not here may be on the server all the same.
     ///
     /// A reflector or informer brings that state; a store that was filled by hand never has it.

@@ -37,8 +37,10 @@
 
 mod delta;
 mod factory;
+mod gathered;
 mod informer;
 mod lister;
+mod measure;
 mod reflector;
 mod store;
 mod table;
@@ -51,6 +53,7 @@ pub use delta::{Delta, LastState};
 pub use factory::{InformerFactory, InformerFactoryBuilder, NotSynced, UnsyncedKind};
 pub use informer::{AlreadyStarted, EventHandler, Informer, Registration, Stopped, Subscription, on_change};
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
+pub use measure::{CacheMetrics, CacheSize};
 pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};
 pub use store::{IndexExists, Store};
 pub use trim::Trim;

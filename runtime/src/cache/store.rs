@@ -12,7 +12,7 @@
 //! the indexes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use hashbrown::DefaultHashBuilder;
 use kube::core::{Expression, Selector};
@@ -44,6 +44,18 @@ impl<K> Clone for Store<K> {
 impl<K: Resource> Default for Store<K> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// A store that is not kept for this.
+pub(crate) struct WeakStore<K> {
+    inner: Weak<Inner<K>>,
+}
+
+impl<K> WeakStore<K> {
+    pub(crate) fn upgrade(&self) -> Option<Store<K>> {
+        let inner = self.inner.upgrade()?;
+        Some(Store { inner })
     }
 }
 
@@ -459,6 +471,28 @@ impl<K: Resource> Store<K> {
         // An object has one value of a label, so no two groups share one.
         let objects = groups.iter().flat_map(|group| group.objects());
         Some(objects.cloned().collect())
+    }
+
+    /// Up to about `most` objects from all over, how many there are, and bytes of the tables.
+    pub(crate) fn sample(&self, most: usize) -> (Vec<Arc<K>>, usize, usize) {
+        let (sample, objects, tables) = {
+            let parts = self.parts();
+            let objects: usize = parts.iter().map(|part| part.len()).sum();
+            let step = objects.div_ceil(most).max(1);
+            let all = parts.iter().flat_map(|part| part.objects());
+            let sample = all.step_by(step).cloned().collect();
+            let tables: usize = parts.iter().map(|part| part.bytes()).sum();
+            (sample, objects, tables)
+        };
+        let indexes: usize = read(&self.inner.indexes).iter().map(Index::bytes).sum();
+        (sample, objects, tables + indexes)
+    }
+
+    /// The store for as long as others hold it.
+    pub(crate) fn downgrade(&self) -> WeakStore<K> {
+        WeakStore {
+            inner: Arc::downgrade(&self.inner),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

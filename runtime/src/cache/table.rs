@@ -232,6 +232,18 @@ impl<K: Resource> Namespaces<K> {
         entries.map(|entry| &entry.object)
     }
 
+    /// All objects, namespace by namespace.
+    pub(super) fn into_objects(self) -> Vec<Arc<K>> {
+        let count = self.len();
+        let mut namespaces: Vec<_> = self.table.into_iter().collect();
+        namespaces.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let mut objects = Vec::with_capacity(count);
+        for namespace in namespaces {
+            objects.extend(namespace.names.entries.into_iter().map(|entry| entry.object));
+        }
+        objects
+    }
+
     pub(super) fn of(&self, namespace: Hashed<'_>) -> impl ExactSizeIterator<Item = &Arc<K>> {
         let entries = self.names(namespace).map(|names| &*names.entries);
         entries.unwrap_or_default().iter().map(|entry| &entry.object)
@@ -242,6 +254,15 @@ impl<K: Resource> Namespaces<K> {
             .iter()
             .map(|namespace| namespace.names.entries.len())
             .sum()
+    }
+
+    /// Memory of the tables.
+    pub(super) fn bytes(&self) -> usize {
+        let of = |namespace: &Namespace<K>| {
+            let Names { slots, entries } = &namespace.names;
+            namespace.name.len() + slots.allocation_size() + entries.capacity() * size_of::<Named<K>>()
+        };
+        self.table.allocation_size() + self.table.iter().map(of).sum::<usize>()
     }
 
     /// Gives back what growth took in advance.
@@ -304,6 +325,17 @@ impl<K: Resource> Index<K> {
             name,
             groups: HashMap::new(),
         }
+    }
+
+    /// Memory of the tables.
+    pub(super) fn bytes(&self) -> usize {
+        let values: usize = self.groups.keys().map(|value| value.len()).sum();
+        let groups: usize = self
+            .groups
+            .values()
+            .map(|group| group.table.allocation_size())
+            .sum();
+        self.groups.allocation_size() + values + groups
     }
 
     pub(super) fn insert(&mut self, hasher: &DefaultHashBuilder, value: &str, object: &Arc<K>) {

@@ -75,7 +75,7 @@ impl Trim {
             if meta
                 .annotations
                 .as_ref()
-                .is_some_and(|annotations| annotations.is_empty())
+                .is_some_and(std::collections::BTreeMap::is_empty)
             {
                 meta.annotations = None;
             }
