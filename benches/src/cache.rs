@@ -385,6 +385,7 @@ fn store(bench: &Bench, objects: usize) -> Result<()> {
         ("sync_s", "initial sync", "s"),
         ("sync_cpu_s", "its own processor time", "s"),
         ("bytes", "memory per object", "B"),
+        ("estimate", "its own estimate of that", "B"),
         ("peak_mib", "peak of the process", "MiB"),
         ("get", "get by key, one thread", "1/s"),
         ("get_built", "get by key, the key built each time", "1/s"),

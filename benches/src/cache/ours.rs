@@ -50,6 +50,7 @@ pub(crate) async fn store<K: Kind<Scope = Namespaced>>(
     if lister.len() != objects {
         return Err(format!("the cache holds {} of {objects}", lister.len()).into());
     }
+    figures.insert("estimate".into(), lister.size().bytes as f64 / objects as f64);
     let keys: Vec<_> = (0..objects)
         .map(|n| ObjectKey::namespaced(namespace(n), name(n)))
         .collect();

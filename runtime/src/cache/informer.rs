@@ -85,6 +85,14 @@ pub struct Stopped {
     pub kind: String,
 }
 
+/// The informer was started before, so that its cache may hold objects as they came.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("set the transform of {kind}: its cache was started; set it before `start`")]
+pub struct AlreadyStarted {
+    /// Kind of the cache.
+    pub kind: String,
+}
+
 impl<K: Kind> Informer<K> {
     /// An informer of its own, outside of a factory.
     pub fn new(client: &impl AsClient, scope: &WatchScope, config: ReflectorConfig) -> Self {
@@ -131,6 +139,30 @@ impl<K: Kind> Informer<K> {
 
     pub(super) fn core(&self) -> &Arc<Core<K>> {
         &self.core
+    }
+
+    /// Changes each object before the cache keeps it, for all who share it. Of several, the one that was set last
+    /// is called first.
+    ///
+    /// Takes fields away that nobody here reads, or computes what index functions ask for. `transform` must leave
+    /// namespace, name, uid and `resourceVersion` as they are; where it does not, or panics, the cache keeps what it held
+    /// of that object. It runs where the watch is followed, so it should be quick. An object whose fields were taken
+    /// away must not be written back as a whole: use a patch or server-side apply.
+    ///
+    /// # Errors
+    /// [`AlreadyStarted`], as client-go's `SetTransform`.
+    pub fn set_transform(
+        &self,
+        transform: impl Fn(&mut K) + Send + Sync + 'static,
+    ) -> Result<&Self, AlreadyStarted> {
+        let mut reflector = self.core.reflector.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(unstarted) = reflector.take() else {
+            return Err(AlreadyStarted {
+                kind: K::kind(&()).into_owned(),
+            });
+        };
+        *reflector = Some(unstarted.transform(transform));
+        Ok(self)
     }
 
     /// Starts the watch, once; further calls do nothing. An informer of a factory is started by it.
@@ -204,6 +236,14 @@ impl<K: Kind> Informer<K> {
     ) -> Result<&Self, IndexExists> {
         self.core.shared.store.add_index(name, values)?;
         Ok(self)
+    }
+
+    /// Keeps an index over the values of the label `key`, which serves [`Lister::select`].
+    ///
+    /// May be called at any time, and by several who share the cache.
+    pub fn add_label_index(&self, key: &str) -> &Self {
+        self.core.shared.store.add_label_index(key);
+        self
     }
 
     /// Whether the cache holds the first state.

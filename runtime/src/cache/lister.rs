@@ -61,6 +61,10 @@ impl<K: Resource> Lister<K> {
         }
     }
 
+    pub(super) fn store(&self) -> &Store<K> {
+        &self.store
+    }
+
     /// Whether the cache holds its first state: until then, what is not here may be on the server all the same.
     ///
     /// A reflector or informer brings that state; a store that was filled by hand never has it.
@@ -78,9 +82,13 @@ impl<K: Resource> Lister<K> {
         self.store.list()
     }
 
-    /// All objects whose labels `selector` matches. Looks at each object; an index is faster.
+    /// All objects whose labels `selector` matches.
+    ///
+    /// Where a label index was added (`add_label_index`) over the key of one of its requirements `key=value`,
+    /// `key in (..)` or `key`, this looks at what that index finds; otherwise at every object.
     pub fn select(&self, selector: &Selector) -> Vec<Arc<K>> {
-        select(self.store.list(), selector)
+        let candidates = self.store.candidates(selector, usize::MAX);
+        select(candidates.unwrap_or_else(|| self.store.list()), selector)
     }
 
     /// How many objects there are.
@@ -171,8 +179,15 @@ impl<K: Resource> NamespaceLister<'_, K> {
     }
 
     /// The objects of the namespace whose labels `selector` matches.
+    ///
+    /// A label index serves it, as in [`Lister::select`], where it finds fewer objects than the namespace has.
     pub fn select(&self, selector: &Selector) -> Vec<Arc<K>> {
-        select(self.list(), selector)
+        let most = self.store.namespace_len(self.namespace);
+        let Some(mut candidates) = self.store.candidates(selector, most) else {
+            return select(self.list(), selector);
+        };
+        candidates.retain(|object| object.meta().namespace.as_deref().unwrap_or_default() == self.namespace);
+        select(candidates, selector)
     }
 }
 

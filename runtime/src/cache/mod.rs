@@ -22,25 +22,42 @@
 //! A [`Reflector`] fills a [`Store`] by list and watch; a [`Lister`] reads it; an [`Informer`] adds those who
 //! listen; an [`InformerFactory`] shares informers. client-go's words, with their meaning there.
 //!
+//! A cache need not keep whole objects:
+//!
+//! - [`Trim`] leaves fields out while objects are decoded, `managedFields` and the annotation of `kubectl apply` by default.
+//! - The kind `kube::core::PartialObjectMeta<Pod>` is the metadata of pods; for it the server sends no more than that.
+//! - What a type does not name is not decoded: a [kind](crate::kind::Kind) of yours with `metadata` and
+//!   `spec.nodeName` alone is a cache of these fields. It is another one than that of the whole kind.
+//! - [`Informer::set_transform`] changes objects before they are kept.
+//!
+//! Only the first of these objects may be written back as a whole; the others lack what the server has, and are
+//! changed by patches.
+//!
 //! **Invariant:** what a cache hands out is shared and never changes; a newer state is a new object.
 
 mod delta;
 mod factory;
+mod gathered;
 mod informer;
 mod lister;
+mod measure;
 mod reflector;
 mod store;
+mod table;
+mod transform;
 mod trim;
 mod version;
 mod wire;
 
 pub use delta::{Delta, LastState};
 pub use factory::{InformerFactory, InformerFactoryBuilder, NotSynced, UnsyncedKind};
-pub use informer::{EventHandler, Informer, Registration, Stopped, Subscription, on_change};
+pub use informer::{AlreadyStarted, EventHandler, Informer, Registration, Stopped, Subscription, on_change};
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
+pub use measure::{CacheMetrics, CacheSize};
 pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};
 pub use store::{IndexExists, Store};
 pub use trim::Trim;
 pub use version::ResourceVersion;
 
 pub(crate) use reflector::chain;
+pub(crate) use trim::{LAST_APPLIED, is_unapplied};

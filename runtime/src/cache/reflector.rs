@@ -7,7 +7,6 @@
 //! **Invariant:** each change on the server reaches the sink, in the server's order, or is covered by a later
 //! replacement of everything.
 
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +16,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::gathered::Gathered;
 use super::store::Store;
+use super::transform::Transforming;
 use super::trim::Trim;
 use super::version::ResourceVersion;
 use super::wire::{Decoded, Line, Since, Watch, Wire, WireError, joined};
@@ -271,6 +272,17 @@ impl<K: Kind> Reflector<K> {
         }
     }
 
+    /// Changes each object before the store gets it. client-go: `SetTransform`.
+    ///
+    /// `transform` must leave namespace, name, uid and `resourceVersion` as they are. Where it does not, or panics, the
+    /// store keeps what it held of that object. It runs where the watch is followed, so it should be quick.
+    #[must_use]
+    pub fn transform(mut self, transform: impl Fn(&mut K) + Send + Sync + 'static) -> Self {
+        let sink = self.sink;
+        self.sink = Arc::new(Transforming { sink, transform });
+        self
+    }
+
     /// Tells how the reflector is doing.
     pub fn handle(&self) -> ReflectorHandle {
         ReflectorHandle {
@@ -434,8 +446,8 @@ impl<K: Kind> Reflector<K> {
     /// not to be had from this watch.
     async fn initial(&mut self, watch: &mut Watch<K>) -> Result<Option<Lines<K>>, WireError> {
         self.opened();
-        // By key: an object may change before the state is complete. Without an object where it does not fit its type.
-        let mut state: BTreeMap<ObjectKey, Option<Arc<K>>> = BTreeMap::new();
+        // An object may change before the state is complete.
+        let mut state = Gathered::new();
         let mut known = 0;
         let mut deadline = after(self.config.initial_timeout);
         loop {
@@ -449,16 +461,16 @@ impl<K: Kind> Reflector<K> {
             let mut lines = lines.into_iter();
             for line in &mut lines {
                 match line {
-                    Line::Set(object) => drop(state.insert(ObjectKey::of(&object), Some(Arc::new(object)))),
+                    Line::Set(object) => state.set(object),
                     // As later: what is known of the object stays.
-                    Line::Undecodable(key, _) => drop(state.entry(key).or_default()),
-                    Line::Gone(object) => drop(state.remove(&ObjectKey::of(&object))),
-                    Line::GoneUndecodable(key, _) => drop(state.remove(&key)),
+                    Line::Undecodable(key, _) => state.undecodable(key),
+                    Line::Gone(object) => state.gone(&ObjectKey::of(&object)),
+                    Line::GoneUndecodable(key, _) => state.gone(&key),
                     Line::Bookmark {
                         version,
                         initial_end: true,
                     } => {
-                        self.synced(collected(state), Some(version));
+                        self.synced(state.into_decoded(), Some(version));
                         return Ok(Some(lines));
                     }
                     // The first bookmark of a server that knows of the state's end is that end.
@@ -601,20 +613,6 @@ impl<K: Kind> Decoded<K> {
         self.objects.extend(other.objects);
         self.undecodable.extend(other.undecodable);
     }
-}
-
-fn collected<K>(state: BTreeMap<ObjectKey, Option<Arc<K>>>) -> Decoded<K> {
-    let mut all = Decoded {
-        objects: Vec::with_capacity(state.len()),
-        undecodable: Vec::new(),
-    };
-    for (key, object) in state {
-        match object {
-            Some(object) => all.objects.push(object),
-            None => all.undecodable.push(key),
-        }
-    }
-    all
 }
 
 /// So much later than now; a time that is never reached where that cannot be told.

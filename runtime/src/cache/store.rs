@@ -1,22 +1,25 @@
 //! The objects of one kind, and the indexes over them.
 //!
-//! One table holds an `Arc` for each object, hashed by the namespace and name inside the object, so that there is
-//! no second copy of either; each index holds further `Arc`s, so that a look-up by index is one step. Index
-//! functions run under the writers' lock alone, which no reader takes, and a replacement of all objects is built
-//! beside the old tables and swapped in: readers wait for some table operations, never for user code or for a whole
-//! list.
+//! An object is found by its namespace, then by its name; each index holds further `Arc`s, so that a look-up by index
+//! is one step. Namespaces are spread over parts with a lock each, so that who reads one seldom meets who writes
+//! another. Index functions run under the writers' lock alone, which no reader takes, and a replacement of all
+//! objects is built beside the old tables and swapped in: readers wait for some table operations, never for user code
+//! or for a whole list.
 //!
 //! **Invariant:** readers see each object either before or after a change, never between the table and an index,
-//! and a replacement as one step.
+//! and a replacement as one step. A writer therefore holds the locks of all that it changes until everything is
+//! changed, and whoever reads all parts holds all their locks. Locks are taken in one order: parts as they stand, then
+//! the indexes.
 
-use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
-use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
-use kube::Resource;
+use hashbrown::DefaultHashBuilder;
+use kube::core::{Expression, Selector};
+use kube::{Resource, ResourceExt};
 
 use super::Delta;
+use super::table::{Group, Hashed, Index, IndexName, Namespaces, place};
 use crate::guard::guarded;
 use crate::kind::ObjectKey;
 
@@ -44,99 +47,47 @@ impl<K: Resource> Default for Store<K> {
     }
 }
 
+/// A store that is not kept for this.
+pub(crate) struct WeakStore<K> {
+    inner: Weak<Inner<K>>,
+}
+
+impl<K> WeakStore<K> {
+    pub(crate) fn upgrade(&self) -> Option<Store<K>> {
+        let inner = self.inner.upgrade()?;
+        Some(Store { inner })
+    }
+}
+
+/// Into how many parts namespaces are spread. More of them cost memory in each cache, and a machine has few threads that
+/// read at the same instant.
+const PARTS: usize = 16;
+
+/// Some namespaces behind a lock, on cache lines of its own.
+#[repr(align(128))]
+struct Part<K>(RwLock<Namespaces<K>>);
+
 struct Inner<K> {
-    state: RwLock<Tables<K>>,
+    parts: [Part<K>; PARTS],
+    /// In the order of their functions; never fewer than before.
+    indexes: RwLock<Vec<Index<K>>>,
+    /// Whether all objects were replaced at least once: before that, this is no state of the server. Set while all
+    /// locks are held.
+    synced: AtomicBool,
+    hasher: DefaultHashBuilder,
     /// The functions of the indexes. Locked by a writer from reading what is there until its change stands; readers
     /// never take it.
     writing: Mutex<Vec<IndexFn<K>>>,
 }
 
-struct Tables<K> {
-    objects: Bucket<K>,
-    by_namespace: Buckets<K>,
-    /// In the order of their functions; never fewer than before.
-    indexes: Vec<(Box<str>, Buckets<K>)>,
-    /// Whether all objects were replaced at least once: before that, this is no state of the server.
-    synced: bool,
+// A panic inside one of the short sections under these locks could only be an allocation that fails; user code runs
+// outside of them. The tables are therefore whole even behind a poisoned lock.
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-type Buckets<K> = HashMap<Box<str>, Bucket<K>>;
-
-/// Objects found by namespace and name.
-struct Bucket<K> {
-    table: HashTable<Arc<K>>,
-    hasher: DefaultHashBuilder,
-}
-
-fn place<K: Resource>(object: &K) -> (&str, &str) {
-    let meta = object.meta();
-    (
-        meta.namespace.as_deref().unwrap_or_default(),
-        meta.name.as_deref().unwrap_or_default(),
-    )
-}
-
-impl<K: Resource> Bucket<K> {
-    fn new(hasher: &DefaultHashBuilder, capacity: usize) -> Self {
-        Self {
-            table: HashTable::with_capacity(capacity),
-            hasher: hasher.clone(),
-        }
-    }
-
-    fn get(&self, namespace: &str, name: &str) -> Option<&Arc<K>> {
-        let hash = self.hasher.hash_one((namespace, name));
-        self.table
-            .find(hash, |object| place(&**object) == (namespace, name))
-    }
-
-    fn insert(&mut self, object: Arc<K>) -> Option<Arc<K>> {
-        let at = place(&*object);
-        let hash = self.hasher.hash_one(at);
-        let entry = self.table.entry(
-            hash,
-            |other| place(&**other) == at,
-            |other| self.hasher.hash_one(place(&**other)),
-        );
-        match entry {
-            Entry::Occupied(mut entry) => Some(std::mem::replace(entry.get_mut(), object)),
-            Entry::Vacant(entry) => {
-                entry.insert(object);
-                None
-            }
-        }
-    }
-
-    fn remove(&mut self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        let hash = self.hasher.hash_one((namespace, name));
-        self.table
-            .find_entry(hash, |object| place(&**object) == (namespace, name))
-            .ok()
-            .map(|entry| entry.remove().0)
-    }
-
-    fn list(&self) -> Vec<Arc<K>> {
-        self.table.iter().cloned().collect()
-    }
-}
-
-fn put<K: Resource>(buckets: &mut Buckets<K>, hasher: &DefaultHashBuilder, value: &str, object: &Arc<K>) {
-    let bucket = match buckets.get_mut(value) {
-        Some(bucket) => bucket,
-        None => buckets
-            .entry(value.into())
-            .or_insert_with(|| Bucket::new(hasher, 0)),
-    };
-    bucket.insert(Arc::clone(object));
-}
-
-fn take<K: Resource>(buckets: &mut Buckets<K>, value: &str, namespace: &str, name: &str) {
-    if let Some(bucket) = buckets.get_mut(value) {
-        bucket.remove(namespace, name);
-        if bucket.table.is_empty() {
-            buckets.remove(value);
-        }
-    }
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The values that each index has for one object, in the order of the indexes.
@@ -146,50 +97,36 @@ fn values<K>(functions: &[IndexFn<K>], object: &K) -> Values {
     functions.iter().map(|values_of| values_of(object)).collect()
 }
 
-impl<K: Resource> Tables<K> {
-    fn new() -> Self {
-        Self {
-            objects: Bucket::new(&DefaultHashBuilder::default(), 0),
-            by_namespace: HashMap::new(),
-            indexes: Vec::new(),
-            synced: false,
+fn index_object<K: Resource>(
+    indexes: &mut [Index<K>],
+    hasher: &DefaultHashBuilder,
+    values: &Values,
+    object: &Arc<K>,
+) {
+    for (index, values) in indexes.iter_mut().zip(values) {
+        for value in values {
+            index.insert(hasher, value, object);
         }
     }
+}
 
-    fn insert(&mut self, object: Arc<K>, values: &Values) {
-        self.index(&object, values);
-        self.objects.insert(object);
-    }
-
-    fn index(&mut self, object: &Arc<K>, values: &Values) {
-        let hasher = &self.objects.hasher;
-        let namespace = place(&**object).0;
-        if !namespace.is_empty() {
-            put(&mut self.by_namespace, hasher, namespace, object);
-        }
-        for ((_, buckets), values) in self.indexes.iter_mut().zip(values) {
-            for value in values {
-                put(buckets, hasher, value, object);
-            }
+fn unindex_object<K: Resource>(
+    indexes: &mut [Index<K>],
+    hasher: &DefaultHashBuilder,
+    values: &Values,
+    at: (&str, &str),
+) {
+    for (index, values) in indexes.iter_mut().zip(values) {
+        for value in values {
+            index.remove(hasher, value, at);
         }
     }
+}
 
-    fn forget(&mut self, object: &K, values: &Values) {
-        let (namespace, name) = place(object);
-        for ((_, buckets), values) in self.indexes.iter_mut().zip(values) {
-            for value in values {
-                take(buckets, value, namespace, name);
-            }
-        }
-        take(&mut self.by_namespace, namespace, namespace, name);
-        self.objects.remove(namespace, name);
-    }
-
-    fn index_named(&self, name: &str) -> Option<&Buckets<K>> {
-        self.indexes
-            .iter()
-            .find_map(|(other, buckets)| (&**other == name).then_some(buckets))
-    }
+fn custom<'a, K>(indexes: &'a [Index<K>], name: &str) -> Option<&'a Index<K>> {
+    indexes
+        .iter()
+        .find(|index| matches!(&index.name, IndexName::Custom(other) if **other == *name))
 }
 
 /// An index of that name is there already, perhaps that of another user of a shared cache.
@@ -205,16 +142,30 @@ pub struct IndexExists {
 /// New tables beside the present ones. Other writers wait until it is committed or dropped.
 pub(crate) struct Replacement<'a, K> {
     store: &'a Store<K>,
-    fresh: Tables<K>,
+    fresh: Fresh<K>,
     deltas: Vec<Delta<K>>,
     _writing: MutexGuard<'a, Vec<IndexFn<K>>>,
 }
 
+struct Fresh<K> {
+    parts: [Namespaces<K>; PARTS],
+    indexes: Vec<Index<K>>,
+}
+
 impl<K: Resource> Replacement<'_, K> {
     /// Lets readers see the new state, and says what changed.
-    pub(crate) fn commit(self) -> Vec<Delta<K>> {
-        let retired = std::mem::replace(&mut *self.store.write(), self.fresh);
-        drop(retired);
+    pub(crate) fn commit(mut self) -> Vec<Delta<K>> {
+        let inner = &*self.store.inner;
+        {
+            let mut parts: Vec<_> = inner.parts.iter().map(|part| write(&part.0)).collect();
+            let mut indexes = write(&inner.indexes);
+            for (part, fresh) in parts.iter_mut().zip(&mut self.fresh.parts) {
+                std::mem::swap(&mut **part, fresh);
+            }
+            std::mem::swap(&mut *indexes, &mut self.fresh.indexes);
+            inner.synced.store(true, Ordering::Release);
+        }
+        // What was replaced is dropped here, where nobody waits for it.
         self.deltas
     }
 }
@@ -224,20 +175,23 @@ impl<K: Resource> Store<K> {
     pub fn new() -> Self {
         Self {
             inner: Arc::new(Inner {
-                state: RwLock::new(Tables::new()),
+                parts: std::array::from_fn(|_| Part(RwLock::default())),
+                indexes: RwLock::default(),
+                synced: AtomicBool::new(false),
+                hasher: DefaultHashBuilder::default(),
                 writing: Mutex::default(),
             }),
         }
     }
 
-    // A panic inside one of the short sections below could only be an allocation that fails; user code runs
-    // outside of them. The tables are therefore whole even behind a poisoned lock.
-    fn read(&self) -> RwLockReadGuard<'_, Tables<K>> {
-        self.inner.state.read().unwrap_or_else(PoisonError::into_inner)
+    fn hashed<'a>(&self, namespace: &'a str) -> (&RwLock<Namespaces<K>>, Hashed<'a>) {
+        let hashed = Hashed::new(&self.inner.hasher, namespace);
+        (&self.inner.parts[hashed.part(PARTS)].0, hashed)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Tables<K>> {
-        self.inner.state.write().unwrap_or_else(PoisonError::into_inner)
+    /// All parts, in one state.
+    fn parts(&self) -> Vec<RwLockReadGuard<'_, Namespaces<K>>> {
+        self.inner.parts.iter().map(|part| read(&part.0)).collect()
     }
 
     fn writing(&self) -> MutexGuard<'_, Vec<IndexFn<K>>> {
@@ -268,50 +222,76 @@ impl<K: Resource> Store<K> {
             })
         };
         let mut functions = self.writing();
-        let (objects, hasher) = {
-            let tables = self.read();
-            if tables.index_named(name).is_some() {
-                return Err(IndexExists {
-                    index: name.to_owned(),
-                    kind: K::kind(&K::DynamicType::default()).into_owned(),
-                });
-            }
-            (tables.objects.list(), tables.objects.hasher.clone())
-        };
-        let mut buckets = HashMap::new();
-        for object in &objects {
+        if custom(&read(&self.inner.indexes), name).is_some() {
+            return Err(IndexExists {
+                index: name.to_owned(),
+                kind: K::kind(&K::DynamicType::default()).into_owned(),
+            });
+        }
+        self.push_index(&mut functions, IndexName::Custom(name.into()), Box::new(values));
+        Ok(())
+    }
+
+    /// Keeps an index over the values of the label `key` from now on, which serves selectors that ask for values of
+    /// it ([`Lister::select`](super::Lister::select)). A second call for the same key does nothing.
+    pub fn add_label_index(&self, key: &str) {
+        let name = IndexName::Label(key.into());
+        let mut functions = self.writing();
+        if read(&self.inner.indexes).iter().any(|index| index.name == name) {
+            return;
+        }
+        let key = key.to_owned();
+        let values = move |object: &K| object.labels().get(&key).cloned().into_iter().collect();
+        self.push_index(&mut functions, name, Box::new(values));
+    }
+
+    fn push_index(&self, functions: &mut Vec<IndexFn<K>>, name: IndexName, values: IndexFn<K>) {
+        let mut index = Index::new(name);
+        for object in &self.list() {
             for value in values(object) {
-                put(&mut buckets, &hasher, &value, object);
+                index.insert(&self.inner.hasher, &value, object);
             }
         }
-        functions.push(Box::new(values));
-        self.write().indexes.push((name.into(), buckets));
-        Ok(())
+        functions.push(values);
+        write(&self.inner.indexes).push(index);
     }
 
     /// Sets one object and gives the one that it replaces.
     pub fn insert(&self, object: Arc<K>) -> Option<Arc<K>> {
+        let hasher = &self.inner.hasher;
         let functions = self.writing();
-        let (namespace, name) = place(&*object);
-        let old = self.read().objects.get(namespace, name).cloned();
+        let held = Arc::clone(&object);
+        let at = place(&*held);
+        let old = self.get(Some(at.0), at.1);
         let old_values = old.as_ref().map(|old| values(&functions, old));
         let values = values(&functions, &object);
-        let mut tables = self.write();
-        if let (Some(old), Some(old_values)) = (&old, &old_values)
-            && *old_values != values
-        {
-            tables.forget(old, old_values);
+        let (part, namespace) = self.hashed(at.0);
+        let mut part = write(part);
+        let mut indexes = (!functions.is_empty()).then(|| write(&self.inner.indexes));
+        if let Some(indexes) = &mut indexes {
+            if let Some(old_values) = old_values.filter(|old| *old != values) {
+                unindex_object(indexes, hasher, &old_values, at);
+            }
+            index_object(indexes, hasher, &values, &object);
         }
-        tables.insert(object, &values);
+        part.insert(hasher, namespace, object);
+        drop((part, indexes));
         old
     }
 
     /// Removes one object and gives it.
     pub fn remove(&self, namespace: Option<&str>, name: &str) -> Option<Arc<K>> {
+        let hasher = &self.inner.hasher;
         let functions = self.writing();
         let old = self.get(namespace, name)?;
         let values = values(&functions, &old);
-        self.write().forget(&old, &values);
+        let at = place(&*old);
+        let (part, namespace) = self.hashed(at.0);
+        let mut part = write(part);
+        let mut indexes = write(&self.inner.indexes);
+        unindex_object(&mut indexes, hasher, &values, at);
+        part.remove(hasher, namespace, at.1);
+        drop((part, indexes));
         Some(old)
     }
 
@@ -327,36 +307,46 @@ impl<K: Resource> Store<K> {
 
     /// Builds what [`replace`](Self::replace) swaps in, so that the swap itself is short.
     pub(crate) fn replacement(&self, objects: Vec<Arc<K>>, keep: &[ObjectKey]) -> Replacement<'_, K> {
+        let hasher = &self.inner.hasher;
         let functions = self.writing();
-        let mut fresh = Tables::new();
-        let mut deltas = Vec::new();
+        let names: Vec<_> = read(&self.inner.indexes)
+            .iter()
+            .map(|index| index.name.clone())
+            .collect();
+        let mut fresh = Fresh {
+            parts: std::array::from_fn(|_| Namespaces::default()),
+            indexes: names.into_iter().map(Index::new).collect(),
+        };
         // What stands in the new tables, in the order of `objects`.
-        let mut standing = Vec::with_capacity(objects.len());
+        let mut standing = objects;
+        let mut deltas = Vec::new();
         {
-            let tables = self.read();
-            fresh.objects = Bucket::new(&tables.objects.hasher, objects.len());
-            fresh.indexes = tables
-                .indexes
-                .iter()
-                .map(|(name, _)| (name.clone(), HashMap::new()))
-                .collect();
-            for object in objects {
-                let (namespace, name) = place(&*object);
-                let object = match tables.objects.get(namespace, name) {
-                    Some(old) if same_version(&**old, &*object) => Arc::clone(old),
-                    _ => object,
-                };
-                fresh.objects.insert(Arc::clone(&object));
-                standing.push(object);
+            let parts = self.parts();
+            let mut twice = false;
+            for object in &mut standing {
+                let namespace = Hashed::new(hasher, place(&**object).0);
+                let part = namespace.part(PARTS);
+                let old = parts[part].get(hasher, namespace, place(&**object).1);
+                if let Some(old) = old.filter(|old| same_version(&***old, &**object)) {
+                    *object = Arc::clone(old);
+                }
+                let namespace = Hashed::new(hasher, place(&**object).0);
+                twice |= fresh.parts[part]
+                    .insert(hasher, namespace, Arc::clone(object))
+                    .is_some();
             }
-            standing.retain(|object| {
-                let (namespace, name) = place(&**object);
-                let last = fresh.objects.get(namespace, name);
-                last.is_some_and(|last| Arc::ptr_eq(last, object))
-            });
+            if twice {
+                standing.retain(|object| {
+                    let (namespace, name) = place(&**object);
+                    let namespace = Hashed::new(hasher, namespace);
+                    let last = fresh.parts[namespace.part(PARTS)].get(hasher, namespace, name);
+                    last.is_some_and(|last| Arc::ptr_eq(last, object))
+                });
+            }
             for new in &standing {
                 let (namespace, name) = place(&**new);
-                match tables.objects.get(namespace, name) {
+                let namespace = Hashed::new(hasher, namespace);
+                match parts[namespace.part(PARTS)].get(hasher, namespace, name) {
                     Some(old) if Arc::ptr_eq(old, new) => {}
                     Some(old) if old.meta().uid == new.meta().uid => deltas.push(Delta::Updated {
                         old: Arc::clone(old),
@@ -370,25 +360,30 @@ impl<K: Resource> Store<K> {
                 }
             }
             for key in keep {
-                let namespace = key.namespace.as_deref().unwrap_or_default();
-                if fresh.objects.get(namespace, &key.name).is_none()
-                    && let Some(old) = tables.objects.get(namespace, &key.name)
+                let namespace = Hashed::new(hasher, key.namespace.as_deref().unwrap_or_default());
+                let part = namespace.part(PARTS);
+                if fresh.parts[part].get(hasher, namespace, &key.name).is_none()
+                    && let Some(old) = parts[part].get(hasher, namespace, &key.name)
                 {
-                    fresh.objects.insert(Arc::clone(old));
+                    fresh.parts[part].insert(hasher, namespace, Arc::clone(old));
                     standing.push(Arc::clone(old));
                 }
             }
-            for old in &tables.objects.table {
-                let (namespace, name) = place(&**old);
-                if fresh.objects.get(namespace, name).is_none() {
-                    deltas.push(Delta::vanished(Arc::clone(old)));
+            for (part, fresh) in parts.iter().zip(&mut fresh.parts) {
+                fresh.shrink();
+                for old in part.objects() {
+                    let (namespace, name) = place(&**old);
+                    if fresh.get(hasher, Hashed::new(hasher, namespace), name).is_none() {
+                        deltas.push(Delta::vanished(Arc::clone(old)));
+                    }
                 }
             }
         }
-        for object in &standing {
-            fresh.index(object, &values(&functions, object));
+        if !functions.is_empty() {
+            for object in &standing {
+                index_object(&mut fresh.indexes, hasher, &values(&functions, object), object);
+            }
         }
-        fresh.synced = true;
         Replacement {
             store: self,
             fresh,
@@ -399,44 +394,109 @@ impl<K: Resource> Store<K> {
 
     /// Whether all objects were replaced at least once, as a reflector does with the first state.
     pub(crate) fn has_synced(&self) -> bool {
-        self.read().synced
+        self.inner.synced.load(Ordering::Acquire)
     }
 
     pub(crate) fn get(&self, namespace: Option<&str>, name: &str) -> Option<Arc<K>> {
-        self.read()
-            .objects
-            .get(namespace.unwrap_or_default(), name)
-            .cloned()
+        let (part, namespace) = self.hashed(namespace.unwrap_or_default());
+        read(part).get(&self.inner.hasher, namespace, name).cloned()
     }
 
     pub(crate) fn list(&self) -> Vec<Arc<K>> {
-        self.read().objects.list()
+        let parts = self.parts();
+        let mut objects = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+        for part in &parts {
+            objects.extend(part.objects().cloned());
+        }
+        objects
     }
 
     pub(crate) fn namespace(&self, namespace: &str) -> Vec<Arc<K>> {
-        let tables = self.read();
-        tables
-            .by_namespace
-            .get(namespace)
-            .map(Bucket::list)
-            .unwrap_or_default()
+        let (part, namespace) = self.hashed(namespace);
+        read(part).of(namespace).cloned().collect()
+    }
+
+    pub(crate) fn namespace_len(&self, namespace: &str) -> usize {
+        let (part, namespace) = self.hashed(namespace);
+        read(part).of(namespace).len()
     }
 
     /// `None` where there is no index of that name.
     pub(crate) fn indexed(&self, index: &str, value: &str) -> Option<Vec<Arc<K>>> {
-        let tables = self.read();
-        let buckets = tables.index_named(index)?;
-        Some(buckets.get(value).map(Bucket::list).unwrap_or_default())
+        let indexes = read(&self.inner.indexes);
+        let group = custom(&indexes, index)?.groups.get(value);
+        Some(
+            group
+                .map(|group| group.objects().cloned().collect())
+                .unwrap_or_default(),
+        )
     }
 
     pub(crate) fn index_values(&self, index: &str) -> Option<Vec<String>> {
-        let tables = self.read();
-        let buckets = tables.index_named(index)?;
-        Some(buckets.keys().map(ToString::to_string).collect())
+        let indexes = read(&self.inner.indexes);
+        let groups = &custom(&indexes, index)?.groups;
+        Some(groups.keys().map(ToString::to_string).collect())
+    }
+
+    /// Fewer than `most` objects, of which all that `selector` selects are some; `None` where no label index tells so
+    /// few of them.
+    pub(crate) fn candidates(&self, selector: &Selector, most: usize) -> Option<Vec<Arc<K>>> {
+        let indexes = read(&self.inner.indexes);
+        let served = selector.clone().into_iter().filter_map(|requirement| {
+            let key = match &requirement {
+                Expression::Equal(key, _) | Expression::In(key, _) | Expression::Exists(key) => key,
+                // Those without the label match these, and are in no index.
+                Expression::NotEqual(..) | Expression::NotIn(..) | Expression::DoesNotExist(_) => {
+                    return None;
+                }
+            };
+            let index = indexes
+                .iter()
+                .find(|index| matches!(&index.name, IndexName::Label(label) if **label == **key))?;
+            let groups: Vec<&Group<K>> = match &requirement {
+                Expression::Equal(_, value) => index.groups.get(value.as_str()).into_iter().collect(),
+                Expression::In(_, values) => values
+                    .iter()
+                    .filter_map(|value| index.groups.get(value.as_str()))
+                    .collect(),
+                _ => index.groups.values().collect(),
+            };
+            let count: usize = groups.iter().map(|group| group.objects().len()).sum();
+            Some((count, groups))
+        });
+        let (count, groups) = served.min_by_key(|(count, _)| *count)?;
+        if count >= most {
+            return None;
+        }
+        // An object has one value of a label, so no two groups share one.
+        let objects = groups.iter().flat_map(|group| group.objects());
+        Some(objects.cloned().collect())
+    }
+
+    /// Up to about `most` objects from all over, how many there are, and bytes of the tables.
+    pub(crate) fn sample(&self, most: usize) -> (Vec<Arc<K>>, usize, usize) {
+        let (sample, objects, tables) = {
+            let parts = self.parts();
+            let objects: usize = parts.iter().map(|part| part.len()).sum();
+            let step = objects.div_ceil(most).max(1);
+            let all = parts.iter().flat_map(|part| part.objects());
+            let sample = all.step_by(step).cloned().collect();
+            let tables: usize = parts.iter().map(|part| part.bytes()).sum();
+            (sample, objects, tables)
+        };
+        let indexes: usize = read(&self.inner.indexes).iter().map(Index::bytes).sum();
+        (sample, objects, tables + indexes)
+    }
+
+    /// The store for as long as others hold it.
+    pub(crate) fn downgrade(&self) -> WeakStore<K> {
+        WeakStore {
+            inner: Arc::downgrade(&self.inner),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.read().objects.table.len()
+        self.parts().iter().map(|part| part.len()).sum()
     }
 }
 

@@ -217,6 +217,139 @@ fn readers_see_a_replacement_as_one_step() {
     });
 }
 
+/// An object is never between the table and an index, nor between two parts, for who reads both.
+#[test]
+fn readers_see_a_change_in_all_tables_at_once() {
+    let namespaces: Vec<_> = (0..40).map(|nth| format!("n{nth}")).collect();
+    let object = |namespace: &str, version: u32| {
+        let mut map = ConfigMap::default();
+        map.metadata.namespace = Some(namespace.to_owned());
+        map.metadata.name = Some("a".to_owned());
+        map.metadata.resource_version = Some(version.to_string());
+        Arc::new(map)
+    };
+    let version = |map: &Arc<ConfigMap>| {
+        let text = map.metadata.resource_version.as_deref().unwrap();
+        text.parse::<u32>().unwrap()
+    };
+    let all = |of: u32| namespaces.iter().map(|namespace| object(namespace, of)).collect();
+    let store = Store::new();
+    store.replace(all(0), &[]);
+    store
+        .add_index("all", |_: &ConfigMap| vec!["x".to_owned()])
+        .unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for round in 1..200 {
+                store.replace(all(round * 10), &[]);
+                for namespace in &namespaces {
+                    store.insert(object(namespace, round * 10 + 1));
+                }
+            }
+        });
+        while !writer.is_finished() {
+            // Within a round the writer goes from the first namespace to the last, so every state is a run of new
+            // versions before a run of old ones.
+            let list = store.list();
+            let found: BTreeMap<_, _> = list
+                .iter()
+                .map(|map| (map.metadata.namespace.clone().unwrap(), version(map)))
+                .collect();
+            let versions: Vec<_> = namespaces.iter().map(|namespace| found[namespace]).collect();
+            assert!(
+                versions.is_sorted_by(|a, b| a >= b) && versions[0] - versions[39] <= 1,
+                "{versions:?}"
+            );
+            let indexed = store.indexed("all", "x").unwrap();
+            for map in &indexed {
+                let now = store.get(map.metadata.namespace.as_deref(), "a").unwrap();
+                assert!(version(&now) >= version(map), "the table is behind the index");
+            }
+            let now = store.get(Some("n7"), "a").unwrap();
+            let indexed = store.indexed("all", "x").unwrap();
+            let other = indexed
+                .iter()
+                .find(|map| map.metadata.namespace == now.metadata.namespace);
+            assert!(
+                version(other.unwrap()) >= version(&now),
+                "the index is behind the table"
+            );
+        }
+    });
+}
+
+fn labelled(namespace: &str, name: &str, labels: &[(&str, &str)]) -> Arc<ConfigMap> {
+    let mut map = ConfigMap::default();
+    map.metadata.namespace = Some(namespace.to_owned());
+    map.metadata.name = Some(name.to_owned());
+    let labels = labels
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    map.metadata.labels = Some(labels.collect());
+    Arc::new(map)
+}
+
+/// What an index serves is what a look at every object gives.
+#[test]
+fn selectors_are_the_same_with_and_without_an_index() {
+    use kube::core::{Expression, Selector};
+    let (plain, indexed) = (Store::new(), Store::new());
+    indexed.add_label_index("app");
+    for nth in 0..60 {
+        let (app, tier) = (["web", "db", "queue"][nth % 3], ["front", "back"][nth % 2]);
+        let labels: &[_] = match nth % 5 {
+            0 => &[("tier", tier)],
+            _ => &[("app", app), ("tier", tier)],
+        };
+        let namespace = ["n", "m", "o"][nth / 20];
+        for store in [&plain, &indexed] {
+            store.insert(labelled(namespace, &format!("a{nth}"), labels));
+        }
+    }
+    indexed.add_label_index("tier");
+    indexed.add_label_index("tier");
+    let set = |values: &[&str]| values.iter().map(ToString::to_string).collect();
+    let selectors: Vec<Selector> = vec![
+        Selector::default(),
+        Expression::Equal("app".into(), "web".into()).into(),
+        Expression::Equal("app".into(), "none".into()).into(),
+        Expression::In("app".into(), set(&["web", "db", "none"])).into(),
+        Expression::Exists("app".into()).into(),
+        Expression::DoesNotExist("app".into()).into(),
+        Expression::NotEqual("app".into(), "web".into()).into(),
+        Expression::NotIn("app".into(), set(&["web", "db"])).into(),
+        Expression::Equal("unknown".into(), "web".into()).into(),
+        [("app", "web"), ("tier", "front")].into_iter().collect(),
+    ];
+    let names = |objects: Vec<Arc<ConfigMap>>| {
+        let names: BTreeSet<_> = objects
+            .iter()
+            .map(|map| map.metadata.name.clone().unwrap())
+            .collect();
+        assert_eq!(names.len(), objects.len());
+        names
+    };
+    let (plain, indexed_lister) = (Lister::new(plain), Lister::new(indexed.clone()));
+    for selector in &selectors {
+        let expected = names(plain.select(selector));
+        assert_eq!(names(indexed_lister.select(selector)), expected, "{selector}");
+        for namespace in ["n", "m", "o", "p"] {
+            assert_eq!(
+                names(indexed_lister.namespace(namespace).select(selector)),
+                names(plain.namespace(namespace).select(selector)),
+                "{selector} in {namespace}"
+            );
+        }
+    }
+    // The smaller of two indexes, and none where none fits.
+    let both = &selectors[9];
+    assert_eq!(indexed.candidates(both, usize::MAX).unwrap().len(), 16);
+    assert!(indexed.candidates(both, 16).is_none());
+    for selector in [&selectors[0], &selectors[5], &selectors[6], &selectors[8]] {
+        assert!(indexed.candidates(selector, usize::MAX).is_none(), "{selector}");
+    }
+}
+
 #[test]
 fn replace_with_duplicates_keeps_the_last_everywhere() {
     let (old, new) = (state("a", 0, 1), state("a", 0, 3));

@@ -1,29 +1,52 @@
 //! Leaves fields out of objects while they are decoded.
 //!
-//! `metadata.managedFields` takes more memory, once decoded, than most objects themselves, and no controller
-//! reads it. Leaving it out afterwards would still allocate it for each event.
+//! `metadata.managedFields` takes more memory, once decoded, than most objects themselves, and the annotation of
+//! `kubectl apply` holds each object once more; no controller reads either. Leaving them out afterwards would still
+//! allocate them for each event.
 //!
-//! **Invariant:** nothing but the fields that [`Trim`] names differs from a plain decode.
+//! **Invariant:** nothing but the fields that [`Trim`] names differs from a plain decode, and an object that lacks its
+//! annotation carries a mark by which [`Client`](crate::client::Client) gives it back in a write.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
+use kube::Resource;
 use serde::Deserialize;
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };
 
+use crate::kind::Kind;
+
 /// What a cache leaves out of the objects that it keeps.
 ///
-/// An update that lacks `managedFields` leaves them as they are on the server, so an object from a trimmed cache
-/// can be written back. The `last-applied-configuration` annotation is different: writing an object back without
-/// it removes it, and `kubectl apply` then no longer knows what it had applied; it is therefore kept by default.
+/// An object from a trimmed cache can be changed and written back:
+///
+/// - An update that lacks `managedFields` leaves them as they are on the server.
+/// - An update that lacks the annotation `last-applied-configuration` would remove it, and `kubectl apply` then no longer
+///   knew what it had applied. The cache therefore marks an object whose annotation it left out, by an empty
+///   `metadata.selfLink`, which servers take as absent, and which clones keep.
+///   [`Client::update`](crate::client::Client::update), of the status too, reads the present annotation of a marked
+///   object first and sends it along: one small request more. Nothing is read for other objects, nor where the object
+///   has that annotation again. Patches and server-side apply name what they change and need none of this; to remove
+///   the annotation, use a patch.
+///
+/// Whoever replaces cached objects by other means, such as `kube::Api::replace`, keeps the annotation in the cache:
+///
+/// ```
+/// # use kubewright::cache::{ReflectorConfig, Trim};
+/// let config = ReflectorConfig {
+///     trim: Trim { last_applied: false, ..Trim::default() },
+///     ..ReflectorConfig::default()
+/// };
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trim {
     /// Leave out `metadata.managedFields`. Default true.
     pub managed_fields: bool,
-    /// Leave out the annotation `kubectl.kubernetes.io/last-applied-configuration`. Default false.
+    /// Leave out the annotation `kubectl.kubernetes.io/last-applied-configuration`. Default true.
     pub last_applied: bool,
 }
 
@@ -31,7 +54,7 @@ impl Default for Trim {
     fn default() -> Self {
         Self {
             managed_fields: true,
-            last_applied: false,
+            last_applied: true,
         }
     }
 }
@@ -43,24 +66,55 @@ impl Trim {
         last_applied: false,
     };
 
-    /// Decodes one object.
-    pub(crate) fn decode<'de, K: Deserialize<'de>>(self, json: &'de str) -> Result<K, serde_json::Error> {
+    /// Decodes one object for a cache.
+    pub(crate) fn decode<K: Kind>(self, json: &str) -> Result<K, serde_json::Error> {
+        let (mut object, unapplied) = self.decode_any::<K>(json)?;
+        if unapplied {
+            let meta = object.meta_mut();
+            meta.self_link = Some(String::new());
+            if meta
+                .annotations
+                .as_ref()
+                .is_some_and(std::collections::BTreeMap::is_empty)
+            {
+                meta.annotations = None;
+            }
+        }
+        // JSON does not say beforehand how long a list is, so that lists have room to grow in, for four elements at
+        // least. A clone has none: it costs less than a tenth of the decoding, and objects stay for long.
+        Ok(object.clone())
+    }
+
+    /// The object, and whether it lacks its annotation.
+    fn decode_any<'de, T: Deserialize<'de>>(self, json: &'de str) -> Result<(T, bool), serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
+        let unapplied = Cell::new(false);
         let object = if self == Self::NOTHING {
-            K::deserialize(&mut deserializer)?
+            T::deserialize(&mut deserializer)?
         } else {
-            K::deserialize(Trimmed {
+            T::deserialize(Trimmed {
                 inner: &mut deserializer,
                 level: Level::Object,
-                trim: self,
+                trim: Cut {
+                    trim: self,
+                    unapplied: &unapplied,
+                },
             })?
         };
         deserializer.end()?;
-        Ok(object)
+        Ok((object, unapplied.get()))
     }
 }
 
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// Whether a cache left the annotation out of `object`, and nobody has set it since.
+pub(crate) fn is_unapplied<K: Resource>(object: &K) -> bool {
+    let meta = object.meta();
+    let annotations = meta.annotations.as_ref();
+    meta.self_link.as_deref() == Some("")
+        && !annotations.is_some_and(|annotations| annotations.contains_key(LAST_APPLIED))
+}
+
+pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// How deep the decoder stands; below these levels it does not look.
 #[derive(Clone, Copy)]
@@ -70,12 +124,23 @@ enum Level {
     Annotations,
 }
 
+/// What is left out, and whether it was there.
+#[derive(Clone, Copy)]
+struct Cut<'c> {
+    trim: Trim,
+    unapplied: &'c Cell<bool>,
+}
+
 impl Level {
-    fn leaves_out(self, trim: Trim, key: &str) -> bool {
+    fn leaves_out(self, cut: Cut<'_>, key: &str) -> bool {
         match self {
             Self::Object => false,
-            Self::Metadata => trim.managed_fields && key == "managedFields",
-            Self::Annotations => trim.last_applied && key == LAST_APPLIED,
+            Self::Metadata => cut.trim.managed_fields && key == "managedFields",
+            Self::Annotations => {
+                let out = cut.trim.last_applied && key == LAST_APPLIED;
+                cut.unapplied.set(cut.unapplied.get() || out);
+                out
+            }
         }
     }
 
@@ -89,10 +154,10 @@ impl Level {
 }
 
 /// A deserializer, visitor or seed that watches for keys on its way down.
-struct Trimmed<T> {
+struct Trimmed<'c, T> {
     inner: T,
     level: Level,
-    trim: Trim,
+    trim: Cut<'c>,
 }
 
 macro_rules! forward_deserializer {
@@ -104,7 +169,7 @@ macro_rules! forward_deserializer {
     )*};
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Trimmed<D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Trimmed<'_, D> {
     type Error = D::Error;
 
     forward_deserializer! {
@@ -135,7 +200,7 @@ macro_rules! forward_visitor {
     )*};
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Trimmed<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Trimmed<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -198,15 +263,15 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Trimmed<V> {
     }
 }
 
-struct TrimmedMap<A> {
+struct TrimmedMap<'c, A> {
     inner: A,
     level: Level,
-    trim: Trim,
+    trim: Cut<'c>,
     /// Level of the value that comes next, where it is one of interest.
     below: Option<Level>,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for TrimmedMap<A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for TrimmedMap<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
@@ -241,7 +306,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TrimmedMap<A> {
     }
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Trimmed<S> {
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Trimmed<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
@@ -314,23 +379,53 @@ mod tests {
     #[test]
     fn leaves_out_what_it_names_and_nothing_else() {
         let text = sample().to_string();
-        let mut expected: ConfigMap = serde_json::from_str(&text).unwrap();
-        assert_eq!(Trim::NOTHING.decode::<ConfigMap>(&text).unwrap(), expected);
+        let plain: ConfigMap = serde_json::from_str(&text).unwrap();
+        assert_eq!(Trim::NOTHING.decode::<ConfigMap>(&text).unwrap(), plain);
 
-        expected.metadata.managed_fields = None;
-        assert_eq!(Trim::default().decode::<ConfigMap>(&text).unwrap(), expected);
+        for (managed_fields, last_applied) in [(true, false), (false, true), (true, true)] {
+            let mut expected = plain.clone();
+            if managed_fields {
+                expected.metadata.managed_fields = None;
+            }
+            if last_applied {
+                let annotations = expected.metadata.annotations.as_mut().unwrap();
+                annotations.remove(LAST_APPLIED);
+                expected.metadata.self_link = Some(String::new());
+            }
+            let trim = Trim {
+                managed_fields,
+                last_applied,
+            };
+            assert_eq!(trim.decode::<ConfigMap>(&text).unwrap(), expected, "{trim:?}");
+        }
+    }
 
-        expected
-            .metadata
-            .annotations
-            .as_mut()
-            .unwrap()
-            .remove(LAST_APPLIED);
-        let both = Trim {
-            managed_fields: true,
-            last_applied: true,
+    #[test]
+    fn marks_what_lacks_its_annotation() {
+        let decode = |annotations: Value| -> ConfigMap {
+            let object = json!({"metadata": {"name": "a", "annotations": annotations}});
+            Trim::default().decode(&object.to_string()).unwrap()
         };
-        assert_eq!(both.decode::<ConfigMap>(&text).unwrap(), expected);
+        let mut alone = decode(json!({LAST_APPLIED: "{}"}));
+        assert_eq!(alone.metadata.annotations, None);
+        assert!(is_unapplied(&alone) && is_unapplied(&alone.clone()));
+        let set = std::collections::BTreeMap::from([(LAST_APPLIED.to_owned(), "mine".to_owned())]);
+        alone.metadata.annotations = Some(set);
+        assert!(!is_unapplied(&alone), "it was set since");
+        for other in [json!({"kept": "yes"}), json!({}), Value::Null] {
+            let other = decode(other);
+            assert!(!is_unapplied(&other), "{other:?}");
+            assert_eq!(other.metadata.self_link, None);
+        }
+    }
+
+    #[test]
+    fn lists_have_no_room_to_grow() {
+        let pod = json!({"spec": {"containers": [{"name": "a", "args": ["b", "c", "d", "e", "f"]}]}});
+        let pod: k8s_openapi::api::core::v1::Pod = Trim::default().decode(&pod.to_string()).unwrap();
+        let containers = pod.spec.unwrap().containers;
+        assert_eq!(containers.capacity(), 1);
+        assert_eq!(containers[0].args.as_ref().unwrap().capacity(), 5);
     }
 
     #[test]
@@ -340,7 +435,9 @@ mod tests {
             #[serde(flatten)]
             rest: std::collections::BTreeMap<String, Value>,
         }
-        let flat: Flat = Trim::default().decode(&sample().to_string()).unwrap();
+        let text = sample().to_string();
+        let (flat, unapplied) = Trim::default().decode_any::<Flat>(&text).unwrap();
+        assert!(unapplied);
         assert!(flat.rest["metadata"].get("managedFields").is_none());
         assert_eq!(flat.rest["data"], sample()["data"]);
     }

@@ -157,7 +157,11 @@ impl<K: Kind> Wire<K> {
             continue_token: next.map(str::to_owned),
             ..ListParams::default()
         };
-        let request = self.request.list(&params).map_err(WireError::Request)?;
+        let request = match K::metadata_api() {
+            true => self.request.list_metadata(&params),
+            false => self.request.list(&params),
+        }
+        .map_err(WireError::Request)?;
         let text = timeout(self.deadline, self.client.request_text(request))
             .await
             .map_err(|_| WireError::NoAnswer(self.deadline))??;
@@ -197,7 +201,11 @@ impl<K: Kind> Wire<K> {
             }
             Since::Version(version) => version.as_str(),
         };
-        let mut request = self.request.watch(&params, version).map_err(WireError::Request)?;
+        let mut request = match K::metadata_api() {
+            true => self.request.watch_metadata(&params, version),
+            false => self.request.watch(&params, version),
+        }
+        .map_err(WireError::Request)?;
         // Servers from 1.37 compress a watch as one gzip member per event, of which kube's client reads the
         // first alone (tower-rs/tower-http#737); it opts its own watches out likewise.
         request

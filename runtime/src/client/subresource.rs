@@ -62,7 +62,7 @@ impl<'c, K: Kind, P: HoldsObjects<K::Scope>> StatusClient<'c, K, P> {
         'c: 'a,
     {
         let call = self.client.call_for(Operation::Update, object, STATUS);
-        Answer::new(async move { call?.replace(object).await })
+        Answer::new(async move { call?.replace_object(object).await })
     }
 
     /// Changes the status by JSON patch (RFC 6902); paths begin with `/status`.

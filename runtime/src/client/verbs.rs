@@ -17,6 +17,7 @@ use super::options::FieldManager;
 use super::place::{HoldsLists, HoldsObjects, Place};
 use super::{Client, DeleteParams, GetParams, ListParams, WatchParams};
 use crate::apply::ApplyConfiguration;
+use crate::cache::{LAST_APPLIED, is_unapplied};
 use crate::kind::{Kind, StrategicMerge};
 
 /// The server's answer on its way: a future of `Result<T, ClientError>`. Nothing is sent before it is awaited.
@@ -132,6 +133,9 @@ impl<K: Kind, P: Place> Client<K, P> {
     /// Replaces an object; kube calls it `replace`. With the status subresource on, `status` is left as it
     /// stands.
     ///
+    /// Where a cache left the annotation of `kubectl apply` out of the object ([`Trim`](crate::cache::Trim)), it is
+    /// read first and sent along, so that it stays on the server.
+    ///
     /// # Errors
     /// [`ClientError`]; [`is_conflict`](ClientError::is_conflict) where it changed since it was read:
     /// `metadata.resourceVersion` says what was read.
@@ -140,7 +144,7 @@ impl<K: Kind, P: Place> Client<K, P> {
         P: HoldsObjects<K::Scope>,
     {
         let call = self.call_for(Operation::Update, object, None);
-        Answer::new(async move { call?.replace(object).await })
+        Answer::new(async move { call?.replace_object(object).await })
     }
 
     /// Changes an object by JSON patch (RFC 6902).
@@ -332,6 +336,18 @@ impl<K: Kind, P: Place> Client<K, P> {
     }
 }
 
+/// What is read of an object to give it back its annotation.
+#[derive(serde::Deserialize)]
+struct Annotated {
+    #[serde(default)]
+    metadata: Annotations,
+}
+
+#[derive(Default, serde::Deserialize)]
+struct Annotations {
+    annotations: Option<std::collections::BTreeMap<String, String>>,
+}
+
 /// A request on its way.
 pub(super) struct Call<'a, K> {
     connection: &'a kube::Client,
@@ -389,7 +405,36 @@ impl<'a, K: Kind> Call<'a, K> {
     where
         T: Serialize + DeserializeOwned,
     {
-        let body = self.json(value)?;
+        self.put(self.json(value)?).await
+    }
+
+    /// Replaces an object that may come from a cache.
+    pub(super) async fn replace_object(&self, object: &K) -> Result<K, ClientError> {
+        if !is_unapplied(object) {
+            return self.replace(object).await;
+        }
+        let request = self.builder().get_metadata(self.name, &GetParams::default());
+        let present: Annotated = self.answer(request).await?;
+        let mut object = self.value(object)?;
+        if let Some(meta) = object
+            .get_mut("metadata")
+            .and_then(serde_json::Value::as_object_mut)
+        {
+            // The mark, which means nothing to a server.
+            meta.remove("selfLink");
+            if let Some(applied) = present
+                .metadata
+                .annotations
+                .and_then(|mut all| all.remove(LAST_APPLIED))
+            {
+                meta.entry("annotations").or_insert_with(|| serde_json::json!({}))[LAST_APPLIED] =
+                    applied.into();
+            }
+        }
+        self.put(self.json(&object)?).await
+    }
+
+    async fn put<T: DeserializeOwned>(&self, body: Vec<u8>) -> Result<T, ClientError> {
         let builder = self.builder();
         self.answer(match self.subresource {
             None => builder.replace(self.name, &self.post(), body),

@@ -495,3 +495,188 @@ async fn an_informer_needs_no_factory() {
     .await;
     assert_eq!(informer.lister().len(), 1);
 }
+
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// A cache leaves the annotation of `kubectl apply` out, and a write of what it held does not remove it.
+#[tokio::test]
+async fn an_update_from_a_trimmed_cache_keeps_what_was_applied() {
+    let world = World::new().await;
+    let maps = world.maps.namespace("default");
+    let applied = |name: &str, annotations: serde_json::Value| {
+        let map = json!({"metadata": {"name": name, "annotations": annotations}, "data": {"count": "0"}});
+        serde_json::from_value::<ConfigMap>(map).unwrap()
+    };
+    for map in [
+        applied("alone", json!({LAST_APPLIED: "{\"a\": 1}"})),
+        applied("beside", json!({LAST_APPLIED: "{}", "kept": "yes"})),
+        applied("without", json!({"kept": "yes"})),
+    ] {
+        maps.create(&map).await.unwrap();
+    }
+    let factory = world.factory();
+    let lister = factory.lister::<ConfigMap>();
+    factory.start();
+    factory.wait_for_sync(DEADLINE).await.unwrap();
+    let cached = |name: &str| ConfigMap::clone(&lister.namespace("default").get(name).unwrap());
+
+    for (name, expected, reads) in [
+        ("alone", json!({LAST_APPLIED: "{\"a\": 1}"}), 1),
+        ("beside", json!({LAST_APPLIED: "{}", "kept": "yes"}), 1),
+        ("without", json!({"kept": "yes"}), 0),
+    ] {
+        let mut map = cached(name);
+        let annotations = map.metadata.annotations.clone().unwrap_or_default();
+        assert!(!annotations.contains_key(LAST_APPLIED), "{name}");
+        map.data.as_mut().unwrap().insert("count".into(), "1".into());
+        let before = world.requests("get").len();
+        let answer = maps.update(&map).await.unwrap();
+        assert_eq!(world.requests("get").len() - before, reads, "{name}");
+        assert_eq!(json!(answer.metadata.annotations), expected, "{name}");
+        assert_eq!(answer.metadata.self_link, None);
+        let now = maps.get(name).await.unwrap();
+        assert_eq!(json!(now.metadata.annotations), expected, "{name}");
+        assert_eq!(count(&now), "1");
+
+        // What was changed in between still is a conflict, and nothing is written.
+        let error = maps.update(&map).await.unwrap_err();
+        assert!(error.is_conflict(), "{error}");
+    }
+
+    // Whoever sets it means it.
+    eventually("the cache has the updates", || count(&cached("alone")) == "1").await;
+    let mut map = cached("alone");
+    map.metadata.annotations = Some(BTreeMap::from([(LAST_APPLIED.to_owned(), "mine".to_owned())]));
+    let answer = maps.update(&map).await.unwrap();
+    assert_eq!(json!(answer.metadata.annotations), json!({LAST_APPLIED: "mine"}));
+}
+
+/// What the transform takes away is in no cache, no event and no index, be it from the list or from the watch.
+#[tokio::test]
+async fn a_transform_is_done_before_anybody_sees_an_object() {
+    let world = World::new().await;
+    world.create("listed").await;
+    let factory = world.factory();
+    let informer = factory.informer::<ConfigMap>();
+    informer
+        .set_transform(|map| {
+            if let Some(count) = map.data.take().and_then(|mut data| data.remove("count")) {
+                let annotations = map.metadata.annotations.get_or_insert_default();
+                annotations.insert("count".to_owned(), count);
+            }
+        })
+        .unwrap();
+    let annotated = |map: &ConfigMap| map.metadata.annotations.as_ref().unwrap()["count"].clone();
+    informer
+        .add_index("count", move |map| vec![annotated(map)])
+        .unwrap();
+    let mut changes = informer.subscribe();
+    factory.start();
+    let error = informer.set_transform(|_| {}).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "set the transform of ConfigMap: its cache was started; set it before `start`"
+    );
+    factory.wait_for_sync(DEADLINE).await.unwrap();
+    world.set("listed", 7).await;
+    for expected in ["0", "7"] {
+        let delta = tokio::time::timeout(DEADLINE, changes.recv())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(delta.object().data, None);
+        assert_eq!(annotated(delta.object()), expected);
+    }
+    assert_eq!(informer.lister().by_index("count", "7").unwrap().len(), 1);
+}
+
+/// The kind of config maps with what is needed of them alone.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Named {
+    metadata: kube::core::ObjectMeta,
+}
+
+impl kube::Resource for Named {
+    type DynamicType = ();
+    type Scope = kubewright::kind::Namespaced;
+
+    fn kind((): &()) -> std::borrow::Cow<'_, str> {
+        "ConfigMap".into()
+    }
+
+    fn group((): &()) -> std::borrow::Cow<'_, str> {
+        "".into()
+    }
+
+    fn version((): &()) -> std::borrow::Cow<'_, str> {
+        "v1".into()
+    }
+
+    fn plural((): &()) -> std::borrow::Cow<'_, str> {
+        "configmaps".into()
+    }
+
+    fn meta(&self) -> &kube::core::ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut kube::core::ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+/// A type with fewer fields than its objects have is a cache of these fields.
+#[tokio::test]
+async fn a_projected_cache_follows_objects_by_fewer_fields() {
+    let world = World::new().await;
+    world.create_labelled("a", "default", json!({"app": "web"})).await;
+    let factory = world.factory();
+    let (named, whole) = (factory.lister::<Named>(), factory.lister::<ConfigMap>());
+    factory.start();
+    factory.wait_for_sync(DEADLINE).await.unwrap();
+    let found = named.namespace("default").get("a").unwrap();
+    assert_eq!(found.metadata.labels.as_ref().unwrap()["app"], "web");
+    assert_eq!(count(&whole.namespace("default").get("a").unwrap()), "0");
+    world.set("a", 1).await;
+    let before = found.metadata.resource_version.clone();
+    eventually("the projected cache sees the change", || {
+        let now = named.namespace("default").get("a").unwrap();
+        now.metadata.resource_version != before
+    })
+    .await;
+}
+
+/// The server sends metadata alone, in the list and in the watch.
+#[tokio::test]
+async fn a_cache_of_metadata_asks_for_no_more() {
+    let world = World::new().await;
+    world.create_labelled("a", "default", json!({"app": "web"})).await;
+    let factory = world.factory();
+    let informer = factory.informer::<kube::core::PartialObjectMeta<ConfigMap>>();
+    let lister = informer.add_label_index("app").lister();
+    let kinds = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&kinds);
+    informer
+        .set_transform(move |map| {
+            let kind = map.types.as_ref().map(|types| types.kind.clone());
+            seen.lock().unwrap().push(kind);
+        })
+        .unwrap();
+    factory.start();
+    factory.wait_for_sync(DEADLINE).await.unwrap();
+    let web = kube::core::Expression::Equal("app".into(), "web".into()).into();
+    let before = lister.select(&web)[0].metadata.resource_version.clone();
+    world.set("a", 1).await;
+    eventually("the change", || {
+        lister.select(&web)[0].metadata.resource_version != before
+    })
+    .await;
+    let kinds = kinds.lock().unwrap();
+    assert_eq!(
+        *kinds,
+        [
+            Some("PartialObjectMetadata".to_owned()),
+            Some("PartialObjectMetadata".to_owned())
+        ]
+    );
+}

@@ -1,0 +1,165 @@
+//! Changes objects before a cache keeps them. client-go: `SetTransform`.
+//!
+//! **Invariant:** a transform never changes which object something is, and one that fails costs that object alone: the
+//! cache keeps what it held of it, as for an object that cannot be decoded.
+
+use std::sync::Arc;
+
+use super::reflector::{Change, Sink};
+use crate::guard::guarded;
+use crate::kind::{Kind, ObjectKey};
+
+/// A sink that gets objects as `transform` leaves them.
+pub(super) struct Transforming<K, F> {
+    pub(super) sink: Arc<dyn Sink<K>>,
+    pub(super) transform: F,
+}
+
+/// What says which state of which object something is.
+#[derive(PartialEq)]
+struct Identity {
+    key: ObjectKey,
+    uid: Option<String>,
+    version: Option<String>,
+}
+
+impl Identity {
+    fn of<K: Kind>(object: &K) -> Self {
+        let meta = object.meta();
+        Self {
+            key: ObjectKey::of(object),
+            uid: meta.uid.clone(),
+            version: meta.resource_version.clone(),
+        }
+    }
+}
+
+impl<K: Kind, F: Fn(&mut K)> Transforming<K, F> {
+    /// The key of the object where the transform failed, which may have left it half changed.
+    fn failed(&self, object: &mut K) -> Option<ObjectKey> {
+        let before = Identity::of(object);
+        let error = match guarded(|| (self.transform)(object)) {
+            Ok(()) if Identity::of(object) == before => return None,
+            Ok(()) => "it changed namespace, name, uid or resourceVersion".to_owned(),
+            Err(panic) => format!("it panicked: {panic}"),
+        };
+        tracing::error!(
+            object.kind = %K::kind(&()),
+            object = %before.key,
+            error,
+            "transform failed; the cache keeps what it held of the object"
+        );
+        Some(before.key)
+    }
+}
+
+impl<K: Kind, F: Fn(&mut K) + Send + Sync> Sink<K> for Transforming<K, F> {
+    fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]) {
+        let mut failed = undecodable.to_vec();
+        let mut kept = objects;
+        kept.retain_mut(|object| {
+            // What was just decoded is nobody else's, so that nothing is cloned.
+            let Some(key) = self.failed(Arc::make_mut(object)) else {
+                return true;
+            };
+            failed.push(key);
+            false
+        });
+        self.sink.replace(kept, &failed);
+    }
+
+    fn apply(&self, changes: Vec<Change<K>>) {
+        let transformed = changes.into_iter().filter_map(|change| match change {
+            Change::Set(mut object) => self.failed(&mut object).is_none().then_some(Change::Set(object)),
+            // That it is gone is true all the same.
+            Change::Gone(mut object) => Some(match self.failed(&mut object) {
+                None => Change::Gone(object),
+                Some(key) => Change::GoneKey(key),
+            }),
+            gone @ Change::GoneKey(_) => Some(gone),
+        });
+        self.sink.apply(transformed.collect());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::*;
+    use crate::cache::Store;
+
+    fn map(name: &str, version: &str) -> ConfigMap {
+        let mut map = ConfigMap::default();
+        map.metadata.name = Some(name.to_owned());
+        map.metadata.namespace = Some("n".to_owned());
+        map.metadata.resource_version = Some(version.to_owned());
+        map.data = Some([("secret".to_owned(), "x".to_owned())].into());
+        map
+    }
+
+    /// Takes the data away, panics for `panics` and renames `renames`, all from version 2 on.
+    fn sink(store: &Store<ConfigMap>) -> Transforming<ConfigMap, impl Fn(&mut ConfigMap) + use<>> {
+        Transforming {
+            sink: Arc::new(store.clone()),
+            transform: |map: &mut ConfigMap| {
+                map.data = None;
+                let meta = &mut map.metadata;
+                match meta.name.as_deref() {
+                    Some("panics") if meta.resource_version.as_deref() > Some("1") => {
+                        panic!("as the test wants it")
+                    }
+                    Some("renames") if meta.resource_version.as_deref() > Some("1") => {
+                        meta.name = Some("other".to_owned());
+                    }
+                    _ => {}
+                }
+            },
+        }
+    }
+
+    fn held(store: &Store<ConfigMap>) -> Vec<(String, String)> {
+        let mut held: Vec<_> = store
+            .list()
+            .iter()
+            .map(|map| {
+                assert_eq!(map.data, None);
+                let meta = &map.metadata;
+                (meta.name.clone().unwrap(), meta.resource_version.clone().unwrap())
+            })
+            .collect();
+        held.sort();
+        held
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        let owned = |(a, b): &(&str, &str)| ((*a).to_owned(), (*b).to_owned());
+        expected.iter().map(owned).collect()
+    }
+
+    /// The invariant, for lists and for events.
+    #[test]
+    fn one_that_fails_costs_that_object_alone() {
+        let names = ["a", "panics", "renames"];
+        let all = |version: &str| names.map(|name| Arc::new(map(name, version))).to_vec();
+        let store = Store::new();
+        let sink = sink(&store);
+        sink.replace(all("1"), &[]);
+        assert_eq!(
+            held(&store),
+            pairs(&[("a", "1"), ("panics", "1"), ("renames", "1")])
+        );
+        sink.replace(all("2"), &[]);
+        assert_eq!(
+            held(&store),
+            pairs(&[("a", "2"), ("panics", "1"), ("renames", "1")])
+        );
+        sink.apply(names.map(|name| Change::Set(map(name, "3"))).into());
+        assert_eq!(
+            held(&store),
+            pairs(&[("a", "3"), ("panics", "1"), ("renames", "1")])
+        );
+        sink.apply(names.map(|name| Change::Gone(map(name, "4"))).into());
+        assert_eq!(held(&store), []);
+    }
+}
