@@ -104,6 +104,14 @@ impl Calls {
         before
     }
 
+    /// A reconciler that notes its calls, and is done.
+    fn noting(&self) -> impl Reconciler<Object = ConfigMap> + use<> {
+        does(self.clone(), async |calls, key, cx| {
+            calls.note(&key, &cx);
+            Ok::<_, &str>(Action::done())
+        })
+    }
+
     fn of(&self, name: &str) -> usize {
         self.all(name).len()
     }
@@ -234,16 +242,11 @@ fn backoff(initial: Duration) -> RateLimit {
 async fn a_mapper_that_panics_loses_one_change() {
     let world = World::new().await;
     let calls = Calls::default();
-    let controller = world
-        .controller(does(calls.clone(), async |calls, key, cx| {
-            calls.note(&key, &cx);
-            Ok::<_, &str>(Action::done())
-        }))
-        .watches::<Secret>(|secret| {
-            let name = secret.metadata.name.as_deref().unwrap_or_default();
-            assert_ne!(name, "bad", "a mistake of the user");
-            vec![ObjectKey::namespaced("default", name)]
-        });
+    let controller = world.controller(calls.noting()).watches::<Secret>(|secret| {
+        let name = secret.metadata.name.as_deref().unwrap_or_default();
+        assert_ne!(name, "bad", "a mistake of the user");
+        vec![ObjectKey::namespaced("default", name)]
+    });
     let running = Running::start(controller);
     world.make_secret("bad", None).await;
     world.make_secret("good", None).await;
@@ -257,10 +260,7 @@ async fn a_filter_that_panics_lets_the_change_pass() {
     let world = World::new().await;
     let calls = Calls::default();
     let controller = world
-        .controller(does(calls.clone(), async |calls, key, cx| {
-            calls.note(&key, &cx);
-            Ok::<_, &str>(Action::done())
-        }))
+        .controller(calls.noting())
         .filter(Predicate::new(|_| panic!("a mistake of the user")))
         .owns_with(Predicate::<Secret>::new(|_| panic!("another one")));
     let running = Running::start(controller);
@@ -884,10 +884,7 @@ async fn a_paused_object_is_left_alone_until_its_annotation_goes() {
     let world = World::new().await;
     let calls = Calls::default();
     let controller = world
-        .controller(does(calls.clone(), async |calls, key, cx| {
-            calls.note(&key, &cx);
-            Ok::<_, &str>(Action::done())
-        }))
+        .controller(calls.noting())
         // A change of annotations alone would not pass.
         .filter(Predicate::changed(|map: &ConfigMap| map.data.clone()));
     let running = Running::start(controller);
@@ -913,12 +910,7 @@ async fn a_paused_object_is_left_alone_until_its_annotation_goes() {
 async fn no_annotation_pauses_where_none_is_set() {
     let world = World::new().await;
     let calls = Calls::default();
-    let reconciler = || {
-        does(calls.clone(), async |calls: Calls, key, cx| {
-            calls.note(&key, &cx);
-            Ok::<_, &str>(Action::done())
-        })
-    };
+    let reconciler = || calls.noting();
     let map =
         json!({"metadata": {"name": "a", "annotations": {"kubewright.dev/paused": "true", "x/y": "no"}}});
     world
@@ -938,10 +930,7 @@ async fn every_object_is_looked_at_again_and_the_filter_is_asked() {
     let world = World::new().await;
     let calls = Calls::default();
     let controller = world
-        .controller(does(calls.clone(), async |calls, key, cx| {
-            calls.note(&key, &cx);
-            Ok::<_, &str>(Action::done())
-        }))
+        .controller(calls.noting())
         .filter(Predicate::new(|delta: &kubewright::cache::Delta<ConfigMap>| {
             !delta.is_resync() || delta.key().name != "filtered"
         }))
@@ -961,12 +950,7 @@ async fn every_object_is_looked_at_again_and_the_filter_is_asked() {
 async fn mappers_find_their_keys_in_labels_annotations_owners_and_indexes() {
     let world = World::new().await;
     let calls = Calls::default();
-    let reconciler = || {
-        does(calls.clone(), async |calls: Calls, key, cx| {
-            calls.note(&key, &cx);
-            Ok::<_, &str>(Action::done())
-        })
-    };
+    let reconciler = || calls.noting();
     let missing = world
         .controller(reconciler())
         .watches_by_index::<Secret>("by-n", |_| Vec::new());
