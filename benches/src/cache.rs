@@ -3,6 +3,7 @@
 //! Each figure comes from a process of its own, so that its memory and its processor time are its own; all of them ask
 //! the same stand-in (`standin.rs`), which is a process too. Rounds alternate between the peers.
 
+mod calls;
 mod objects;
 mod ours;
 mod peer;

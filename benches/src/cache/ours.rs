@@ -1,8 +1,7 @@
 //! kubewright's caches, queue and controller, as a child of the bench.
 
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kubewright::cache::{InformerFactory, Lister, Reflector, ReflectorConfig, Store, Trim, WatchScope};
@@ -12,10 +11,10 @@ use kubewright::kube::ResourceExt;
 use kubewright::queue::WorkQueue;
 use tokio_util::sync::CancellationToken;
 
+use super::calls::Calls;
 use super::client;
 use super::objects::{Foo, LABEL, PER_SHARD, name, namespace, shard};
-use super::probe::{Figures, contended, cpu, peak, percentiles, rate, rss, scattered};
-use super::standin::made;
+use super::probe::{Figures, contended, cpu, peak, rate, rss, scattered};
 use crate::Result;
 
 /// Fills a cache, and reads it.
@@ -141,73 +140,23 @@ pub(crate) async fn queue(objects: usize) -> Result<Figures> {
 /// A reconciler that does nothing but say when it was called.
 struct Nothing(Arc<Calls>);
 
-struct Calls {
-    done: AtomicUsize,
-    /// Ages in milliseconds, once the first state is done.
-    ages: Mutex<Vec<f64>>,
-    first: Mutex<Option<Instant>>,
-    objects: usize,
-}
-
 impl Reconciler for Nothing {
     type Object = Foo;
     type Error = Infallible;
 
     async fn reconcile(&self, key: &ObjectKey, context: &Context<Foo>) -> Result<Action, Infallible> {
-        let calls = &*self.0;
-        let done = calls.done.fetch_add(1, Ordering::Relaxed);
-        if done == 0 {
-            *calls.first.lock().expect("nobody panics with it") = Some(Instant::now());
-        }
-        let object = context.lister().get(key);
-        if done >= calls.objects
-            && let Some(version) = object.and_then(|object| object.resource_version()?.parse::<u64>().ok())
-        {
-            let age = made().saturating_sub(version) as f64 / 1e6;
-            calls.ages.lock().expect("nobody panics with it").push(age);
-        }
+        self.0.note(context.lister().get(key).as_deref());
         Ok(Action::done())
     }
 }
 
 /// A controller from its start over the first state to events.
 pub(crate) async fn controller(url: &str, objects: usize) -> Result<Figures> {
-    let mut figures = Figures::new();
-    let client = client(url)?;
-    let nothing = Arc::new(Calls {
-        done: AtomicUsize::new(0),
-        ages: Mutex::default(),
-        first: Mutex::default(),
-        objects,
-    });
-    let factory = InformerFactory::new(&client);
+    let factory = InformerFactory::new(&client(url)?);
+    let calls = Arc::new(Calls::new(objects));
     let (used, begun) = (cpu()?, Instant::now());
-    let running = tokio::spawn(Controller::new(&factory, Nothing(Arc::clone(&nothing))).run());
-    let done = || nothing.done.load(Ordering::Relaxed);
-    super::until(|| done() >= objects).await?;
-    let all = begun.elapsed().as_secs_f64();
-    let first = nothing
-        .first
-        .lock()
-        .expect("nobody panics with it")
-        .map_or(all, |first| (first - begun).as_secs_f64());
-    figures.insert("first_s".into(), first);
-    figures.insert("all_s".into(), all);
-    figures.insert("cpu_s".into(), cpu()? - used);
-    figures.insert("per_s".into(), objects as f64 / (all - first));
-    super::burst(url, objects, &mut figures, done).await?;
-    nothing.ages.lock().expect("nobody panics with it").clear();
-    let used = cpu()?;
-    super::paced(url, done).await?;
-    figures.insert(
-        "event_cpu_ms".into(),
-        (cpu()? - used) * 1e3 / super::EVENTS as f64,
-    );
-    percentiles(
-        std::mem::take(&mut *nothing.ages.lock().expect("nobody panics with it")),
-        &mut figures,
-    );
-    figures.insert("peak_mib".into(), peak()? / 1_048_576.0);
+    let running = tokio::spawn(Controller::new(&factory, Nothing(Arc::clone(&calls))).run());
+    let figures = calls.measure(url, begun, used).await?;
     factory.shutdown();
     running.await??;
     Ok(figures)

@@ -1,8 +1,7 @@
 //! kube-runtime's caches and controller, as a child of the bench.
 
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -15,10 +14,10 @@ use kubewright::cache::Trim;
 use kubewright::kind::Kind;
 use kubewright::kube::{Api, ResourceExt};
 
+use super::calls::Calls;
 use super::client;
 use super::objects::{Foo, LABEL, PER_SHARD, name, namespace, shard};
-use super::probe::{Figures, contended, cpu, peak, percentiles, rate, rss, scattered};
-use super::standin::made;
+use super::probe::{Figures, contended, cpu, peak, rate, rss, scattered};
 use crate::Result;
 
 /// Leaves out what kubewright's cache leaves out, in the way that kube documents.
@@ -144,68 +143,20 @@ pub(crate) async fn queue(objects: usize) -> Result<Figures> {
     Ok(figures)
 }
 
-struct Context {
-    done: AtomicUsize,
-    ages: Mutex<Vec<f64>>,
-    first: Mutex<Option<Instant>>,
-    objects: usize,
-}
-
 /// A controller from its start over the first state to events.
 pub(crate) async fn controller(url: &str, objects: usize) -> Result<Figures> {
-    let mut figures = Figures::new();
     let api = Api::<Foo>::all(client(url)?);
-    let context = Arc::new(Context {
-        done: AtomicUsize::new(0),
-        ages: Mutex::default(),
-        first: Mutex::default(),
-        objects,
-    });
+    let calls = Arc::new(Calls::new(objects));
     let (used, begun) = (cpu()?, Instant::now());
     let controller =
         Controller::new(api, watcher::Config::default()).with_config(ControllerConfig::default());
-    let reconcile = |object: Arc<Foo>, context: Arc<Context>| async move {
-        let done = context.done.fetch_add(1, Ordering::Relaxed);
-        if done == 0 {
-            *context.first.lock().expect("nobody panics with it") = Some(Instant::now());
-        }
-        if done >= context.objects
-            && let Some(version) = object
-                .resource_version()
-                .and_then(|version| version.parse::<u64>().ok())
-        {
-            let age = made().saturating_sub(version) as f64 / 1e6;
-            context.ages.lock().expect("nobody panics with it").push(age);
-        }
+    let reconcile = |object: Arc<Foo>, calls: Arc<Calls>| async move {
+        calls.note(Some(&object));
         Ok::<_, Infallible>(Action::await_change())
     };
-    let running = controller.run(reconcile, |_, _, _| Action::await_change(), Arc::clone(&context));
+    let running = controller.run(reconcile, |_, _, _| Action::await_change(), Arc::clone(&calls));
     let running = tokio::spawn(running.for_each(async |_| ()));
-    let done = || context.done.load(Ordering::Relaxed);
-    super::until(|| done() >= objects).await?;
-    let all = begun.elapsed().as_secs_f64();
-    let first = context
-        .first
-        .lock()
-        .expect("nobody panics with it")
-        .map_or(all, |first| (first - begun).as_secs_f64());
-    figures.insert("first_s".into(), first);
-    figures.insert("all_s".into(), all);
-    figures.insert("cpu_s".into(), cpu()? - used);
-    figures.insert("per_s".into(), objects as f64 / (all - first));
-    super::burst(url, objects, &mut figures, done).await?;
-    context.ages.lock().expect("nobody panics with it").clear();
-    let used = cpu()?;
-    super::paced(url, done).await?;
-    figures.insert(
-        "event_cpu_ms".into(),
-        (cpu()? - used) * 1e3 / super::EVENTS as f64,
-    );
-    percentiles(
-        std::mem::take(&mut *context.ages.lock().expect("nobody panics with it")),
-        &mut figures,
-    );
-    figures.insert("peak_mib".into(), peak()? / 1_048_576.0);
+    let figures = calls.measure(url, begun, used).await?;
     running.abort();
     Ok(figures)
 }
