@@ -112,6 +112,9 @@ pub mod testing;
 pub mod __private0;
 
 #[cfg(feature = "client")]
+#[doc(hidden)]
+pub mod accept;
+#[cfg(feature = "client")]
 pub mod backoff;
 #[cfg(feature = "client")]
 pub mod cache;

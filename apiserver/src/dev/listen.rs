@@ -13,6 +13,7 @@ use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use kubewright::accept::until;
 use kubewright::impatient::Impatient;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -147,50 +148,26 @@ fn kubeconfig(cluster: &serde_json::Value, user: &serde_json::Value) -> String {
     serde_saphyr::to_string(&config).unwrap_or_else(|_| config.to_string())
 }
 
-async fn accept(
-    listener: TcpListener,
-    access: Arc<Access>,
-    engine: Engine,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let mut connections = JoinSet::new();
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Out of file descriptors, most likely: give running connections time to end.
-                    tracing::warn!(%error, "accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
-            _ = connections.join_next(), if !connections.is_empty() => continue,
-            () = until(&mut stopped) => break,
-        };
-        connections.spawn(connection(
-            stream,
-            access.clone(),
-            engine.clone(),
-            stopped.clone(),
-        ));
-    }
-    drop(listener);
-    let finished = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(GRACE, finished).await.is_err() {
+async fn accept(listener: TcpListener, access: Arc<Access>, engine: Engine, stopped: watch::Receiver<bool>) {
+    let closing = stopped.clone();
+    let connection = move |stream| connection(stream, access.clone(), engine.clone(), closing.clone());
+    if kubewright::accept::accept(listener, STALL, GRACE, stopped, connection).await > 0 {
         tracing::debug!("connections are closed before their requests finished");
     }
 }
 
-async fn connection(stream: TcpStream, access: Arc<Access>, engine: Engine, stopped: watch::Receiver<bool>) {
+async fn connection(
+    stream: Impatient<TcpStream>,
+    access: Arc<Access>,
+    engine: Engine,
+    stopped: watch::Receiver<bool>,
+) {
     let (availability, mut outage) = engine.outage();
     if availability == Availability::Down {
         return;
     }
-    // Watch events are small and must not wait for each other.
-    let _ = stream.set_nodelay(true);
     tokio::select! {
-        () = serve(Impatient::new(stream, STALL), access, engine, stopped) => {}
+        () = serve(stream, access, engine, stopped) => {}
         () = outage.wait() => {}
     }
 }
@@ -255,11 +232,6 @@ async fn http(
     if let Err(error) = outcome {
         tracing::debug!(%error, "a connection ended");
     }
-}
-
-/// Waits for the word to stop, or for the server to be gone.
-async fn until(stopped: &mut watch::Receiver<bool>) {
-    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 fn administrator() -> Identity {

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::health::{Health, Report};
+use crate::accept::accept;
 use crate::http1::{self, OPEN_METRICS, TEXT};
 
 /// How long requests may take that are being answered when the process ends.
@@ -51,7 +52,7 @@ impl Server {
                 };
                 http1::serve(stream, answer, closing.clone())
             };
-            task.spawn(http1::accept(listener, GRACE, stopped, connection));
+            task.spawn(accept(listener, http1::STALL, GRACE, stopped, connection));
         }
         Ok(Serving { stop, task })
     }

@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::http::Shared;
-use crate::http1::{self, until};
+use crate::accept::until;
+use crate::http1;
 use crate::impatient::Impatient;
 
 /// How long a client may take for the TLS handshake.
@@ -27,7 +28,7 @@ pub(super) async fn accept(
 ) -> usize {
     let closing = stopped.clone();
     let connection = move |stream| secure(stream, acceptor.clone(), shared.clone(), closing.clone());
-    http1::accept(listener, grace, stopped, connection).await
+    crate::accept::accept(listener, http1::STALL, grace, stopped, connection).await
 }
 
 async fn secure(
