@@ -41,6 +41,8 @@ mod tfjob;
 mod twins;
 #[path = "it/versions.rs"]
 mod versions;
+#[path = "it/virtual_time.rs"]
+mod virtual_time;
 #[cfg(feature = "webhook")]
 #[path = "it/webhook.rs"]
 mod webhook;
