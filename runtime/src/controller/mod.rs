@@ -146,7 +146,8 @@ struct Settings {
     patience: Duration,
     pause: Option<Arc<str>>,
     failure_events: Option<u32>,
-    metrics: Metrics,
+    /// Absent where nobody reads them, which saves clocks.
+    metrics: Option<Metrics>,
 }
 
 impl<R: Reconciler> fmt::Debug for Controller<R> {
@@ -239,7 +240,7 @@ impl<R: Reconciler> Controller<R> {
                 patience: Duration::from_secs(10),
                 pause: Some(pause::PAUSED.into()),
                 failure_events: Some(5),
-                metrics: Metrics::new(),
+                metrics: None,
             },
             recorder: None,
             expectations: None,
@@ -427,7 +428,7 @@ impl<R: Reconciler> Controller<R> {
 
     /// Where the controller counts. Default: nowhere.
     pub fn metrics(mut self, metrics: &Metrics) -> Self {
-        self.settings.metrics = metrics.clone();
+        self.settings.metrics = Some(metrics.clone());
         self
     }
 

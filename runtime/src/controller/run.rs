@@ -53,7 +53,10 @@ pub(super) async fn run<R: Reconciler>(
     let stop = factory.stopped().child_token();
     let queue = WorkQueue::with(
         settings.rate_limit.clone(),
-        settings.metrics.queue(&settings.name),
+        settings
+            .metrics
+            .as_ref()
+            .map(|metrics| metrics.queue(&settings.name)),
     );
     let recorder = recorder.unwrap_or_else(|| EventRecorder::new(factory.client(), &settings.name));
 
@@ -148,7 +151,11 @@ pub(super) async fn run<R: Reconciler>(
         },
         writes,
         paused: Paused::default(),
-        metrics: settings.metrics.controller(&settings.name),
+        metrics: settings
+            .metrics
+            .clone()
+            .unwrap_or_default()
+            .controller(&settings.name),
         queue: queue.clone(),
         settings: settings.clone(),
     });
@@ -234,10 +241,16 @@ impl<R: Reconciler> Worker<R> {
             // A reconciler that never waits, on keys that never end, would keep its thread from everybody else.
             tokio::task::consume_budget().await;
             // Biased: a key that waits must not be taken once the shutdown began.
-            let item = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                item = self.queue.get() => item,
+            if stop.is_cancelled() {
+                return;
+            }
+            let item = match self.queue.get().now_or_never() {
+                Some(item) => item,
+                None => tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    item = self.queue.get() => item,
+                },
             };
             let Some(item) = item else { return };
             match self.writes.turn(item.key()) {
@@ -297,10 +310,12 @@ impl<R: Reconciler> Worker<R> {
     }
 
     async fn process(&self, item: Item<ObjectKey>) {
-        let began = Instant::now();
+        let began = self.settings.metrics.is_some().then(Instant::now);
         let key = item.key();
         let result = self.reconcile(&item).await;
-        self.metrics.time.observe(began.elapsed().as_secs_f64());
+        if let Some(began) = began {
+            self.metrics.time.observe(began.elapsed().as_secs_f64());
+        }
         match result {
             Ok(action) => {
                 item.forget();
