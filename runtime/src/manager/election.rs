@@ -57,6 +57,15 @@ pub enum ElectionError {
         /// What is wrong.
         fault: &'static str,
     },
+    /// A group of replicas whose name cannot be that of Leases and the value of a label.
+    #[error(
+        "share keys by the Leases {lease}: the name has to have 1 to 63 lower-case letters, digits or `-`, and neither \
+         begin nor end with `-`"
+    )]
+    Group {
+        /// Namespace and name of the group.
+        lease: String,
+    },
     /// A candidate without a name.
     #[error("elect a leader by the lease {lease}: the identity is empty; leave it out for one that is made")]
     Identity {

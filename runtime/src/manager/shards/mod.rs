@@ -163,6 +163,16 @@ impl Shards {
         if self.identity.is_empty() {
             return Err(ElectionError::Identity { lease });
         }
+        let letter = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '-');
+        let name = &self.name;
+        if name.is_empty()
+            || name.len() > 63
+            || !name.chars().all(letter)
+            || name.starts_with('-')
+            || name.ends_with('-')
+        {
+            return Err(ElectionError::Group { lease });
+        }
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt as _, service_fn};
 
-use super::super::{Manager, ManagerError};
+use super::super::{ElectionError, Manager, ManagerError};
 use super::{ShardKeys, Shards};
 use crate::InformerFactory;
 use crate::client::Client;
@@ -367,8 +367,18 @@ async fn the_record_tells_people_who_works() {
 }
 
 #[tokio::test]
-async fn a_leader_task_is_refused() {
+async fn what_cannot_work_is_refused() {
     let server = DevServer::start().await.unwrap();
+    let stop = CancellationToken::new();
+    for name in ["", "Operator", "a,b", "-a", "a.b", &"a".repeat(64)] {
+        let refused = Shards::new(&server.client(), "default", name).join(&stop).await;
+        assert!(
+            matches!(refused, Err(ElectionError::Group { .. })),
+            "{name}: {refused:?}"
+        );
+    }
+    let unnamed = Shards::new(&server.client(), "default", "operator").identity("");
+    assert!(matches!(unnamed.validate(), Err(ElectionError::Identity { .. })));
     let factory = InformerFactory::new(&server.client());
     let manager = Manager::new(&factory)
         .shards(Shards::new(&server.client(), "default", "operator"))
