@@ -428,6 +428,7 @@ impl LeaderGuard {
         {
             tracing::error!(%error, "the lease was not released; it will expire");
         }
+        self.leadership.ended(self.term);
     }
 }
 
@@ -436,6 +437,7 @@ impl Drop for LeaderGuard {
         if let Some(task) = self.task.take() {
             task.abort();
             self.leadership.lose(self.term);
+            self.leadership.ended(self.term);
         }
     }
 }

@@ -26,7 +26,7 @@ mod tests;
 
 pub use election::{ElectionError, LeaderElection, LeaderGuard};
 pub use elector::Timing;
-pub use leadership::{FenceLayer, Fenced, Leadership, NotLeader};
+pub use leadership::{FenceLayer, Fenced, Leadership, NotLeader, Overdue};
 pub use run::{Manager, ManagerError, OnLost};
 pub(crate) use shards::{NotMine, Place, Votes, Working};
 pub use shards::{ShardKeys, Shards};

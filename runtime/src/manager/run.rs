@@ -18,6 +18,7 @@ use super::election::{ElectionError, LeaderElection, LeaderGuard};
 use super::group::{Failure, Finish, Group};
 #[cfg(feature = "serve")]
 use super::health::{Checks, Health};
+use super::leadership::Leadership;
 use super::shards::{ShardKeys, Shards};
 use crate::cache::InformerFactory;
 use crate::controller::{Controller, Reconciler, shutdown_signal};
@@ -62,6 +63,10 @@ pub struct Manager {
     server: super::serve::Server,
 }
 
+/// How long after its lease a term may go on before the process counts as hung, as kube-controller-manager's.
+#[cfg(feature = "serve")]
+const OVERDUE: Duration = Duration::from_secs(20);
+
 /// Which of a program's replicas work on what.
 #[derive(Clone, Debug)]
 enum Contest {
@@ -102,12 +107,17 @@ impl Contest {
         }
     }
 
-    fn lease(&self) -> String {
+    fn leadership(&self) -> Option<Leadership> {
         match self {
-            Self::None => String::new(),
-            Self::Election(election) => election.leadership().lease().to_owned(),
-            Self::Shards(shards) => shards.leadership().lease().to_owned(),
+            Self::None => None,
+            Self::Election(election) => Some(election.leadership()),
+            Self::Shards(shards) => Some(shards.leadership()),
         }
+    }
+
+    fn lease(&self) -> String {
+        let leadership = self.leadership();
+        leadership.map_or_else(String::new, |leadership| leadership.lease().to_owned())
     }
 
     fn keys(&self) -> Option<ShardKeys> {
@@ -440,7 +450,17 @@ impl Manager {
             });
         }
         #[cfg(feature = "serve")]
-        let health = Health::new(self.factory.clone(), self.live, self.ready);
+        let health = {
+            let mut live = self.live;
+            if let Some(leadership) = self.contest.leadership() {
+                live.add("leaderElection", move || {
+                    leadership
+                        .check_overdue(OVERDUE)
+                        .map_err(|error| error.to_string())
+                });
+            }
+            Health::new(self.factory.clone(), live, self.ready)
+        };
         #[cfg(feature = "serve")]
         let server = {
             let server = self.server.start(Arc::clone(&health));
