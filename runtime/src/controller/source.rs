@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::expectations::Expectations;
 use super::predicate::Predicate;
+use super::share::Share;
 use super::writes::Writes;
 use crate::cache::{Delta, Informer, Lister, Subscription};
 use crate::guard::guarded;
@@ -31,6 +32,8 @@ pub(super) struct Intake {
     pub(super) queue: WorkQueue<ObjectKey>,
     pub(super) writes: Arc<Writes>,
     pub(super) expectations: Option<Expectations>,
+    /// Where replicas share the keys.
+    pub(super) share: Option<Share>,
 }
 
 /// Whether reconcilers read the kind from the cache in question.
@@ -71,7 +74,7 @@ impl Intake {
                 .is_none_or(|predicate| self.passes(predicate, &delta))
             {
                 for key in keys(&self, &delta) {
-                    self.queue.add_with(key, priority);
+                    self.enqueue(key, priority);
                 }
             }
         }
@@ -81,12 +84,18 @@ impl Intake {
     pub(super) fn look_again<K: Kind>(&self, object: &Arc<K>, filter: Option<&Predicate<K>>) {
         let delta = Delta::resync(Arc::clone(object));
         if filter.is_none_or(|filter| self.passes(filter, &delta)) {
-            self.queue.add_with(delta.key(), Priority::Low);
+            self.enqueue(delta.key(), Priority::Low);
+        }
+    }
+
+    fn enqueue(&self, key: ObjectKey, priority: Priority) {
+        if self.share.as_ref().is_none_or(|share| share.wants(&key)) {
+            self.queue.add_with(key, priority);
         }
     }
 
     /// A predicate that panics lets the change pass: to reconcile once too often does no harm, a lost change does.
-    fn passes<W: Kind>(&self, predicate: &Predicate<W>, delta: &Delta<W>) -> bool {
+    pub(super) fn passes<W: Kind>(&self, predicate: &Predicate<W>, delta: &Delta<W>) -> bool {
         guarded(|| predicate.accepts(delta)).unwrap_or_else(|panic| {
             tracing::error!(
                 controller = %self.controller,
