@@ -1,22 +1,25 @@
 //! A cache of one kind that many can read and listen to.
 //!
 //! **Invariant:** each subscriber sees each change of the store once and in order, from the state at its
-//! subscription on, however slow it is; none of them delays the watch or another subscriber.
+//! subscription on, or, where it is slow, changes that add up to the same state; none of them delays the watch or another
+//! subscriber.
 
 use std::any::Any;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::{FutureExt, Stream};
-use tokio::sync::{Notify, mpsc, watch};
+use kube::Resource;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::backlog::{Backlog, Note};
 use super::delta::{Delta, LastState};
 use super::lister::Lister;
 use super::reflector::{
@@ -68,13 +71,38 @@ impl<K: Kind> Drop for Core<K> {
     }
 }
 
-struct Shared<K> {
+struct Shared<K: Resource> {
+    kind: String,
     store: Store<K>,
     /// Locked while the store changes and the change is queued, so that a new subscriber misses nothing. What a
     /// subscriber waits for is therefore at most the queueing of a whole list; that is built before.
     feeds: Mutex<Vec<Feed<K>>>,
     synced: watch::Sender<bool>,
     feeds_changed: Notify,
+    /// How many changes were merged for subscribers.
+    merged: Arc<AtomicU64>,
+}
+
+/// How a subscriber is told of changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscribe {
+    /// How often every object is replayed as an update that changes nothing. Default: never.
+    pub resync: Option<Duration>,
+    /// How many changes wait one by one; beyond that they are merged by object, see [`Subscription`]. Default 1,024.
+    ///
+    /// `None` for a subscriber that must hear of each change, as one that counts them: memory has no bound then where it
+    /// is slow, and each waiting change costs some 40 bytes besides the objects that it keeps alive. A warning is logged
+    /// at 16,384 and each doubling, the first state and replays not counted.
+    pub buffer: Option<usize>,
+}
+
+impl Default for Subscribe {
+    fn default() -> Self {
+        Self {
+            resync: None,
+            buffer: Some(1024),
+        }
+    }
 }
 
 /// The informer was stopped before its cache held the first state.
@@ -108,10 +136,12 @@ impl<K: Kind> Informer<K> {
         stop: CancellationToken,
     ) -> Self {
         let shared = Arc::new(Shared {
+            kind: K::kind(&()).into_owned(),
             store: Store::new(),
             feeds: Mutex::default(),
             synced: watch::Sender::new(false),
             feeds_changed: Notify::new(),
+            merged: Arc::default(),
         });
         let reflector = Reflector::with_sink(client, scope, config, Arc::clone(&shared) as Arc<dyn Sink<K>>);
         Self {
@@ -271,6 +301,12 @@ impl<K: Kind> Informer<K> {
         self.core.status.status()
     }
 
+    /// How many changes were merged into another one, since a subscriber was too slow to be told of each; of all that
+    /// there were.
+    pub fn merged(&self) -> u64 {
+        self.core.shared.merged.load(Ordering::Relaxed)
+    }
+
     /// The factory's resync period.
     pub(crate) fn resync_period(&self) -> Option<Duration> {
         self.core.resync
@@ -283,30 +319,36 @@ impl<K: Kind> Informer<K> {
 
     /// [`subscribe`](Self::subscribe) with its own resync period: how often every object is replayed as an update
     /// that changes nothing. `None`: never.
+    pub fn subscribe_with(&self, resync: Option<Duration>) -> Subscription<K> {
+        self.subscribe_as(Subscribe {
+            resync,
+            ..Subscribe::default()
+        })
+    }
+
+    /// [`subscribe`](Self::subscribe) with other settings.
     ///
     /// What the cache holds is queued before this returns, which takes some time where that is much; it never waits for
     /// an index function, nor for a list that is being read.
-    pub fn subscribe_with(&self, resync: Option<Duration>) -> Subscription<K> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let resync = resync.filter(|period| !period.is_zero());
-        let mut feed = Feed {
-            sender,
-            pending: Arc::default(),
-            replayed: 0,
+    pub fn subscribe_as(&self, settings: Subscribe) -> Subscription<K> {
+        let shared = &self.core.shared;
+        let resync = settings.resync.filter(|period| !period.is_zero());
+        let backlog = Arc::new(Backlog::new(settings.buffer, &shared.merged));
+        let feed = Feed {
+            backlog: Arc::clone(&backlog),
             resync,
             due: after(resync.unwrap_or_default()),
         };
         let subscription = Subscription {
-            receiver,
-            pending: Arc::clone(&feed.pending),
+            backlog,
             synced: false,
             core: Arc::clone(&self.core),
         };
-        let shared = &self.core.shared;
         let mut feeds = shared.feeds();
         if *shared.synced.borrow() {
-            feed.replay(shared.store.list().into_iter().map(Delta::Added));
-            feed.send(Note::Synced);
+            let held = shared.store.list().into_iter();
+            feed.backlog.replay(held.map(Delta::Added), &shared.kind);
+            feed.backlog.synced();
         }
         // After the stop nothing more comes; without a feed the stream ends.
         if !self.core.stop.is_cancelled() {
@@ -418,64 +460,36 @@ impl Registration {
     }
 }
 
-enum Note<K> {
-    Delta(Delta<K>),
-    /// The first state is complete.
-    Synced,
-}
-
 /// The sending half of one subscription.
-struct Feed<K> {
-    sender: mpsc::UnboundedSender<Note<K>>,
-    pending: Arc<AtomicUsize>,
-    /// How many notes the last replay of the whole cache took.
-    replayed: usize,
+struct Feed<K: Resource> {
+    backlog: Arc<Backlog<K>>,
     resync: Option<Duration>,
     due: Instant,
 }
 
-impl<K> Feed<K> {
-    /// False where the subscription was dropped.
-    fn send(&self, note: Note<K>) -> bool {
-        const WARN_FROM: usize = 1 << 14;
-        let pending = self.pending.fetch_add(1, Ordering::Relaxed) + 1;
-        let sent = self.sender.send(note).is_ok();
-        let late = self.late(pending);
-        if sent && late >= WARN_FROM && late.is_power_of_two() {
-            tracing::warn!(pending, "a subscriber is slower than the changes of its cache");
-        }
-        sent
-    }
-
-    /// How many of those that wait tell of a slow subscriber: a replay comes all at once, whoever it is for.
-    fn late(&self, pending: usize) -> usize {
-        pending.saturating_sub(self.replayed)
-    }
-
-    /// Sends what the whole cache holds.
-    fn replay(&mut self, deltas: impl ExactSizeIterator<Item = Delta<K>>) -> bool {
-        self.replayed = deltas.len();
-        deltas.into_iter().all(|delta| self.send(Note::Delta(delta)))
+impl<K: Resource> Drop for Feed<K> {
+    fn drop(&mut self) {
+        self.backlog.end();
     }
 }
 
 /// Everything that happens in a cache; a [`Stream`] that ends when the informer stops.
 ///
-/// What is not taken yet waits without a limit: nothing is dropped or merged, and each waiting change costs some
-/// 40 bytes besides the objects that it keeps alive. [`pending`](Self::pending) tells how many wait; a warning is
-/// logged at 16,384 and each doubling, the first state and replays not counted. A resync skips a subscriber that has
-/// not finished the last one.
+/// What is not taken yet waits: up to [`Subscribe::buffer`] changes one by one, and beyond that what is pending of an
+/// object merges into one change from what was taken last to what is there now, so that nothing is lost but states in
+/// between. An object that came and went in that time is not told of at all, one that was deleted and made anew is told
+/// as both. A warning is logged when that begins; [`pending`](Self::pending) tells how many changes wait,
+/// [`merged`](Self::merged) how many were merged. A resync skips a subscriber that has not finished the last one.
 pub struct Subscription<K: Kind> {
-    receiver: mpsc::UnboundedReceiver<Note<K>>,
-    pending: Arc<AtomicUsize>,
+    backlog: Arc<Backlog<K>>,
     synced: bool,
     core: Arc<Core<K>>,
 }
 
 impl<K: Kind> Drop for Subscription<K> {
     fn drop(&mut self) {
-        self.receiver.close();
-        self.core.shared.feeds().retain(|feed| !feed.sender.is_closed());
+        self.backlog.close();
+        self.core.shared.feeds().retain(|feed| !feed.backlog.is_closed());
     }
 }
 
@@ -503,9 +517,8 @@ impl<K: Kind> Subscription<K> {
     }
 
     fn poll_note(&mut self, cx: &mut Context<'_>) -> Poll<Option<Note<K>>> {
-        self.receiver.poll_recv(cx).map(|note| {
+        self.backlog.poll(cx).map(|note| {
             let note = note?;
-            self.pending.fetch_sub(1, Ordering::Relaxed);
             self.synced |= matches!(note, Note::Synced);
             Some(note)
         })
@@ -516,9 +529,14 @@ impl<K: Kind> Subscription<K> {
         self.synced
     }
 
-    /// How many changes wait to be taken.
+    /// How many changes wait to be taken; one that merges several is one.
     pub fn pending(&self) -> usize {
-        self.pending.load(Ordering::Relaxed)
+        self.backlog.len()
+    }
+
+    /// How many changes were merged into another one, since this subscriber was too slow to be told of each.
+    pub fn merged(&self) -> u64 {
+        self.backlog.merged()
     }
 }
 
@@ -536,7 +554,7 @@ impl<K: Kind> Stream for Subscription<K> {
     }
 }
 
-impl<K: Kind> Shared<K> {
+impl<K: Resource> Shared<K> {
     fn feeds(&self) -> MutexGuard<'_, Vec<Feed<K>>> {
         self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -572,10 +590,11 @@ impl<K: Kind> Shared<K> {
                     continue;
                 };
                 feed.due = after(period);
-                if feed.pending.load(Ordering::Relaxed) > 0 {
+                if feed.backlog.len() > 0 {
                     continue;
                 }
-                feed.replay(self.store.list().into_iter().map(Delta::resync));
+                let held = self.store.list().into_iter();
+                feed.backlog.replay(held.map(Delta::resync), &self.kind);
             }
         }
     }
@@ -588,15 +607,21 @@ impl<K: Kind> Sink<K> for Shared<K> {
         let mut feeds = self.feeds();
         let deltas = replacement.commit();
         let first = !self.synced.send_replace(true);
-        feeds.retain_mut(|feed| match first {
-            true => feed.replay(deltas.iter().cloned()) && feed.send(Note::Synced),
-            false => deltas.iter().all(|delta| feed.send(Note::Delta(delta.clone()))),
+        feeds.retain(|feed| {
+            if !first {
+                return deltas
+                    .iter()
+                    .all(|delta| feed.backlog.push(delta.clone(), &self.kind));
+            }
+            let open = feed.backlog.replay(deltas.iter().cloned(), &self.kind);
+            feed.backlog.synced();
+            open
         });
     }
 
     fn apply(&self, changes: Vec<Change<K>>) {
         let mut feeds = self.feeds();
-        let mut send = |delta: Delta<K>| feeds.retain(|feed| feed.send(Note::Delta(delta.clone())));
+        let mut send = |delta: Delta<K>| feeds.retain(|feed| feed.backlog.push(delta.clone(), &self.kind));
         for change in changes {
             match change {
                 Change::Set(object) => {

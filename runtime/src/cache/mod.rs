@@ -35,6 +35,7 @@
 //!
 //! **Invariant:** what a cache hands out is shared and never changes; a newer state is a new object.
 
+mod backlog;
 mod delta;
 mod factory;
 mod gathered;
@@ -51,7 +52,9 @@ mod wire;
 
 pub use delta::{Delta, LastState};
 pub use factory::{InformerFactory, InformerFactoryBuilder, NotSynced, UnsyncedKind};
-pub use informer::{AlreadyStarted, EventHandler, Informer, Registration, Stopped, Subscription, on_change};
+pub use informer::{
+    AlreadyStarted, EventHandler, Informer, Registration, Stopped, Subscribe, Subscription, on_change,
+};
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
 pub use measure::{CacheMetrics, CacheSize};
 pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};

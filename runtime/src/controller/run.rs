@@ -17,7 +17,7 @@ use tracing::Instrument;
 
 use super::context::{Context, Shared};
 use super::pause::{self, Paused, is_paused};
-use super::source::Intake;
+use super::source::{Intake, each_change};
 use super::writes::{Turn, Writes};
 use super::{Controller, ErrorPolicy, Reconciler, RunError, Settings, resync};
 use crate::cache::chain;
@@ -88,7 +88,7 @@ pub(super) async fn run<R: Reconciler>(
         None => filter,
     };
     // What comes again though nothing changed is spread by the above.
-    let changes = informer.subscribe_with(None);
+    let changes = informer.subscribe_as(each_change(None));
     feeds.spawn(intake.feed(
         changes,
         |intake, delta| intake.writes.delivered(delta),
