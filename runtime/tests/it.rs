@@ -23,6 +23,8 @@ mod derive;
 mod differential;
 #[path = "it/events.rs"]
 mod events;
+#[path = "it/faults.rs"]
+mod faults;
 #[path = "it/finalizer.rs"]
 mod finalizer;
 #[path = "it/golden.rs"]
