@@ -5,19 +5,22 @@
 //! **Invariant:** an object that cannot be decoded costs that object alone: its key is reported, and everything
 //! around it is used.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::{AsyncBufRead, AsyncBufReadExt, FutureExt};
+use futures::AsyncBufRead;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 use kube::core::Status;
 use kube::core::params::{ListParams, WatchParams};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use super::trim::Trim;
@@ -214,13 +217,7 @@ impl<K: Kind> Wire<K> {
         let body = timeout(self.deadline, self.client.request_stream(request))
             .await
             .map_err(|_| WireError::NoAnswer(self.deadline))??;
-        Ok(Watch {
-            body: Box::pin(body),
-            rest: Vec::new(),
-            broken: None,
-            trim: self.trim,
-            kind: PhantomData,
-        })
+        Ok(Watch::new(body, self.trim))
     }
 }
 
@@ -233,14 +230,41 @@ pub(crate) async fn joined<T>(decoding: JoinHandle<Result<T, WireError>>) -> Res
 }
 
 /// An open watch.
+///
+/// What comes in bulk, as a first state does, is decoded beside the network: up to [`AHEAD`] pieces at a time, on
+/// threads of their own, while the next one is read; then reading waits. What comes little by little is decoded where it
+/// is read.
 pub(crate) struct Watch<K> {
     body: Pin<Box<dyn AsyncBufRead + Send>>,
-    /// What was read and not handed out: at most the beginning of a line between two calls.
+    /// What was read and not handed out.
     rest: Vec<u8>,
+    /// How much of that is whole lines.
+    whole: usize,
+    /// Pieces that are decoded elsewhere, in the order in which they came.
+    decoding: VecDeque<JoinHandle<Vec<Line<K>>>>,
+    /// Whether nothing more comes.
+    ended: bool,
     /// How the connection broke, found after lines that are handed out first.
     broken: Option<std::io::Error>,
     trim: Trim,
     kind: PhantomData<fn() -> K>,
+}
+
+/// How many pieces of a watch are decoded at a time: one for each of two threads, and the next one is read by then.
+const AHEAD: usize = 2;
+/// Some half a millisecond of decoding; more would hold up the other tasks of the thread.
+const LONG: usize = 1 << 16;
+/// The longest piece, but for a line that is longer itself.
+const MOST: usize = 1 << 20;
+
+/// What comes next of a watch.
+enum Next<K> {
+    Lines(Vec<Line<K>>),
+    /// Whole lines, few enough to be decoded at once.
+    Text(Vec<u8>),
+    /// The thread that decoded them failed.
+    Lost(JoinError),
+    End,
 }
 
 /// One line of a watch.
@@ -260,19 +284,32 @@ pub(crate) enum Line<K> {
 }
 
 impl<K: Kind> Watch<K> {
+    pub(crate) fn new(body: impl AsyncBufRead + Send + 'static, trim: Trim) -> Self {
+        Self {
+            body: Box::pin(body),
+            rest: Vec::new(),
+            whole: 0,
+            decoding: VecDeque::new(),
+            ended: false,
+            broken: None,
+            trim,
+            kind: PhantomData,
+        }
+    }
+
     /// The lines that have come, at least one; empty at the end of the watch.
     pub(crate) async fn lines(&mut self) -> Result<Vec<Line<K>>, WireError> {
-        /// Some half a millisecond of decoding; more would hold up the other tasks of the thread.
-        const LONG: usize = 1 << 16;
         loop {
-            let text = self.text().await.map_err(WireError::Broken)?;
-            if text.is_empty() {
-                return Ok(Vec::new());
-            }
-            let trim = self.trim;
-            let lines = match text.len() {
-                ..LONG => decode_lines(&text, trim),
-                _ => joined(spawn_blocking(move || Ok(decode_lines(&text, trim)))).await?,
+            let lines = match poll_fn(|cx| self.poll_next(cx)).await {
+                Next::Lines(lines) => lines,
+                Next::Text(text) => decode_lines(&text, self.trim),
+                Next::Lost(error) => return Err(WireError::Broken(std::io::Error::other(error))),
+                Next::End => {
+                    return match self.broken.take() {
+                        Some(error) => Err(WireError::Broken(error)),
+                        None => Ok(Vec::new()),
+                    };
+                }
             };
             if !lines.is_empty() {
                 return Ok(lines);
@@ -280,44 +317,66 @@ impl<K: Kind> Watch<K> {
         }
     }
 
-    /// Whole lines: at least one, and what else has come by now; empty at the end.
-    async fn text(&mut self) -> std::io::Result<Vec<u8>> {
-        const MOST: usize = 1 << 20;
-        if let Some(error) = self.broken.take() {
-            return Err(error);
-        }
-        let mut whole = 0;
-        while whole < MOST {
-            let more = match whole {
-                0 => Some(self.body.fill_buf().await),
-                _ => self.body.fill_buf().now_or_never(),
-            };
-            let chunk = match more {
-                Some(Ok(chunk)) => chunk,
-                Some(Err(error)) if whole == 0 => return Err(error),
-                Some(Err(error)) => {
-                    self.broken = Some(error);
-                    break;
-                }
-                None => break,
-            };
-            let length = chunk.len();
-            if length == 0 {
-                // A last line may lack its end. One that was cut off is no loss: the watch resumes at the version
-                // before it.
-                if serde_json::from_slice::<&RawValue>(&self.rest[whole..]).is_ok() {
-                    whole = self.rest.len();
-                }
+    /// Reads on, and gives the next lines, whichever comes first. Whatever is read stands in `self` between two calls, so
+    /// that nothing is lost where a call is given up.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<K>> {
+        loop {
+            if self.whole >= LONG && self.decoding.len() < AHEAD {
+                let (text, trim) = (self.take_whole(), self.trim);
+                self.decoding
+                    .push_back(spawn_blocking(move || decode_lines(&text, trim)));
+            }
+            if self.ended || self.whole >= MOST || self.poll_read(cx).is_pending() {
                 break;
             }
-            if let Some(last) = chunk.iter().rposition(|byte| *byte == b'\n') {
-                whole = self.rest.len() + last + 1;
-            }
-            self.rest.extend_from_slice(chunk);
-            self.body.as_mut().consume(length);
         }
-        let rest = self.rest.split_off(whole);
-        Ok(std::mem::replace(&mut self.rest, rest))
+        if let Some(first) = self.decoding.front_mut() {
+            let decoded = std::task::ready!(Pin::new(first).poll(cx));
+            self.decoding.pop_front();
+            return Poll::Ready(match decoded {
+                Ok(lines) => Next::Lines(lines),
+                Err(error) => Next::Lost(error),
+            });
+        }
+        match self.whole {
+            0 if self.ended => Poll::Ready(Next::End),
+            0 => Poll::Pending,
+            _ => Poll::Ready(Next::Text(self.take_whole())),
+        }
+    }
+
+    fn take_whole(&mut self) -> Vec<u8> {
+        let rest = self.rest.split_off(self.whole);
+        self.whole = 0;
+        std::mem::replace(&mut self.rest, rest)
+    }
+
+    /// Reads what has come.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let chunk = match std::task::ready!(self.body.as_mut().poll_fill_buf(cx)) {
+            Ok(chunk) => chunk,
+            Err(error) => {
+                self.broken = Some(error);
+                self.ended = true;
+                return Poll::Ready(());
+            }
+        };
+        let length = chunk.len();
+        if length == 0 {
+            // A last line may lack its end. One that was cut off is no loss: the watch resumes at the version before
+            // it.
+            if serde_json::from_slice::<&RawValue>(&self.rest[self.whole..]).is_ok() {
+                self.whole = self.rest.len();
+            }
+            self.ended = true;
+            return Poll::Ready(());
+        }
+        if let Some(last) = chunk.iter().rposition(|byte| *byte == b'\n') {
+            self.whole = self.rest.len() + last + 1;
+        }
+        self.rest.extend_from_slice(chunk);
+        self.body.as_mut().consume(length);
+        Poll::Ready(())
     }
 }
 
@@ -475,23 +534,19 @@ fn decode_object<K: Kind>(json: &str, trim: Trim) -> Result<K, serde_json::Error
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures::io::BufReader;
     use futures::stream::{self, TryStreamExt};
     use k8s_openapi::api::core::v1::ConfigMap;
 
     use super::*;
 
-    fn watch_of<K>(body: impl AsyncBufRead + Send + 'static) -> Watch<K> {
-        Watch {
-            body: Box::pin(body),
-            rest: Vec::new(),
-            broken: None,
-            trim: Trim::default(),
-            kind: PhantomData,
-        }
+    fn watch_of<K: Kind>(body: impl AsyncBufRead + Send + 'static) -> Watch<K> {
+        Watch::new(body, Trim::default())
     }
 
-    fn watch_chunks<K>(chunks: Vec<std::io::Result<Vec<u8>>>) -> Watch<K> {
+    fn watch_chunks<K: Kind>(chunks: Vec<std::io::Result<Vec<u8>>>) -> Watch<K> {
         watch_of(stream::iter(chunks).into_async_read())
     }
 
@@ -564,6 +619,33 @@ mod tests {
         let lines = all(watch_chunks::<ConfigMap>(vec![Ok(text.into_bytes())])).await;
         assert_eq!(lines.len(), 10_000);
         assert_eq!((&*lines[0], &*lines[9_999]), ("set a0", "set a9999"));
+    }
+
+    /// Nobody takes what was read: reading waits, so that memory is bounded, and goes on where it stopped.
+    #[tokio::test]
+    async fn reading_waits_for_who_takes_the_lines() {
+        let read = Arc::new(AtomicUsize::new(0));
+        let (counted, line) = (Arc::clone(&read), "x".repeat(1 << 15));
+        let line = format!("{{\"type\":\"ADDED\",\"object\":{{\"metadata\":{{\"name\":\"{line}\"}}}}}}\n");
+        const LINES: usize = 1 << 8;
+        let endless = stream::iter((0..LINES).map(move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, std::io::Error>(line.clone().into_bytes())
+        }));
+        let mut watch = watch_of::<ConfigMap>(endless.into_async_read());
+        let mut lines = watch.lines().await.unwrap().len();
+        let most = (AHEAD + 1) * LONG / (1 << 15) + MOST / (1 << 15);
+        assert!(
+            read.load(Ordering::SeqCst) <= most + 2,
+            "{read:?} of at most {most}"
+        );
+        loop {
+            match watch.lines().await.unwrap().len() {
+                0 => break,
+                more => lines += more,
+            }
+        }
+        assert_eq!(lines, LINES);
     }
 
     #[tokio::test]
