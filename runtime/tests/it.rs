@@ -31,6 +31,8 @@ mod finalizer;
 mod golden;
 #[path = "it/informer.rs"]
 mod informer;
+#[path = "it/kinds.rs"]
+mod kinds;
 #[path = "it/kube_schema.rs"]
 mod kube_schema;
 #[path = "it/rook.rs"]

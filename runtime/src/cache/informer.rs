@@ -22,24 +22,26 @@ use tokio_util::sync::CancellationToken;
 use super::backlog::{Backlog, Note};
 use super::delta::{Delta, LastState};
 use super::lister::Lister;
+use super::namespaces::{self, NamespaceSet, NamespaceStatus, Parts};
 use super::reflector::{
     Change, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, Sink, WatchScope, after,
 };
 use super::store::{IndexExists, Store, same_version};
+use super::target::{Cached, Target, kind_name};
 use crate::client::AsClient;
 use crate::guard::message;
-use crate::kind::{Kind, ObjectKey};
+use crate::kind::{Kind, Namespaced, ObjectKey};
 
 /// A shared cache of one kind: a reflector, its store and those who listen to it.
 ///
 /// Cloning is cheap and gives the same cache. The watch runs from [`start`](Self::start) until the informer is
 /// [stopped](Self::stop) or its factory shuts down, or until the last informer, lister and subscription of it is
 /// dropped. Its cache then stays as it is.
-pub struct Informer<K: Kind> {
+pub struct Informer<K: Cached> {
     core: Arc<Core<K>>,
 }
 
-impl<K: Kind> Clone for Informer<K> {
+impl<K: Cached> Clone for Informer<K> {
     fn clone(&self) -> Self {
         Self {
             core: Arc::clone(&self.core),
@@ -47,31 +49,85 @@ impl<K: Kind> Clone for Informer<K> {
     }
 }
 
-impl<K: Kind> fmt::Debug for Informer<K> {
+impl<K: Cached> fmt::Debug for Informer<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Informer")
-            .field("kind", &K::kind(&()))
+            .field("kind", &self.core.shared.kind)
             .field("synced", &self.has_synced())
             .finish_non_exhaustive()
     }
 }
 
 /// What the handles share; the task that feeds the cache does not hold it, so that its drop can stop the task.
-pub(super) struct Core<K: Kind> {
+pub(super) struct Core<K: Cached> {
     shared: Arc<Shared<K>>,
-    reflector: Mutex<Option<Reflector<K>>>,
+    /// Until it is started.
+    plan: Mutex<Option<Plan<K>>>,
     status: ReflectorHandle,
+    /// Where it is of several namespaces.
+    parts: Option<Arc<Parts>>,
     resync: Option<Duration>,
     stop: CancellationToken,
 }
 
-impl<K: Kind> Drop for Core<K> {
+impl<K: Cached> Core<K> {
+    fn plan(&self) -> MutexGuard<'_, Option<Plan<K>>> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Cached> Drop for Core<K> {
     fn drop(&mut self) {
         self.stop.cancel();
     }
 }
 
-struct Shared<K: Resource> {
+/// Where the objects of a cache are.
+#[derive(Clone)]
+pub(super) enum Place {
+    Scope(WatchScope),
+    Namespaces(NamespaceSet),
+}
+
+/// How a cache is fed.
+struct Plan<K> {
+    client: kube::Client,
+    target: Target,
+    place: Place,
+    config: ReflectorConfig,
+    /// In the order in which they were set.
+    transforms: Vec<Transform<K>>,
+    status: Arc<watch::Sender<ReflectorStatus>>,
+}
+
+type Transform<K> = Arc<dyn Fn(&mut K) + Send + Sync>;
+
+impl<K: Cached> Plan<K> {
+    fn reflector(&self, scope: &WatchScope, sink: Arc<dyn Sink<K>>) -> Reflector<K> {
+        let (client, target) = (self.client.clone(), self.target.clone());
+        let mut reflector = Reflector::with_sink(client, target, scope, self.config.clone(), sink);
+        for transform in &self.transforms {
+            let transform = Arc::clone(transform);
+            reflector = reflector.transform(move |object| transform(object));
+        }
+        reflector
+    }
+
+    async fn run(self, shared: Arc<Shared<K>>, parts: Option<Arc<Parts>>, stop: CancellationToken) {
+        match &self.place {
+            Place::Scope(scope) => {
+                let reflector = self.reflector(scope, shared);
+                reflector.with_status(Arc::clone(&self.status)).run(stop).await;
+            }
+            Place::Namespaces(set) => {
+                let make = |scope: &WatchScope, sink| self.reflector(scope, sink).in_namespaces_alone();
+                namespaces::follow(shared, set.clone(), parts.unwrap_or_default(), make, stop).await;
+            }
+        }
+    }
+}
+
+pub(super) struct Shared<K: Resource> {
     kind: String,
     store: Store<K>,
     /// Locked while the store changes and the change is queued, so that a new subscriber misses nothing. What a
@@ -124,31 +180,66 @@ pub struct AlreadyStarted {
 impl<K: Kind> Informer<K> {
     /// An informer of its own, outside of a factory.
     pub fn new(client: &impl AsClient, scope: &WatchScope, config: ReflectorConfig) -> Self {
-        let client = client.as_client().clone();
-        Self::in_factory(client, scope, config, None, CancellationToken::new())
+        let (client, place) = (client.as_client().clone(), Place::Scope(scope.clone()));
+        Self::in_factory(
+            client,
+            Target::of::<K>(),
+            place,
+            config,
+            None,
+            CancellationToken::new(),
+        )
     }
 
+    /// An informer of its own, of several namespaces.
+    pub fn in_namespaces(client: &impl AsClient, namespaces: &NamespaceSet, config: ReflectorConfig) -> Self
+    where
+        K: Kind<Scope = Namespaced>,
+    {
+        let (client, place) = (client.as_client().clone(), Place::Namespaces(namespaces.clone()));
+        Self::in_factory(
+            client,
+            Target::of::<K>(),
+            place,
+            config,
+            None,
+            CancellationToken::new(),
+        )
+    }
+}
+
+impl<K: Cached> Informer<K> {
     pub(super) fn in_factory(
         client: kube::Client,
-        scope: &WatchScope,
+        target: Target,
+        place: Place,
         config: ReflectorConfig,
         resync: Option<Duration>,
         stop: CancellationToken,
     ) -> Self {
         let shared = Arc::new(Shared {
-            kind: K::kind(&()).into_owned(),
+            kind: target.name.clone(),
             store: Store::new(),
             feeds: Mutex::default(),
             synced: watch::Sender::new(false),
             feeds_changed: Notify::new(),
             merged: Arc::default(),
         });
-        let reflector = Reflector::with_sink(client, scope, config, Arc::clone(&shared) as Arc<dyn Sink<K>>);
+        let status = Arc::<watch::Sender<_>>::default();
+        let parts = matches!(place, Place::Namespaces(_)).then(Arc::<Parts>::default);
         Self {
             core: Arc::new(Core {
-                status: reflector.handle(),
+                status: ReflectorHandle::of(&status),
                 shared,
-                reflector: Mutex::new(Some(reflector)),
+                plan: Mutex::new(Some(Plan {
+                    client,
+                    target,
+                    place,
+                    config,
+                    transforms: Vec::new(),
+                    status,
+                })),
+                parts,
                 resync,
                 stop,
             }),
@@ -185,13 +276,14 @@ impl<K: Kind> Informer<K> {
         &self,
         transform: impl Fn(&mut K) + Send + Sync + 'static,
     ) -> Result<&Self, AlreadyStarted> {
-        let mut reflector = self.core.reflector.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(unstarted) = reflector.take() else {
-            return Err(AlreadyStarted {
-                kind: K::kind(&()).into_owned(),
-            });
-        };
-        *reflector = Some(unstarted.transform(transform));
+        match &mut *self.core.plan() {
+            Some(plan) => plan.transforms.push(Arc::new(transform)),
+            None => {
+                return Err(AlreadyStarted {
+                    kind: self.core.shared.kind.clone(),
+                });
+            }
+        }
         Ok(self)
     }
 
@@ -200,24 +292,21 @@ impl<K: Kind> Informer<K> {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(&self) {
-        let reflector = self
-            .core
-            .reflector
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some(reflector) = reflector else { return };
+        let Some(plan) = self.core.plan().take() else {
+            return;
+        };
         let stop = self.core.stop.clone();
-        let shared = Arc::clone(&self.core.shared);
-        let status = reflector.status();
+        let (shared, parts) = (Arc::clone(&self.core.shared), self.core.parts.clone());
+        let status = Arc::clone(&plan.status);
         tokio::spawn(async move {
             let work = async {
                 let resync = stop.run_until_cancelled(shared.resync());
-                futures::join!(reflector.run(stop.clone()), resync);
+                let fed = plan.run(Arc::clone(&shared), parts, stop.clone());
+                futures::join!(fed, resync);
             };
             if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
                 let message = message(&*panic);
-                tracing::error!(object.kind = %K::kind(&()), panic = message, "cache stopped: its watch panicked");
+                tracing::error!(object.kind = %shared.kind, panic = message, "cache stopped: its watch panicked");
                 status
                     .send_modify(|status| status.last_error = Some(format!("the watch panicked: {message}")));
                 // Nothing feeds the cache any more; whoever waits for it learns that now.
@@ -233,12 +322,7 @@ impl<K: Kind> Informer<K> {
     /// A factory whose informer was stopped makes a new one for whoever asks next.
     pub fn stop(&self) {
         self.core.stop.cancel();
-        let unstarted = self
-            .core
-            .reflector
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let unstarted = self.core.plan().take();
         if unstarted.is_some() {
             // There is no task that would do it.
             self.core.shared.feeds().clear();
@@ -291,14 +375,35 @@ impl<K: Kind> Informer<K> {
         match self.core.stop.run_until_cancelled(synced).await {
             Some(Ok(_)) => Ok(()),
             _ => Err(Stopped {
-                kind: K::kind(&()).into_owned(),
+                kind: self.core.shared.kind.clone(),
             }),
         }
     }
 
-    /// What the reflector says about itself.
+    /// What the reflector says about itself; of several namespaces, those of each as one.
     pub fn status(&self) -> ReflectorStatus {
-        self.core.status.status()
+        let mut status = self.core.status.status();
+        if let Some(parts) = &self.core.parts {
+            let all = parts.status();
+            (status.lists, status.watches) = (all.lists, all.watches);
+            // That the cache stopped comes first.
+            status.last_error = status.last_error.or(all.last_error);
+        }
+        status
+    }
+
+    /// How each namespace is, in order; empty for a cache that is not of several, or was not started.
+    pub fn namespaces(&self) -> Vec<NamespaceStatus> {
+        self.core
+            .parts
+            .as_ref()
+            .map(|parts| parts.statuses())
+            .unwrap_or_default()
+    }
+
+    /// Whether nothing feeds the cache any more.
+    pub fn is_stopped(&self) -> bool {
+        self.core.stop.is_cancelled()
     }
 
     /// How many changes were merged into another one, since a subscriber was too slow to be told of each; of all that
@@ -345,9 +450,10 @@ impl<K: Kind> Informer<K> {
             core: Arc::clone(&self.core),
         };
         let mut feeds = shared.feeds();
+        // Of several namespaces some may be here before all are.
+        let held = shared.store.list().into_iter();
+        feed.backlog.replay(held.map(Delta::Added), &shared.kind);
         if *shared.synced.borrow() {
-            let held = shared.store.list().into_iter();
-            feed.backlog.replay(held.map(Delta::Added), &shared.kind);
             feed.backlog.synced();
         }
         // After the stop nothing more comes; without a feed the stream ends.
@@ -377,14 +483,13 @@ impl<K: Kind> Informer<K> {
                     return;
                 };
                 let Note::Delta(delta) = note else { continue };
-                let kind = K::kind(&());
                 let key = delta.key();
                 if AssertUnwindSafe(handle(&handler, delta))
                     .catch_unwind()
                     .await
                     .is_err()
                 {
-                    tracing::error!(object.kind = %kind, object = %key, "event handler panicked");
+                    tracing::error!(object.kind = %kind_name::<K>(), object = %key, "event handler panicked");
                 }
             }
         });
@@ -395,7 +500,7 @@ impl<K: Kind> Informer<K> {
     }
 }
 
-async fn handle<K: Kind>(handler: &impl EventHandler<K>, delta: Delta<K>) {
+async fn handle<K: Cached>(handler: &impl EventHandler<K>, delta: Delta<K>) {
     match delta {
         Delta::Added(object) => handler.added(object).await,
         Delta::Updated { old, new } => handler.updated(old, new).await,
@@ -406,7 +511,7 @@ async fn handle<K: Kind>(handler: &impl EventHandler<K>, delta: Delta<K>) {
 /// What to do when cached objects change. client-go: `ResourceEventHandler`.
 ///
 /// A handler that is slow delays itself alone. For closures see [`on_change`].
-pub trait EventHandler<K: Kind>: Send + Sync + 'static {
+pub trait EventHandler<K: Cached>: Send + Sync + 'static {
     /// An object is new to the cache.
     fn added(&self, object: Arc<K>) -> impl Future<Output = ()> + Send;
     /// An object changed, or is replayed by a resync: then both are the same.
@@ -416,10 +521,10 @@ pub trait EventHandler<K: Kind>: Send + Sync + 'static {
 }
 
 /// An [`EventHandler`] from a function of the change.
-pub fn on_change<K: Kind>(handle: impl Fn(Delta<K>) + Send + Sync + 'static) -> impl EventHandler<K> {
+pub fn on_change<K: Cached>(handle: impl Fn(Delta<K>) + Send + Sync + 'static) -> impl EventHandler<K> {
     struct OnChange<F>(F);
 
-    impl<K: Kind, F: Fn(Delta<K>) + Send + Sync + 'static> EventHandler<K> for OnChange<F> {
+    impl<K: Cached, F: Fn(Delta<K>) + Send + Sync + 'static> EventHandler<K> for OnChange<F> {
         async fn added(&self, object: Arc<K>) {
             (self.0)(Delta::Added(object));
         }
@@ -480,29 +585,29 @@ impl<K: Resource> Drop for Feed<K> {
 /// between. An object that came and went in that time is not told of at all, one that was deleted and made anew is told
 /// as both. A warning is logged when that begins; [`pending`](Self::pending) tells how many changes wait,
 /// [`merged`](Self::merged) how many were merged. A resync skips a subscriber that has not finished the last one.
-pub struct Subscription<K: Kind> {
+pub struct Subscription<K: Cached> {
     backlog: Arc<Backlog<K>>,
     synced: bool,
     core: Arc<Core<K>>,
 }
 
-impl<K: Kind> Drop for Subscription<K> {
+impl<K: Cached> Drop for Subscription<K> {
     fn drop(&mut self) {
         self.backlog.close();
         self.core.shared.feeds().retain(|feed| !feed.backlog.is_closed());
     }
 }
 
-impl<K: Kind> fmt::Debug for Subscription<K> {
+impl<K: Cached> fmt::Debug for Subscription<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription")
-            .field("kind", &K::kind(&()))
+            .field("kind", &self.core.shared.kind)
             .field("pending", &self.pending())
             .finish_non_exhaustive()
     }
 }
 
-impl<K: Kind> Subscription<K> {
+impl<K: Cached> Subscription<K> {
     /// The next change; `None` once the informer has stopped and everything was taken.
     pub async fn recv(&mut self) -> Option<Delta<K>> {
         loop {
@@ -540,7 +645,7 @@ impl<K: Kind> Subscription<K> {
     }
 }
 
-impl<K: Kind> Stream for Subscription<K> {
+impl<K: Cached> Stream for Subscription<K> {
     type Item = Delta<K>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Delta<K>>> {
@@ -600,7 +705,80 @@ impl<K: Resource> Shared<K> {
     }
 }
 
-impl<K: Kind> Sink<K> for Shared<K> {
+impl<K: Cached> Shared<K> {
+    fn send(&self, feeds: &mut Vec<Feed<K>>, delta: &Delta<K>) {
+        feeds.retain(|feed| feed.backlog.push(delta.clone(), &self.kind));
+    }
+
+    fn set(&self, feeds: &mut Vec<Feed<K>>, new: Arc<K>) {
+        match self.store.insert(Arc::clone(&new)) {
+            None => self.send(feeds, &Delta::Added(new)),
+            // Sent twice around a broken connection.
+            Some(old) if same_version(&*old, &*new) => {}
+            Some(old) if old.meta().uid == new.meta().uid => self.send(feeds, &Delta::Updated { old, new }),
+            Some(old) => {
+                self.send(feeds, &Delta::vanished(old));
+                self.send(feeds, &Delta::Added(new));
+            }
+        }
+    }
+
+    /// What one of several namespaces has, but for `undecodable`, which stay as they were.
+    pub(super) fn replace_namespace(&self, namespace: &str, objects: &[Arc<K>], undecodable: &[ObjectKey]) {
+        /// How many objects at once keep a new subscriber waiting.
+        const SOME: usize = 256;
+        let names = namespaces::names(objects, undecodable);
+        let gone = |object: &Arc<K>| {
+            object
+                .meta()
+                .name
+                .as_ref()
+                .is_none_or(|name| !names.contains(name))
+        };
+        let gone: Vec<_> = self.store.namespace(namespace).into_iter().filter(gone).collect();
+        for some in gone.chunks(SOME) {
+            let mut feeds = self.feeds();
+            for object in some {
+                let name = object.meta().name.as_deref().unwrap_or_default();
+                if let Some(old) = self.store.remove(Some(namespace), name) {
+                    self.send(&mut feeds, &Delta::vanished(old));
+                }
+            }
+        }
+        for some in objects.chunks(SOME) {
+            let mut feeds = self.feeds();
+            for new in some {
+                let name = new.meta().name.as_deref().unwrap_or_default();
+                let held = self.store.get(Some(namespace), name);
+                // What did not change stays the object that readers and subscribers have.
+                if held.is_none_or(|held| !same_version(&*held, &**new)) {
+                    self.set(&mut feeds, Arc::clone(new));
+                }
+            }
+        }
+    }
+
+    /// Nothing of a namespace is followed any more.
+    pub(super) fn forget(&self, namespace: &str) {
+        self.replace_namespace(namespace, &[], &[]);
+    }
+
+    /// The first state is complete: each namespace was listed.
+    pub(super) fn complete(&self) {
+        let feeds = self.feeds();
+        if *self.synced.borrow() {
+            return;
+        }
+        // Nobody writes while the feeds are locked, so that the same objects take each other's places.
+        drop(self.store.replacement(self.store.list(), &[]).commit());
+        self.synced.send_replace(true);
+        for feed in &*feeds {
+            feed.backlog.synced();
+        }
+    }
+}
+
+impl<K: Cached> Sink<K> for Shared<K> {
     fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]) {
         // Nobody else writes to the store, so what is built here is still right when it is committed.
         let replacement = self.store.replacement(objects, undecodable);
@@ -621,22 +799,10 @@ impl<K: Kind> Sink<K> for Shared<K> {
 
     fn apply(&self, changes: Vec<Change<K>>) {
         let mut feeds = self.feeds();
-        let mut send = |delta: Delta<K>| feeds.retain(|feed| feed.backlog.push(delta.clone(), &self.kind));
         for change in changes {
+            let mut send = |delta: Delta<K>| self.send(&mut feeds, &delta);
             match change {
-                Change::Set(object) => {
-                    let new = Arc::new(object);
-                    match self.store.insert(Arc::clone(&new)) {
-                        None => send(Delta::Added(new)),
-                        // Sent twice around a broken connection.
-                        Some(old) if same_version(&*old, &*new) => {}
-                        Some(old) if old.meta().uid == new.meta().uid => send(Delta::Updated { old, new }),
-                        Some(old) => {
-                            send(Delta::vanished(old));
-                            send(Delta::Added(new));
-                        }
-                    }
-                }
+                Change::Set(object) => self.set(&mut feeds, Arc::new(object)),
                 Change::Gone(object) => {
                     let meta = object.meta();
                     let name = meta.name.as_deref().unwrap_or_default();

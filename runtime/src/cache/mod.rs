@@ -42,23 +42,27 @@ mod gathered;
 mod informer;
 mod lister;
 mod measure;
+mod namespaces;
 mod reflector;
 mod store;
 mod table;
+mod target;
 mod transform;
 mod trim;
 mod version;
 mod wire;
 
 pub use delta::{Delta, LastState};
-pub use factory::{InformerFactory, InformerFactoryBuilder, NotSynced, UnsyncedKind};
+pub use factory::{InformerFactory, InformerFactoryBuilder, KindStatus, NotSynced, UnsyncedKind};
 pub use informer::{
     AlreadyStarted, EventHandler, Informer, Registration, Stopped, Subscribe, Subscription, on_change,
 };
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
 pub use measure::{CacheMetrics, CacheSize};
+pub use namespaces::{NamespaceSet, NamespaceStatus};
 pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};
 pub use store::{IndexExists, Store};
+pub use target::Cached;
 pub use trim::Trim;
 pub use version::ResourceVersion;
 

@@ -23,10 +23,11 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
+use super::target::{Cached, Namespace, Target, kind_name};
 use super::trim::Trim;
 use super::version::ResourceVersion;
 use crate::guard::guarded;
-use crate::kind::{Kind, ObjectKey};
+use crate::kind::ObjectKey;
 
 /// Why a list or a watch ended.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,10 @@ pub(crate) enum WireError {
     Broken(#[source] std::io::Error),
     #[error("the answer is no {0}")]
     Protocol(&'static str, #[source] serde_json::Error),
+    #[error("the server does not serve {0}")]
+    Unserved(String),
+    #[error("{0} is cluster-scoped: it has no objects in namespaces; watch it in a scope without one")]
+    ClusterScoped(String),
     #[error("the request cannot be made")]
     Request(#[source] kube::core::request::Error),
 }
@@ -83,7 +88,7 @@ impl WireError {
     pub(crate) fn keeps_place(&self) -> bool {
         match self {
             Self::Api(status) => status.code == 429 || status.code >= 500,
-            Self::Request(_) => false,
+            Self::Request(_) | Self::Unserved(_) | Self::ClusterScoped(_) => false,
             _ => true,
         }
     }
@@ -115,7 +120,11 @@ impl WireError {
 /// One kind in one scope, on the wire.
 pub(crate) struct Wire<K> {
     pub(crate) client: kube::Client,
-    pub(crate) request: kube::core::Request,
+    pub(crate) target: Target,
+    pub(crate) namespace: Option<String>,
+    pub(crate) need: Namespace,
+    /// Absent while it is not known where the server has the kind.
+    pub(crate) request: Option<kube::core::Request>,
     pub(crate) label_selector: Option<String>,
     pub(crate) field_selector: Option<String>,
     pub(crate) page_size: Option<u32>,
@@ -150,9 +159,31 @@ pub(crate) enum Since<'a> {
     Version(&'a ResourceVersion),
 }
 
-impl<K: Kind> Wire<K> {
+impl<K: Cached> Wire<K> {
+    async fn request(&mut self) -> Result<&kube::core::Request, WireError> {
+        if self.request.is_none() {
+            let path = self
+                .target
+                .path(&self.client, self.namespace.as_deref(), self.need);
+            let path = timeout(self.deadline, path).await;
+            let path = path.map_err(|_| WireError::NoAnswer(self.deadline))??;
+            self.request = Some(kube::core::Request::new(path));
+        }
+        self.request
+            .as_ref()
+            .ok_or_else(|| WireError::Unserved(self.target.name.clone()))
+    }
+
+    /// Looks for the kind once more where the server no longer knew it.
+    pub(crate) fn failed(&mut self, error: &WireError) {
+        let lost = error.status().is_some_and(|status| status.code == 404);
+        if lost && self.target.may_move() {
+            self.request = None;
+        }
+    }
+
     /// Fetches a page, and decodes it beside the network: it is here when its head is known.
-    pub(crate) async fn page(&self, next: Option<&str>) -> Result<Page<K>, WireError> {
+    pub(crate) async fn page(&mut self, next: Option<&str>) -> Result<Page<K>, WireError> {
         let params = ListParams {
             label_selector: self.label_selector.clone(),
             field_selector: self.field_selector.clone(),
@@ -161,8 +192,8 @@ impl<K: Kind> Wire<K> {
             ..ListParams::default()
         };
         let request = match K::metadata_api() {
-            true => self.request.list_metadata(&params),
-            false => self.request.list(&params),
+            true => self.request().await?.list_metadata(&params),
+            false => self.request().await?.list(&params),
         }
         .map_err(WireError::Request)?;
         let text = timeout(self.deadline, self.client.request_text(request))
@@ -189,7 +220,7 @@ impl<K: Kind> Wire<K> {
         }
     }
 
-    pub(crate) async fn watch(&self, from: Since<'_>, seconds: u32) -> Result<Watch<K>, WireError> {
+    pub(crate) async fn watch(&mut self, from: Since<'_>, seconds: u32) -> Result<Watch<K>, WireError> {
         let mut params = WatchParams {
             label_selector: self.label_selector.clone(),
             field_selector: self.field_selector.clone(),
@@ -205,8 +236,8 @@ impl<K: Kind> Wire<K> {
             Since::Version(version) => version.as_str(),
         };
         let mut request = match K::metadata_api() {
-            true => self.request.watch_metadata(&params, version),
-            false => self.request.watch(&params, version),
+            true => self.request().await?.watch_metadata(&params, version),
+            false => self.request().await?.watch(&params, version),
         }
         .map_err(WireError::Request)?;
         // Servers from 1.37 compress a watch as one gzip member per event, of which kube's client reads the
@@ -283,7 +314,7 @@ pub(crate) enum Line<K> {
     Failed(WireError),
 }
 
-impl<K: Kind> Watch<K> {
+impl<K: Cached> Watch<K> {
     pub(crate) fn new(body: impl AsyncBufRead + Send + 'static, trim: Trim) -> Self {
         Self {
             body: Box::pin(body),
@@ -418,7 +449,7 @@ impl BareMeta {
     }
 }
 
-fn decode_items<K: Kind>(items: &[&RawValue], trim: Trim) -> Decoded<K> {
+fn decode_items<K: Cached>(items: &[&RawValue], trim: Trim) -> Decoded<K> {
     let mut decoded = Decoded {
         objects: Vec::with_capacity(items.len()),
         undecodable: Vec::new(),
@@ -432,7 +463,7 @@ fn decode_items<K: Kind>(items: &[&RawValue], trim: Trim) -> Decoded<K> {
     decoded
 }
 
-fn report<K: Kind>(json: &str, error: &serde_json::Error) -> (ObjectKey, Option<ResourceVersion>) {
+fn report<K: Cached>(json: &str, error: &serde_json::Error) -> (ObjectKey, Option<ResourceVersion>) {
     let mut bare: Bare = serde_json::from_str(json).unwrap_or_default();
     let version = bare.metadata.version();
     let key = ObjectKey {
@@ -440,7 +471,7 @@ fn report<K: Kind>(json: &str, error: &serde_json::Error) -> (ObjectKey, Option<
         name: bare.metadata.name.unwrap_or_default(),
     };
     tracing::error!(
-        object.kind = %K::kind(&()),
+        object.kind = %kind_name::<K>(),
         object.namespace = key.namespace.as_deref().unwrap_or_default(),
         object.name = %key.name,
         error = %error,
@@ -458,7 +489,7 @@ struct RawEvent<'a> {
 
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
-fn decode_lines<K: Kind>(text: &[u8], trim: Trim) -> Vec<Line<K>> {
+fn decode_lines<K: Cached>(text: &[u8], trim: Trim) -> Vec<Line<K>> {
     let mut lines = Vec::new();
     for line in text.split(|byte| *byte == b'\n') {
         decode_line(line, trim, &mut lines);
@@ -466,7 +497,7 @@ fn decode_lines<K: Kind>(text: &[u8], trim: Trim) -> Vec<Line<K>> {
     lines
 }
 
-fn decode_line<K: Kind>(line: &[u8], trim: Trim, lines: &mut Vec<Line<K>>) {
+fn decode_line<K: Cached>(line: &[u8], trim: Trim, lines: &mut Vec<Line<K>>) {
     if line.iter().all(u8::is_ascii_whitespace) {
         return;
     }
@@ -527,7 +558,7 @@ fn decode_line<K: Kind>(line: &[u8], trim: Trim, lines: &mut Vec<Line<K>>) {
 }
 
 /// Decodes one object; a decoder that panics (a kind's own `Deserialize` may) counts as an object that does not fit.
-fn decode_object<K: Kind>(json: &str, trim: Trim) -> Result<K, serde_json::Error> {
+fn decode_object<K: Cached>(json: &str, trim: Trim) -> Result<K, serde_json::Error> {
     guarded(|| trim.decode::<K>(json))
         .unwrap_or_else(|_| Err(serde::de::Error::custom("the type's decoder panicked")))
 }
@@ -542,15 +573,15 @@ mod tests {
 
     use super::*;
 
-    fn watch_of<K: Kind>(body: impl AsyncBufRead + Send + 'static) -> Watch<K> {
+    fn watch_of<K: Cached>(body: impl AsyncBufRead + Send + 'static) -> Watch<K> {
         Watch::new(body, Trim::default())
     }
 
-    fn watch_chunks<K: Kind>(chunks: Vec<std::io::Result<Vec<u8>>>) -> Watch<K> {
+    fn watch_chunks<K: Cached>(chunks: Vec<std::io::Result<Vec<u8>>>) -> Watch<K> {
         watch_of(stream::iter(chunks).into_async_read())
     }
 
-    fn short<K: Kind + std::fmt::Debug>(line: &Line<K>) -> String {
+    fn short<K: Cached>(line: &Line<K>) -> String {
         match line {
             Line::Set(object) => format!("set {}", ObjectKey::of(object)),
             Line::Gone(object) => format!("gone {}", ObjectKey::of(object)),
@@ -561,7 +592,7 @@ mod tests {
         }
     }
 
-    async fn all<K: Kind + std::fmt::Debug>(mut watch: Watch<K>) -> Vec<String> {
+    async fn all<K: Cached>(mut watch: Watch<K>) -> Vec<String> {
         let mut all = Vec::new();
         loop {
             match watch.lines().await {
