@@ -30,11 +30,8 @@ pub(crate) fn kind_name<K: Resource>() -> String {
         Some(dynamic) => K::kind(dynamic).into_owned(),
         None => {
             let name = type_name::<K>();
-            name.rsplit("::")
-                .next()
-                .unwrap_or(name)
-                .trim_end_matches('>')
-                .to_owned()
+            let bare = name.split('<').next().unwrap_or(name);
+            bare.rsplit("::").next().unwrap_or(bare).to_owned()
         }
     }
 }
@@ -138,6 +135,6 @@ mod tests {
         assert_eq!(kind_name::<ConfigMap>(), "ConfigMap");
         assert_eq!(kind_name::<PartialObjectMeta<ConfigMap>>(), "ConfigMap");
         assert_eq!(kind_name::<DynamicObject>(), "DynamicObject");
-        assert_eq!(kind_name::<PartialObjectMeta<DynamicObject>>(), "DynamicObject");
+        assert_eq!(kind_name::<PartialObjectMeta<DynamicObject>>(), "PartialObjectMeta");
     }
 }
