@@ -135,6 +135,9 @@ mod tests {
         assert_eq!(kind_name::<ConfigMap>(), "ConfigMap");
         assert_eq!(kind_name::<PartialObjectMeta<ConfigMap>>(), "ConfigMap");
         assert_eq!(kind_name::<DynamicObject>(), "DynamicObject");
-        assert_eq!(kind_name::<PartialObjectMeta<DynamicObject>>(), "PartialObjectMeta");
+        assert_eq!(
+            kind_name::<PartialObjectMeta<DynamicObject>>(),
+            "PartialObjectMeta"
+        );
     }
 }
