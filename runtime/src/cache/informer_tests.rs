@@ -4,6 +4,8 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::*;
+use crate::cache::reflector::Change;
+use crate::kind::ObjectKey;
 
 /// Far beyond what anything here takes; reached only when it will never happen.
 const DEADLINE: Duration = Duration::from_secs(30);

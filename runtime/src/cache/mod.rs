@@ -44,7 +44,9 @@ mod lister;
 mod measure;
 mod namespaces;
 mod reflector;
+mod shared;
 mod store;
+mod subscription;
 mod table;
 mod target;
 mod transform;
@@ -54,14 +56,13 @@ mod wire;
 
 pub use delta::{Delta, LastState};
 pub use factory::{InformerFactory, InformerFactoryBuilder, KindStatus, NotSynced, UnsyncedKind};
-pub use informer::{
-    AlreadyStarted, EventHandler, Informer, Registration, Stopped, Subscribe, Subscription, on_change,
-};
+pub use informer::{AlreadyStarted, Informer, Stopped};
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
 pub use measure::{CacheMetrics, CacheSize};
 pub use namespaces::{NamespaceSet, NamespaceStatus};
 pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};
 pub use store::{IndexExists, Store};
+pub use subscription::{EventHandler, Registration, Subscribe, Subscription, on_change};
 pub use target::Cached;
 pub use trim::Trim;
 pub use version::ResourceVersion;

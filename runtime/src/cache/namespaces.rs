@@ -14,8 +14,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::informer::Shared;
 use super::reflector::{Change, Reflector, ReflectorHandle, ReflectorStatus, Sink, WatchScope};
+use super::shared::Shared;
 use super::target::Cached;
 use crate::kind::ObjectKey;
 
