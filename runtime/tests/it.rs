@@ -23,12 +23,16 @@ mod derive;
 mod differential;
 #[path = "it/events.rs"]
 mod events;
+#[path = "it/faults.rs"]
+mod faults;
 #[path = "it/finalizer.rs"]
 mod finalizer;
 #[path = "it/golden.rs"]
 mod golden;
 #[path = "it/informer.rs"]
 mod informer;
+#[path = "it/kinds.rs"]
+mod kinds;
 #[path = "it/kube_schema.rs"]
 mod kube_schema;
 #[path = "it/rook.rs"]
