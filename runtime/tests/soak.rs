@@ -31,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 const NAMESPACES: [&str; 3] = ["default", "one", "two"];
 /// Names in each namespace.
 const NAMES: u64 = 60;
+/// How long a request may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Far beyond what the end takes.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// What memory may grow by after the first third: noise of the allocator and of when it was looked at.
@@ -192,7 +194,17 @@ fn expected(outcome: Result<ConfigMap, ClientError>) {
     }
 }
 
+/// A request that was under way when the server went down may stay without an answer.
 async fn change(maps: &Client<ConfigMap, InNamespace>, dice: &mut Dice) {
+    if tokio::time::timeout(PATIENCE, change_one(maps, dice))
+        .await
+        .is_err()
+    {
+        println!("a request stayed without an answer for {PATIENCE:?}");
+    }
+}
+
+async fn change_one(maps: &Client<ConfigMap, InNamespace>, dice: &mut Dice) {
     let name = format!("map-{}", dice.below(NAMES));
     match dice.below(10) {
         0..3 => {
@@ -240,9 +252,11 @@ fn versions<K: Kind>(objects: impl IntoIterator<Item = Arc<K>>) -> BTreeMap<Stri
 
 /// What the server has; absent while it restarts.
 async fn on_server<K: Kind>(client: &kube::Client) -> Option<BTreeMap<String, String>> {
-    let list = kube::Api::<K>::all(client.clone())
-        .list(&kube::api::ListParams::default())
-        .await;
+    let (api, all) = (
+        kube::Api::<K>::all(client.clone()),
+        kube::api::ListParams::default(),
+    );
+    let list = tokio::time::timeout(PATIENCE, api.list(&all)).await.ok()?;
     Some(versions(list.ok()?.items.into_iter().map(Arc::new)))
 }
 
@@ -267,6 +281,7 @@ async fn caches_and_controllers_last() {
     let config = ReflectorConfig {
         page_size: Some(20),
         backoff: Backoff::exponential(Duration::from_millis(20), Duration::from_millis(500)),
+        request_timeout: PATIENCE,
         ..ReflectorConfig::default()
     };
     let factory = InformerFactory::builder(&client).config(config.clone()).build();
@@ -288,7 +303,8 @@ async fn caches_and_controllers_last() {
     let controller = Controller::new(&factory, mirror)
         .owns::<Secret>()
         .workers(4)
-        .failure_events(None);
+        .failure_events(None)
+        .reconcile_timeout(PATIENCE);
     let running = tokio::spawn(controller.run_until(stop.clone().cancelled_owned()));
     factory.wait_for_sync(DEADLINE).await.unwrap();
 
