@@ -55,6 +55,7 @@ use crate::events::EventRecorder;
 use crate::kind::{Kind, ObjectKey};
 use crate::metrics::Metrics;
 use crate::queue::RateLimit;
+use crate::rbac::RbacInfo;
 pub use context::Context;
 use context::Watched;
 pub use expectations::Expectations;
@@ -68,6 +69,9 @@ pub trait Reconciler: Send + Sync + 'static {
     type Object: Kind;
     /// Why a reconciliation failed; any error type, `anyhow::Error` among them.
     type Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send;
+
+    /// What it may do beside what the controller does itself; written by `#[rbac(...)]` on the impl.
+    const RBAC: RbacInfo = RbacInfo::NONE;
 
     /// Looks at the object `key` and does what it asks for. The object may be gone: read it from
     /// [`cx.lister()`](Context::lister).
