@@ -16,6 +16,7 @@ use super::lister::Lister;
 use super::reflector::{ReflectorConfig, WatchScope};
 use crate::client::AsClient;
 use crate::kind::{Kind, Scope};
+use crate::rbac::Rules;
 
 /// Gives shared informers and listers. client-go: `SharedInformerFactory`.
 ///
@@ -49,6 +50,7 @@ struct Entry {
     start: Box<dyn Fn() + Send>,
     stop: Box<dyn Fn() + Send>,
     last_error: Box<dyn Fn() -> Option<String> + Send>,
+    rules: Rules,
 }
 
 impl fmt::Debug for InformerFactory {
@@ -210,6 +212,7 @@ impl InformerFactory {
             start: Box::new(move || to_start.start()),
             stop: Box::new(move || to_stop.stop()),
             last_error: Box::new(move || to_ask.status().last_error),
+            rules: key.1.rules::<K>(),
         };
         state.informers.insert(key, entry);
         informer
@@ -218,6 +221,22 @@ impl InformerFactory {
     /// A read handle on the cache of a kind in the factory's scope.
     pub fn lister<K: Kind>(&self) -> Lister<K> {
         self.informer().lister()
+    }
+
+    /// What the caches that were asked for so far do: list and watch their kinds, each in its scope.
+    pub fn rules(&self) -> Rules {
+        let state = self.state();
+        let each = state.informers.values().map(|entry| &entry.rules);
+        each.fold(Rules::new(), Rules::with)
+    }
+
+    pub(crate) fn scope(&self) -> &WatchScope {
+        &self.inner.scope
+    }
+
+    /// Whether its objects lack what [`Client::update`](crate::Client::update) reads again from the server.
+    pub(crate) fn leaves_out_last_applied(&self) -> bool {
+        self.inner.config.trim.last_applied
     }
 
     /// Starts all informers that were asked for, and from now on each one that is.

@@ -49,6 +49,7 @@ pub(super) async fn run<R: Reconciler>(
         settings,
         recorder,
         expectations,
+        rules: _,
     } = controller;
     let stop = factory.stopped().child_token();
     let queue = WorkQueue::with(

@@ -20,6 +20,7 @@ use super::group::{Failure, Finish, Group};
 use super::health::{Checks, Health};
 use crate::cache::InformerFactory;
 use crate::controller::{Controller, Reconciler, shutdown_signal};
+use crate::rbac::Rules;
 
 /// Controllers, webhook servers and other tasks of a process, with one factory of caches, one leadership and one end.
 ///
@@ -52,6 +53,7 @@ pub struct Manager {
     grace: Duration,
     leading: Vec<Part>,
     always: Vec<Part>,
+    rules: Rules,
     #[cfg(feature = "serve")]
     live: Checks,
     #[cfg(feature = "serve")]
@@ -172,6 +174,7 @@ impl Manager {
             grace: Duration::from_secs(25),
             leading: Vec::new(),
             always: Vec::new(),
+            rules: Rules::new(),
             #[cfg(feature = "serve")]
             live: Checks::default(),
             #[cfg(feature = "serve")]
@@ -185,6 +188,23 @@ impl Manager {
     pub fn leader_election(mut self, election: LeaderElection) -> Self {
         self.election = Some(election);
         self
+    }
+
+    /// Adds what tasks and servers do, which the manager cannot know: [`RbacInfo::rules`](crate::rbac::RbacInfo::rules) of
+    /// a task's attribute, `ManagedAuthority::rules`, ...
+    pub fn needs(mut self, rules: &Rules) -> Self {
+        self.rules.merge(rules);
+        self
+    }
+
+    /// All that the process does on the server: its controllers, the caches of the factory, the election, and what
+    /// was [added](Self::needs).
+    pub fn rules(&self) -> Rules {
+        let rules = self.rules.clone().with(&self.factory.rules());
+        match &self.election {
+            Some(election) => rules.with(&election.rules()),
+            None => rules,
+        }
     }
 
     /// What follows the loss of the leadership. Default: the end.
@@ -205,6 +225,7 @@ impl Manager {
     /// Runs a controller while this process leads.
     pub fn controller<R: Reconciler>(mut self, controller: Controller<R>) -> Self {
         let name = controller.label();
+        self.rules.merge(&controller.rules());
         let begin = move |stop: CancellationToken| run_controller(controller, stop);
         self.leading.push(Part {
             name,
@@ -220,7 +241,9 @@ impl Manager {
         mut self,
         mut make: impl FnMut() -> Controller<R> + Send + 'static,
     ) -> Self {
-        let name = make().label();
+        let first = make();
+        let name = first.label();
+        self.rules.merge(&first.rules());
         self.leading.push(Part {
             name,
             begin: Begin::Each(Box::new(move |stop| run_controller(make(), stop))),

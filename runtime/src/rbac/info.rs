@@ -175,7 +175,15 @@ impl RuleInfo {
         self
     }
 
+    /// The same about other verbs.
+    #[cfg(feature = "client")]
+    pub(crate) const fn with_verbs(mut self, verbs: &'static [&'static str]) -> Self {
+        self.verbs = verbs;
+        self
+    }
+
     /// Whether it is about whole objects of a kind and has this verb; then group and plural.
+    #[cfg(feature = "client")]
     pub(crate) fn on_objects(&self, verb: &str) -> Option<(Cow<'static, str>, Cow<'static, str>)> {
         match self.subject {
             Subject::Kind {

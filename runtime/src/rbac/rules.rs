@@ -6,6 +6,8 @@ use std::fmt;
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
+#[cfg(feature = "client")]
+use super::RbacInfo;
 use super::access::{Access, permits};
 use super::normal;
 use crate::kind::{Kind, Scope};
@@ -104,7 +106,7 @@ impl Rules {
         self
     }
 
-    pub(super) fn insert<N: Borrow<str>, V: Borrow<str>>(
+    pub(crate) fn insert<N: Borrow<str>, V: Borrow<str>>(
         &mut self,
         namespace: Option<&str>,
         role: Option<&str>,
@@ -151,6 +153,25 @@ impl Rules {
             .entry(thing)
             .or_default()
             .extend(verbs);
+    }
+
+    /// `get` where `info` updates objects of kinds that are listed by these rules, which are those of caches.
+    #[cfg(feature = "client")]
+    pub(crate) fn reads_before(&self, info: &RbacInfo, namespace: Option<&str>) -> Self {
+        let mut reads = Self::new();
+        for rule in info.rules {
+            let cached = |group: &str, plural: &str| {
+                self.sets.values().flat_map(BTreeMap::keys).any(|thing| {
+                    matches!(thing, Thing::Resource { group: g, resource, .. } if g == group && resource == plural)
+                })
+            };
+            if let Some((group, plural)) = rule.on_objects("update")
+                && cached(&group, &plural)
+            {
+                rule.with_verbs(&["get"]).grant(namespace, &mut reads);
+            }
+        }
+        reads
     }
 
     /// Whether there are none.

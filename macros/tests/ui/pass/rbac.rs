@@ -66,9 +66,9 @@ fn main() {
          get /metrics\n\
          get configmaps in every namespace\n\
          * nodes in every namespace\n\
+         create pods/eviction in namespace \"here\"\n\
          get, teleport things in namespace \"here\"\n\
          get, teleport things/status in namespace \"here\"\n\
-         create pods/eviction in namespace \"here\"\n\
          create, patch deployments.apps in namespace \"here\"\n\
          update deployments/finalizers.apps in namespace \"here\"\n\
          get, patch deployments/scale.apps in namespace \"here\"\n\
