@@ -175,25 +175,29 @@ impl RuleInfo {
         self
     }
 
-    /// The same about other verbs.
+    /// Of an update of objects, or of their status: group and plural, and the right to read what is updated.
     #[cfg(feature = "client")]
-    pub(crate) const fn with_verbs(mut self, verbs: &'static [&'static str]) -> Self {
-        self.verbs = verbs;
-        self
-    }
-
-    /// Whether it is about whole objects of a kind and has this verb; then group and plural.
-    #[cfg(feature = "client")]
-    pub(crate) fn on_objects(&self, verb: &str) -> Option<(Cow<'static, str>, Cow<'static, str>)> {
-        match self.subject {
-            Subject::Kind {
+    pub(crate) fn read_before(&self) -> Option<(Cow<'static, str>, Cow<'static, str>, Self)> {
+        let Subject::Kind {
+            group,
+            plural,
+            subresource: "" | "status",
+            namespaced,
+        } = self.subject
+        else {
+            return None;
+        };
+        let read = Self {
+            subject: Subject::Kind {
                 group,
                 plural,
                 subresource: "",
-                ..
-            } if self.verbs.contains(&verb) => Some((group(), plural())),
-            _ => None,
-        }
+                namespaced,
+            },
+            verbs: &["get"],
+            ..*self
+        };
+        self.verbs.contains(&"update").then(|| (group(), plural(), read))
     }
 
     /// Adds it to `rules`, for code that works in `namespace`.

@@ -165,10 +165,10 @@ impl Rules {
                     matches!(thing, Thing::Resource { group: g, resource, .. } if g == group && resource == plural)
                 })
             };
-            if let Some((group, plural)) = rule.on_objects("update")
+            if let Some((group, plural, read)) = rule.read_before()
                 && cached(&group, &plural)
             {
-                rule.with_verbs(&["get"]).grant(namespace, &mut reads);
+                read.grant(namespace, &mut reads);
             }
         }
         reads

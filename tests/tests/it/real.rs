@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use kubewright::cache::InformerFactory;
-use kubewright::controller::Controller;
 use kubewright::events::EventRecorder;
-use kubewright::k8s_openapi::api::apps::v1::Deployment;
 use kubewright::k8s_openapi::api::events::v1::Event;
 use kubewright::k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kubewright::kube;
@@ -14,7 +12,7 @@ use kubewright::{Client, CustomResourceExt};
 use kubewright_apiserver::conformance::CASES;
 use kubewright_tests::ControlPlane;
 use sample_controller::api::{Foo, FooSpec};
-use sample_controller::controller::{AGENT, Clients, FooReconciler, rate_limit};
+use sample_controller::controller::{AGENT, Clients, controller};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -74,15 +72,8 @@ async fn the_same_controller_reconciles(client: &kube::Client) {
     let factory = InformerFactory::new(&clients);
     let recorder = EventRecorder::new(&clients, AGENT);
     let stop = CancellationToken::new();
-    let controller = tokio::spawn(
-        Controller::new(&factory, FooReconciler::new(&clients))
-            .name(AGENT)
-            .owns::<Deployment>()
-            .workers(2)
-            .rate_limit(rate_limit())
-            .recorder(recorder.clone())
-            .run_until(stop.clone().cancelled_owned()),
-    );
+    let controller =
+        tokio::spawn(controller(&factory, &clients, &recorder).run_until(stop.clone().cancelled_owned()));
 
     let foos = clients.foos().namespace("default");
     let deployments = clients.deployments().namespace("default");
