@@ -52,7 +52,13 @@ impl Access {
             verb: method.as_str().to_ascii_lowercase(),
             path: uri.path().to_owned(),
         };
-        let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
+        let parts: Vec<_> = uri
+            .path()
+            .trim_matches('/')
+            .split('/')
+            .map(|part| decoded(part, Plus::Itself))
+            .collect();
+        let parts: Vec<&str> = parts.iter().map(|part| &**part).collect();
         let (group, mut rest) = match parts.as_slice() {
             ["api", _, rest @ ..] if !rest.is_empty() => ("", rest),
             ["apis", group, _, rest @ ..] if !rest.is_empty() => (*group, rest),
@@ -151,7 +157,7 @@ fn flag(uri: &http::Uri, key: &str) -> bool {
 #[cfg(feature = "client")]
 fn selected_name(uri: &http::Uri) -> Option<String> {
     let selector = pairs(uri).find(|(name, _)| *name == "fieldSelector")?.1;
-    let selector = decoded(selector);
+    let selector = decoded(selector, Plus::Space);
     selector.split(',').find_map(|part| {
         let (field, name) = part.split_once('=')?;
         let name = name.strip_prefix('=').unwrap_or(name);
@@ -159,8 +165,16 @@ fn selected_name(uri: &http::Uri) -> Option<String> {
     })
 }
 
+/// What `+` means: in a path itself, in a query a space.
 #[cfg(feature = "client")]
-fn decoded(text: &str) -> Cow<'_, str> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plus {
+    Itself,
+    Space,
+}
+
+#[cfg(feature = "client")]
+fn decoded(text: &str, plus: Plus) -> Cow<'_, str> {
     if !text.contains(['%', '+']) {
         return text.into();
     }
@@ -178,7 +192,7 @@ fn decoded(text: &str) -> Cow<'_, str> {
                 bytes.push(byte);
                 rest = &after[2..];
             }
-            (b'+', None) => {
+            (b'+', None) if plus == Plus::Space => {
                 bytes.push(b' ');
                 rest = after;
             }

@@ -269,6 +269,11 @@ fn a_request_means_what_it_means_to_a_server() {
             "/api/v1/watch/namespaces/a/pods",
             "watch pods in namespace \"a\"",
         ),
+        (
+            Method::GET,
+            "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Aa+b",
+            "get clusterroles.rbac.authorization.k8s.io \"system:a+b\" in the cluster",
+        ),
         (Method::GET, "/apis/apps/v1", "get /apis/apps/v1"),
         (Method::GET, "/readyz", "get /readyz"),
     ] {
