@@ -110,7 +110,7 @@
 //!
 //! Not there yet, and passed over:
 //! - Nobody is refused anything unless [`dev::Builder::rbac`] is set, and `Impersonate-*` headers are not read. Bad credentials
-//!   are refused over sockets, where everybody else is the administrator. The `authorizer` of `matchConditions` allows
+//!   are refused over sockets; who shows none at an open port is `system:anonymous`. The `authorizer` of `matchConditions` allows
 //!   everything to everybody.
 //! - With RBAC: of the roles that a cluster begins with, those of the administrator and of everybody are there
 //!   (`cluster-admin`, `system:discovery`, `system:basic-user`, `system:public-info-viewer`); `aggregationRule`s are stored and not

@@ -11,5 +11,6 @@ mod garbage;
 mod kubectl;
 #[cfg(all(feature = "devserver", unix))]
 mod program;
+mod rbac;
 mod rest;
 mod watch;
