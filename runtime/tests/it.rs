@@ -31,6 +31,8 @@ mod golden;
 mod informer;
 #[path = "it/kube_schema.rs"]
 mod kube_schema;
+#[path = "it/rbac.rs"]
+mod rbac;
 #[path = "it/rook.rs"]
 mod rook;
 #[path = "it/stored.rs"]
