@@ -53,10 +53,11 @@ use std::time::Duration;
 
 use crate::cache::{Informer, InformerFactory, NotSynced, WatchScope};
 use crate::events::EventRecorder;
-use crate::kind::{Kind, ObjectKey};
+use crate::kind::{Kind, ObjectKey, Scope};
 use crate::manager::ShardKeys;
 use crate::metrics::Metrics;
 use crate::queue::RateLimit;
+use crate::rbac::{RbacInfo, Rules};
 pub use context::Context;
 use context::Watched;
 pub use expectations::Expectations;
@@ -70,6 +71,9 @@ pub trait Reconciler: Send + Sync + 'static {
     type Object: Kind;
     /// Why a reconciliation failed; any error type, `anyhow::Error` among them.
     type Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send;
+
+    /// What it may do beside what the controller does itself; written by `#[rbac(...)]` on the impl.
+    const RBAC: RbacInfo = RbacInfo::NONE;
 
     /// Looks at the object `key` and does what it asks for. The object may be gone: read it from
     /// [`cx.lister()`](Context::lister).
@@ -132,6 +136,7 @@ pub struct Controller<R: Reconciler> {
     /// Scope of the kinds that it owns or watches, where it is not the factory's.
     others: Option<WatchScope>,
     settings: Settings,
+    rules: Rules,
     recorder: Option<EventRecorder>,
     expectations: Option<Expectations>,
     shards: Option<ShardKeys>,
@@ -201,7 +206,7 @@ pub enum RunError {
 impl<R: Reconciler> Controller<R> {
     /// A controller of the reconciler's kind in the factory's scope.
     pub fn new(factory: &InformerFactory, reconciler: R) -> Self {
-        Self::with_informer(factory, factory.informer(), None, reconciler)
+        Self::with_scope(factory, factory.scope().clone(), None, reconciler)
     }
 
     /// A controller of the reconciler's kind in another scope.
@@ -213,15 +218,17 @@ impl<R: Reconciler> Controller<R> {
             namespace: scope.namespace.clone(),
             ..WatchScope::all()
         };
-        Self::with_informer(factory, factory.informer_of(scope), Some(others), reconciler)
+        Self::with_scope(factory, scope, Some(others), reconciler)
     }
 
-    fn with_informer(
+    fn with_scope(
         factory: &InformerFactory,
-        informer: Informer<R::Object>,
+        scope: WatchScope,
         others: Option<WatchScope>,
         reconciler: R,
     ) -> Self {
+        let rules = scope.rules::<R::Object>();
+        let informer = factory.informer_of(scope);
         let mut watched = Watched::default();
         watched.add(informer.lister());
         Self {
@@ -232,6 +239,7 @@ impl<R: Reconciler> Controller<R> {
             sources: Vec::new(),
             watched,
             others,
+            rules,
             settings: Settings {
                 name: <R::Object as kube::Resource>::kind(&()).to_ascii_lowercase(),
                 workers: 1,
@@ -272,17 +280,13 @@ impl<R: Reconciler> Controller<R> {
 
     /// [`owns`](Self::owns) with its own predicate.
     pub fn owns_with<C: Kind>(self, predicate: Predicate<C>) -> Self {
-        let informer = self.other();
-        self.owns_from(informer, predicate)
+        let scope = self.others().clone();
+        self.owns_in(scope, predicate)
     }
 
     /// [`owns`](Self::owns) for the `C`s of another scope.
-    pub fn owns_in<C: Kind>(self, scope: WatchScope, predicate: Predicate<C>) -> Self {
-        let informer = self.factory.informer_of(scope);
-        self.owns_from(informer, predicate)
-    }
-
-    fn owns_from<C: Kind>(mut self, informer: Informer<C>, predicate: Predicate<C>) -> Self {
+    pub fn owns_in<C: Kind>(mut self, scope: WatchScope, predicate: Predicate<C>) -> Self {
+        let informer = self.follow(scope);
         let role = self.watched.add(informer.lister()).into();
         self.sources
             .push(source::owned(informer, role, predicate, Owned::ByController));
@@ -303,27 +307,18 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let informer = self.other();
-        self.watches_from(informer, predicate, keys)
+        let scope = self.others().clone();
+        self.watches_in(scope, predicate, keys)
     }
 
     /// [`watches`](Self::watches) for the `W`s of another scope.
     pub fn watches_in<W: Kind>(
-        self,
+        mut self,
         scope: WatchScope,
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let informer = self.factory.informer_of(scope);
-        self.watches_from(informer, predicate, keys)
-    }
-
-    fn watches_from<W: Kind>(
-        mut self,
-        informer: Informer<W>,
-        predicate: Predicate<W>,
-        keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
-    ) -> Self {
+        let informer = self.follow(scope);
         let role = self.watched.add(informer.lister()).into();
         self.sources.push(source::mapped(
             informer,
@@ -334,12 +329,40 @@ impl<R: Reconciler> Controller<R> {
         self
     }
 
+    /// Scope of the kinds that the controller does not reconcile.
+    fn others(&self) -> &WatchScope {
+        self.others.as_ref().unwrap_or(self.factory.scope())
+    }
+
     /// The informer of a kind that the controller does not reconcile.
-    fn other<C: Kind>(&self) -> Informer<C> {
-        match &self.others {
-            Some(scope) => self.factory.informer_of(scope.clone()),
-            None => self.factory.informer(),
+    fn other<C: Kind>(&mut self) -> Informer<C> {
+        let scope = self.others().clone();
+        self.follow(scope)
+    }
+
+    fn follow<C: Kind>(&mut self, scope: WatchScope) -> Informer<C> {
+        self.rules.merge(&scope.rules::<C>());
+        self.factory.informer_of(scope)
+    }
+
+    /// All that the controller does on the server: what its caches follow, what [`Reconciler::RBAC`] says, and Events.
+    ///
+    /// A controller in the scope of one namespace is granted rights there, but for kinds that belong to the cluster. To
+    /// update an object out of a cache means to read it as well, since the cache leaves out an annotation that has to stay.
+    /// Not in it: what other users of the [factory](InformerFactory::rules) follow.
+    pub fn rules(&self) -> Rules {
+        let namespaced = <<R::Object as kube::Resource>::Scope as Scope>::NAMESPACED;
+        let namespace = self.others().namespace.as_deref();
+        let mut rules = self.rules.clone().with(&R::RBAC.placed(namespace));
+        if self.factory.leaves_out_last_applied() {
+            rules.merge(&self.rules.reads_before(&R::RBAC, namespace));
         }
+        if self.recorder.is_some() || self.settings.failure_events.is_some() {
+            // Events of objects without a namespace stand in this one.
+            let namespace = if namespaced { namespace } else { Some("default") };
+            rules.merge(&EventRecorder::rules(namespace));
+        }
+        rules
     }
 
     /// Leaves out changes of the reconciled kind that `predicate` does not accept; several must all accept.
