@@ -167,6 +167,11 @@ impl InformerFactory {
         &self.inner.client
     }
 
+    /// The scope of informers that are asked for without one, where it is one.
+    pub(crate) fn default_scope(&self) -> Option<WatchScope> {
+        Some(self.inner.scope.clone())
+    }
+
     /// The informer of a kind in the factory's scope.
     ///
     /// Informers begin to watch with [`start`](Self::start); one that is first asked for after that, at once.

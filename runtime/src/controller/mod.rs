@@ -40,6 +40,7 @@ mod expectations;
 mod mappers;
 mod pause;
 mod predicate;
+mod reach;
 mod resync;
 mod run;
 mod share;
@@ -201,7 +202,8 @@ pub enum RunError {
 impl<R: Reconciler> Controller<R> {
     /// A controller of the reconciler's kind in the factory's scope.
     pub fn new(factory: &InformerFactory, reconciler: R) -> Self {
-        Self::with_informer(factory, factory.informer(), None, reconciler)
+        let scope = factory.default_scope();
+        Self::with_informer(factory, (factory.informer(), scope), None, reconciler)
     }
 
     /// A controller of the reconciler's kind in another scope.
@@ -213,17 +215,18 @@ impl<R: Reconciler> Controller<R> {
             namespace: scope.namespace.clone(),
             ..WatchScope::all()
         };
-        Self::with_informer(factory, factory.informer_of(scope), Some(others), reconciler)
+        let informer = factory.informer_of(scope.clone());
+        Self::with_informer(factory, (informer, Some(scope)), Some(others), reconciler)
     }
 
     fn with_informer(
         factory: &InformerFactory,
-        informer: Informer<R::Object>,
+        (informer, scope): (Informer<R::Object>, Option<WatchScope>),
         others: Option<WatchScope>,
         reconciler: R,
     ) -> Self {
         let mut watched = Watched::default();
-        watched.add(informer.lister());
+        watched.add(informer.lister(), scope.as_ref());
         Self {
             reconciler,
             factory: factory.clone(),
@@ -272,18 +275,22 @@ impl<R: Reconciler> Controller<R> {
 
     /// [`owns`](Self::owns) with its own predicate.
     pub fn owns_with<C: Kind>(self, predicate: Predicate<C>) -> Self {
-        let informer = self.other();
-        self.owns_from(informer, predicate)
+        let other = self.other();
+        self.owns_from(other, predicate)
     }
 
     /// [`owns`](Self::owns) for the `C`s of another scope.
     pub fn owns_in<C: Kind>(self, scope: WatchScope, predicate: Predicate<C>) -> Self {
-        let informer = self.factory.informer_of(scope);
-        self.owns_from(informer, predicate)
+        let informer = self.factory.informer_of(scope.clone());
+        self.owns_from((informer, Some(scope)), predicate)
     }
 
-    fn owns_from<C: Kind>(mut self, informer: Informer<C>, predicate: Predicate<C>) -> Self {
-        let role = self.watched.add(informer.lister()).into();
+    fn owns_from<C: Kind>(
+        mut self,
+        (informer, scope): (Informer<C>, Option<WatchScope>),
+        predicate: Predicate<C>,
+    ) -> Self {
+        let role = self.watched.add(informer.lister(), scope.as_ref()).into();
         self.sources
             .push(source::owned(informer, role, predicate, Owned::ByController));
         self
@@ -303,8 +310,8 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let informer = self.other();
-        self.watches_from(informer, predicate, keys)
+        let other = self.other();
+        self.watches_from(other, predicate, keys)
     }
 
     /// [`watches`](Self::watches) for the `W`s of another scope.
@@ -314,17 +321,17 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let informer = self.factory.informer_of(scope);
-        self.watches_from(informer, predicate, keys)
+        let informer = self.factory.informer_of(scope.clone());
+        self.watches_from((informer, Some(scope)), predicate, keys)
     }
 
     fn watches_from<W: Kind>(
         mut self,
-        informer: Informer<W>,
+        (informer, scope): (Informer<W>, Option<WatchScope>),
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let role = self.watched.add(informer.lister()).into();
+        let role = self.watched.add(informer.lister(), scope.as_ref()).into();
         self.sources.push(source::mapped(
             informer,
             role,
@@ -334,11 +341,11 @@ impl<R: Reconciler> Controller<R> {
         self
     }
 
-    /// The informer of a kind that the controller does not reconcile.
-    fn other<C: Kind>(&self) -> Informer<C> {
+    /// The informer of a kind that the controller does not reconcile, and its scope.
+    fn other<C: Kind>(&self) -> (Informer<C>, Option<WatchScope>) {
         match &self.others {
-            Some(scope) => self.factory.informer_of(scope.clone()),
-            None => self.factory.informer(),
+            Some(scope) => (self.factory.informer_of(scope.clone()), Some(scope.clone())),
+            None => (self.factory.informer(), self.factory.default_scope()),
         }
     }
 
