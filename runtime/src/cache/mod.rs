@@ -41,6 +41,8 @@ mod gathered;
 mod informer;
 mod lister;
 mod measure;
+#[allow(dead_code, reason = "the store does not use it yet")]
+mod packed;
 mod reflector;
 mod store;
 mod table;
