@@ -19,10 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::delta::{Delta, LastState};
 use super::lister::Lister;
+use super::packed::Identity;
 use super::reflector::{
-    Change, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, Sink, WatchScope, after,
+    Change, Intake, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, Sink, WatchScope, after,
 };
-use super::store::{IndexExists, Store, same_version};
+use super::replacement::Incoming;
+use super::store::{IndexExists, Store};
+use super::table::Entry;
 use crate::client::AsClient;
 use crate::guard::message;
 use crate::kind::{Kind, ObjectKey};
@@ -108,7 +111,7 @@ impl<K: Kind> Informer<K> {
         stop: CancellationToken,
     ) -> Self {
         let shared = Arc::new(Shared {
-            store: Store::new(),
+            store: Store::keeping(config.keep_decoded),
             feeds: Mutex::default(),
             synced: watch::Sender::new(false),
             feeds_changed: Notify::new(),
@@ -581,13 +584,37 @@ impl<K: Kind> Shared<K> {
     }
 }
 
+#[cfg(test)]
+impl<K: Kind> Shared<K> {
+    /// A list of all objects, as a reflector hands it on.
+    fn relist(&self, objects: Vec<Arc<K>>) {
+        let intake = self.intake();
+        let taken = objects
+            .into_iter()
+            .map(|object| intake(Arc::unwrap_or_clone(object)));
+        self.replace(taken.filter_map(Result::ok).collect(), &[]);
+    }
+}
+
 impl<K: Kind> Sink<K> for Shared<K> {
-    fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]) {
+    fn intake(&self) -> Intake<K> {
+        self.store.intake()
+    }
+
+    fn replace(&self, objects: Vec<Incoming<K>>, undecodable: &[ObjectKey]) {
         // Nobody else writes to the store, so what is built here is still right when it is committed.
         let replacement = self.store.replacement(objects, undecodable);
         let mut feeds = self.feeds();
-        let deltas = replacement.commit();
+        let differences = replacement.commit();
         let first = !self.synced.send_replace(true);
+        // What is packed is decoded for who listens, and for nobody else.
+        let deltas: Vec<_> = match feeds.is_empty() {
+            true => Vec::new(),
+            false => differences
+                .iter()
+                .filter_map(|difference| difference.delta(&self.store))
+                .collect(),
+        };
         feeds.retain_mut(|feed| match first {
             true => feed.replay(deltas.iter().cloned()) && feed.send(Note::Synced),
             false => deltas.iter().all(|delta| feed.send(Note::Delta(delta.clone()))),
@@ -596,27 +623,38 @@ impl<K: Kind> Sink<K> for Shared<K> {
 
     fn apply(&self, changes: Vec<Change<K>>) {
         let mut feeds = self.feeds();
+        let listened = !feeds.is_empty();
         let mut send = |delta: Delta<K>| feeds.retain(|feed| feed.send(Note::Delta(delta.clone())));
+        let open = |entry: &Entry<K>| listened.then(|| self.store.open(entry)).flatten();
         for change in changes {
             match change {
                 Change::Set(object) => {
                     let new = Arc::new(object);
-                    match self.store.insert(Arc::clone(&new)) {
-                        None => send(Delta::Added(new)),
-                        // Sent twice around a broken connection.
-                        Some(old) if same_version(&*old, &*new) => {}
-                        Some(old) if old.meta().uid == new.meta().uid => send(Delta::Updated { old, new }),
+                    let Some(before) = self.store.set(Arc::clone(&new)) else {
+                        send(Delta::Added(new));
+                        continue;
+                    };
+                    let (was, is) = (before.identity(), Identity::of(&*new));
+                    // Sent twice around a broken connection.
+                    if was.is_same_version(&is) {
+                        continue;
+                    }
+                    let is_same = was.uid == is.uid;
+                    match open(&before) {
+                        Some(old) if is_same => send(Delta::Updated { old, new }),
                         Some(old) => {
                             send(Delta::vanished(old));
                             send(Delta::Added(new));
                         }
+                        // Nobody listens, or what was there is lost.
+                        None => send(Delta::Added(new)),
                     }
                 }
                 Change::Gone(object) => {
                     let meta = object.meta();
                     let name = meta.name.as_deref().unwrap_or_default();
                     // Whoever listens never heard of an object that the cache did not hold.
-                    if self.store.remove(meta.namespace.as_deref(), name).is_some() {
+                    if self.store.unset(meta.namespace.as_deref(), name).is_some() {
                         send(Delta::Deleted {
                             object: Arc::new(object),
                             state: LastState::Final,
@@ -624,7 +662,8 @@ impl<K: Kind> Sink<K> for Shared<K> {
                     }
                 }
                 Change::GoneKey(key) => {
-                    if let Some(old) = self.store.remove(key.namespace.as_deref(), &key.name) {
+                    let old = self.store.unset(key.namespace.as_deref(), &key.name);
+                    if let Some(old) = old.and_then(|old| open(&old)) {
                         send(Delta::vanished(old));
                     }
                 }

@@ -41,9 +41,9 @@ mod gathered;
 mod informer;
 mod lister;
 mod measure;
-#[allow(dead_code, reason = "the store does not use it yet")]
 mod packed;
 mod reflector;
+mod replacement;
 mod store;
 mod table;
 mod transform;
@@ -57,7 +57,7 @@ pub use informer::{AlreadyStarted, EventHandler, Informer, Registration, Stopped
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
 pub use measure::{CacheMetrics, CacheSize};
 pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};
-pub use store::{IndexExists, Store};
+pub use store::{IndexExists, KeepDecoded, Store};
 pub use trim::Trim;
 pub use version::ResourceVersion;
 

@@ -20,6 +20,8 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
+use super::reflector::Intake;
+use super::replacement::Incoming;
 use super::trim::Trim;
 use super::version::ResourceVersion;
 use crate::guard::guarded;
@@ -135,7 +137,7 @@ pub(crate) struct PageHead {
 
 /// Decoded objects, and the keys of those that could not be.
 pub(crate) struct Decoded<K> {
-    pub(crate) objects: Vec<Arc<K>>,
+    pub(crate) objects: Vec<Incoming<K>>,
     pub(crate) undecodable: Vec<ObjectKey>,
 }
 
@@ -149,7 +151,7 @@ pub(crate) enum Since<'a> {
 
 impl<K: Kind> Wire<K> {
     /// Fetches a page, and decodes it beside the network: it is here when its head is known.
-    pub(crate) async fn page(&self, next: Option<&str>) -> Result<Page<K>, WireError> {
+    pub(crate) async fn page(&self, next: Option<&str>, intake: &Intake<K>) -> Result<Page<K>, WireError> {
         let params = ListParams {
             label_selector: self.label_selector.clone(),
             field_selector: self.field_selector.clone(),
@@ -166,6 +168,7 @@ impl<K: Kind> Wire<K> {
             .await
             .map_err(|_| WireError::NoAnswer(self.deadline))??;
         let trim = self.trim;
+        let intake = Arc::clone(intake);
         let (sender, head) = oneshot::channel();
         let decoding = spawn_blocking(move || {
             let list: RawList<'_> =
@@ -175,7 +178,7 @@ impl<K: Kind> Wire<K> {
                 version: list.metadata.resource_version.map(ResourceVersion::from),
                 next: list.metadata.r#continue.filter(|token| !token.is_empty()),
             });
-            Ok(decode_items(&list.items.unwrap_or_default(), trim))
+            Ok(decode_items(&list.items.unwrap_or_default(), trim, &*intake))
         });
         match head.await {
             Ok(head) => Ok(Page { head, decoding }),
@@ -359,14 +362,21 @@ impl BareMeta {
     }
 }
 
-fn decode_items<K: Kind>(items: &[&RawValue], trim: Trim) -> Decoded<K> {
+fn decode_items<K: Kind>(
+    items: &[&RawValue],
+    trim: Trim,
+    intake: &dyn Fn(K) -> Result<Incoming<K>, ObjectKey>,
+) -> Decoded<K> {
     let mut decoded = Decoded {
         objects: Vec::with_capacity(items.len()),
         undecodable: Vec::new(),
     };
     for item in items {
         match decode_object::<K>(item.get(), trim) {
-            Ok(object) => decoded.objects.push(Arc::new(object)),
+            Ok(object) => match intake(object) {
+                Ok(object) => decoded.objects.push(object),
+                Err(key) => decoded.undecodable.push(key),
+            },
             Err(error) => decoded.undecodable.push(report::<K>(item.get(), &error).0),
         }
     }
@@ -660,11 +670,13 @@ mod tests {
 
         let list = format!(r#"{{"items":[{a},{b},{c}]}}"#);
         let list: RawList<'_> = serde_json::from_str(&list).unwrap();
-        let decoded = decode_items::<Fussy>(&list.items.unwrap(), Trim::default());
+        let store = crate::cache::Store::<Fussy>::new();
+        let intake = crate::cache::reflector::Sink::intake(&store);
+        let decoded = decode_items::<Fussy>(&list.items.unwrap(), Trim::default(), &*intake);
         let names: Vec<_> = decoded
             .objects
             .iter()
-            .map(|object| ObjectKey::of(&**object).name)
+            .map(|object| object.entry().identity().name.to_owned())
             .collect();
         assert_eq!(names, ["a", "c"]);
         assert_eq!(decoded.undecodable, [ObjectKey::cluster("b")]);
