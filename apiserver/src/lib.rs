@@ -47,10 +47,12 @@
 //! | [`advance`](DevServer::advance) | the server's clock jumps: timestamps, TTLs, bookmarks, ends of watches |
 //! | [`fail_next`](DevServer::fail_next) | the next request that a [`Matcher`] is about fails so |
 //! | [`delay`](DevServer::delay) | requests that a [`Matcher`] is about wait |
+//! | [`react`](DevServer::react) | a function answers or fails requests that a [`Matcher`] is about |
+//! | [`chaos`](DevServer::chaos) | connections break, stall and overtake each other at random, by a seed |
 //! | [`drop_watches`](DevServer::drop_watches) | connections of running watches are cut |
 //! | [`become_unavailable`](DevServer::become_unavailable) | requests get 503, watches go on |
 //! | [`go_down`](DevServer::go_down), [`restart`](DevServer::restart) | everything is cut; what is stored stays |
-//! | [`request_log`](DevServer::request_log) | what was asked, by whom, and how it was answered |
+//! | [`request_log`](DevServer::request_log), [`writes`](DevServer::writes) | what was asked and sent, by whom, and how it was answered |
 //!
 //! None of them needs a change in the code under test. Dropping the server ends its tasks, watches and port.
 //!
@@ -149,4 +151,4 @@ mod tasks;
 pub mod version;
 pub mod webhook;
 
-pub use dev::{CrdSource, DevServer, Listen, LoggedRequest, Matcher};
+pub use dev::{Chaos, CrdSource, DevServer, Listen, LoggedRequest, Matcher};

@@ -68,6 +68,8 @@ struct Families {
     client_request_duration_seconds: Family<LatencyLabels, Histogram, fn() -> Histogram>,
     leader: Family<NameLabels, Gauge>,
     leader_slow_path_total: Family<NameLabels, Counter>,
+    shard_members: Family<NameLabels, Gauge>,
+    shard_share: Family<NameLabels, FloatGauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -144,6 +146,8 @@ impl Default for Families {
             client_request_duration_seconds: Family::new_with_constructor(request),
             leader: Family::default(),
             leader_slow_path_total: Family::default(),
+            shard_members: Family::default(),
+            shard_share: Family::default(),
         }
     }
 }
@@ -255,6 +259,16 @@ impl Metrics {
             families.leader.clone(),
         );
         registry.register(
+            "kubewright_shard_members",
+            "Members of the group that this process takes for live, itself among them",
+            families.shard_members.clone(),
+        );
+        registry.register(
+            "kubewright_shard_share",
+            "Part of all keys that this process may work on",
+            families.shard_share.clone(),
+        );
+        registry.register(
             "leader_election_slowpath",
             "Renewals of a lease that had to read it first",
             families.leader_slow_path_total.clone(),
@@ -301,6 +315,17 @@ impl Metrics {
         LeaderMetrics {
             status: self.inner.leader.get_or_create_owned(&labels),
             slow_path: self.inner.leader_slow_path_total.get_or_create_owned(&labels),
+        }
+    }
+
+    /// The figures of one member of a group.
+    pub(crate) fn shards(&self, name: &str) -> ShardMetrics {
+        let labels = NameLabels {
+            name: name.to_owned(),
+        };
+        ShardMetrics {
+            members: self.inner.shard_members.get_or_create_owned(&labels),
+            share: self.inner.shard_share.get_or_create_owned(&labels),
         }
     }
 
@@ -363,6 +388,20 @@ impl LeaderMetrics {
 
     pub(crate) fn slow_path(&self) {
         self.slow_path.inc();
+    }
+}
+
+/// The figures of one member of a group.
+#[derive(Clone, Debug)]
+pub(crate) struct ShardMetrics {
+    members: Gauge,
+    share: FloatGauge,
+}
+
+impl ShardMetrics {
+    pub(crate) fn set(&self, members: usize, share: f64) {
+        self.members.set(i64::try_from(members).unwrap_or(i64::MAX));
+        self.share.set(share);
     }
 }
 

@@ -64,7 +64,7 @@ pub trait Interceptor: Send + Sync + 'static {
         request: &'a Parts,
         target: &'a Target,
         verb: Option<Verb>,
-    ) -> BoxFuture<'a, Option<ApiError>>;
+    ) -> BoxFuture<'a, Option<Result<Response<Body>>>>;
 
     /// Told the answer, whose extensions hold [`AuditAnnotations`] where webhooks left any.
     fn after(&self, request: &Parts, target: &Target, verb: Option<Verb>, answer: &Response<Body>);
@@ -369,9 +369,9 @@ impl Engine {
         };
         let work = async {
             if let Some(interceptor) = &self.0.interceptor
-                && let Some(failure) = interceptor.before(parts, &target, verb).await
+                && let Some(answer) = interceptor.before(parts, &target, verb).await
             {
-                return Err(failure);
+                return answer;
             }
             match target.clone() {
                 Target::Malformed => Err(ApiError::path_not_found()),
@@ -464,7 +464,8 @@ fn warning_header(text: &str) -> String {
     value
 }
 
-async fn read<B>(body: B) -> Result<Bytes>
+/// All of a body, up to the limit.
+pub(crate) async fn read<B>(body: B) -> Result<Bytes>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<tower::BoxError>,

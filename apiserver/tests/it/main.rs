@@ -2,6 +2,7 @@
 
 mod admission;
 mod apply;
+mod chaos;
 mod conformance;
 mod conversion;
 mod crd;

@@ -114,7 +114,7 @@ pub(crate) async fn queue(objects: usize) -> Result<Figures> {
         .map(|n| ObjectKey::namespaced(namespace(n), name(n)))
         .collect();
     let mut figures = Figures::new();
-    let queue = WorkQueue::new("bench");
+    let queue = WorkQueue::new();
     let (copy, begun) = (keys.clone(), Instant::now());
     for key in copy {
         queue.add(key);

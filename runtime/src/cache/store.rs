@@ -28,9 +28,10 @@ use serde::de::DeserializeOwned;
 #[cfg(test)]
 use super::Delta;
 use super::measure;
-use super::packed::{Packed, Packing};
+use super::packed::{Identity, Packed, Packing};
 use super::replacement::{Incoming, Replacement};
-use super::table::{At, Entry, Hashed, Index, IndexName, Slot, Table, Tally, Weighed, Weight, place};
+use super::table::{At, Entry, Hashed, Index, IndexName, Slot, Table, Tally, Weighed, Weight};
+use super::target::kind_name;
 use crate::guard::guarded;
 use crate::kind::ObjectKey;
 
@@ -403,10 +404,7 @@ impl<K: Resource> Store<K> {
         &self,
         name: &str,
         values: impl Fn(&K) -> Vec<String> + Send + Sync + 'static,
-    ) -> Result<(), IndexExists>
-    where
-        K::DynamicType: Default,
-    {
+    ) -> Result<(), IndexExists> {
         // A panic here would end the watch that feeds the store.
         let values = move |object: &K| {
             guarded(|| values(object)).unwrap_or_else(|panic| {
@@ -419,7 +417,7 @@ impl<K: Resource> Store<K> {
         if custom(&read(&self.inner.indexes), name).is_some() {
             return Err(IndexExists {
                 index: name.to_owned(),
-                kind: K::kind(&K::DynamicType::default()).into_owned(),
+                kind: kind_name::<K>(),
             });
         }
         self.push_index(&mut functions, IndexName::Custom(name.into()), Arc::new(values));
@@ -467,29 +465,53 @@ impl<K: Resource> Store<K> {
 
     /// [`insert`](Self::insert), what was there in whichever form it was.
     pub(super) fn set(&self, object: Arc<K>) -> Option<Entry<K>> {
-        let hasher = &self.inner.hasher;
-        let functions = self.writing();
-        let held = Arc::clone(&object);
-        let (namespace, name) = place(&*held);
-        let (part, namespace) = self.hashed(namespace);
+        self.put(self.weigh(object))
+    }
+
+    /// An object that changed, which is read next.
+    pub(super) fn changed(&self, object: K) -> Incoming<K> {
+        self.weigh(Arc::new(object))
+    }
+
+    fn weigh(&self, object: Arc<K>) -> Incoming<K> {
         let weight = self.weight_of(&object);
+        let entry = Entry::Decoded(object);
+        Incoming {
+            object: Weighed { entry, weight },
+            values: Values::new(),
+        }
+    }
+
+    /// Sets one object in whichever form it came.
+    pub(super) fn put(&self, incoming: Incoming<K>) -> Option<Entry<K>> {
+        let hasher = &self.inner.hasher;
+        let Incoming {
+            object,
+            values: mut new_values,
+        } = incoming;
+        let functions = self.writing();
+        let held = object.entry.clone();
+        let Identity { namespace, name, .. } = held.identity();
+        let (part, namespace) = self.hashed(namespace);
         // Without an index nobody asks what was there.
-        let old_values = match functions.is_empty() {
-            true => Values::new(),
-            false => {
-                let old = read(self.part(part)).get(hasher, namespace, name).cloned();
-                let old = old.and_then(|old| self.open(&old));
-                old.map(|old| values(&functions, &old)).unwrap_or_default()
+        let mut old_values = Values::new();
+        if !functions.is_empty() {
+            let old = read(self.part(part)).get(hasher, namespace, name).cloned();
+            if let Some(old) = old.and_then(|old| self.open(&old)) {
+                old_values = values(&functions, &old);
             }
-        };
-        let new_values = values(&functions, &object);
+            // Functions may have come since the object did.
+            if new_values.len() < functions.len()
+                && let Some(object) = self.open(&held)
+            {
+                let later = values(&functions[new_values.len()..], &object);
+                new_values.extend(later);
+            }
+        }
         // Indexes hold slots: the same values lead to the new object as they are.
         let mut indexes = (old_values != new_values).then(|| write(&self.inner.indexes));
         let mut table = write(self.part(part));
-        let entry = Entry::Decoded(object);
-        let (slot, old) = self.weighed(&mut table, |table| {
-            table.set(hasher, namespace, Weighed { entry, weight })
-        });
+        let (slot, old) = self.weighed(&mut table, |table| table.set(hasher, namespace, object));
         if let Some(indexes) = &mut indexes {
             let at = At::new(part, slot);
             unindex_object(indexes, &old_values, at);
@@ -498,6 +520,14 @@ impl<K: Resource> Store<K> {
         drop((table, indexes, functions));
         self.settle();
         old
+    }
+
+    /// Whether this very version is there.
+    pub(super) fn holds(&self, identity: &Identity<'_>) -> bool {
+        let (part, namespace) = self.hashed(identity.namespace);
+        let table = read(self.part(part));
+        let held = table.get(&self.inner.hasher, namespace, identity.name);
+        held.is_some_and(|held| held.identity().is_same_version(identity))
     }
 
     /// Removes one object and gives it.
@@ -561,6 +591,13 @@ impl<K: Resource> Store<K> {
     /// Whether all objects were replaced at least once, as a reflector does with the first state.
     pub(crate) fn has_synced(&self) -> bool {
         self.inner.synced.load(Ordering::Acquire)
+    }
+
+    /// What is there is a state of the server.
+    pub(super) fn complete(&self) {
+        let _indexes = write(&self.inner.indexes);
+        let _parts: Vec<_> = self.inner.parts.iter().map(|part| write(&part.0)).collect();
+        self.inner.synced.store(true, Ordering::Release);
     }
 
     pub(crate) fn get(&self, namespace: Option<&str>, name: &str) -> Option<Arc<K>> {
@@ -637,6 +674,14 @@ impl<K: Resource> Store<K> {
             found
         };
         self.opened(found, wanted)
+    }
+
+    /// Names of the objects of a namespace.
+    pub(super) fn names(&self, namespace: &str) -> Vec<String> {
+        let (part, namespace) = self.hashed(namespace);
+        let table = read(self.part(part));
+        let entries = table.of(namespace).filter_map(|(_, slot)| slot.entry());
+        entries.map(|entry| entry.identity().name.to_owned()).collect()
     }
 
     pub(crate) fn namespace_len(&self, namespace: &str) -> usize {

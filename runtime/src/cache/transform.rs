@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::reflector::{Change, Intake, Sink};
 use super::replacement::Incoming;
+use super::target::{Cached, kind_name};
 use crate::guard::guarded;
-use crate::kind::{Kind, ObjectKey};
+use crate::kind::ObjectKey;
 
 /// A sink that gets objects as `transform` leaves them.
 pub(super) struct Transforming<K, F> {
@@ -25,7 +26,7 @@ struct Identity {
 }
 
 impl Identity {
-    fn of<K: Kind>(object: &K) -> Self {
+    fn of<K: Cached>(object: &K) -> Self {
         let meta = object.meta();
         Self {
             key: ObjectKey::of(object),
@@ -36,7 +37,7 @@ impl Identity {
 }
 
 /// The key of the object where the transform failed, which may have left it half changed.
-fn failed<K: Kind>(transform: &impl Fn(&mut K), object: &mut K) -> Option<ObjectKey> {
+fn failed<K: Cached>(transform: &impl Fn(&mut K), object: &mut K) -> Option<ObjectKey> {
     let before = Identity::of(object);
     let error = match guarded(|| transform(object)) {
         Ok(()) if Identity::of(object) == before => return None,
@@ -44,7 +45,7 @@ fn failed<K: Kind>(transform: &impl Fn(&mut K), object: &mut K) -> Option<Object
         Err(panic) => format!("it panicked: {panic}"),
     };
     tracing::error!(
-        object.kind = %K::kind(&()),
+        object.kind = %kind_name::<K>(),
         object = %before.key,
         error,
         "transform failed; the cache keeps what it held of the object"
@@ -52,7 +53,7 @@ fn failed<K: Kind>(transform: &impl Fn(&mut K), object: &mut K) -> Option<Object
     Some(before.key)
 }
 
-impl<K: Kind, F: Fn(&mut K) + Send + Sync + 'static> Sink<K> for Transforming<K, F> {
+impl<K: Cached, F: Fn(&mut K) + Send + Sync + 'static> Sink<K> for Transforming<K, F> {
     fn intake(&self) -> Intake<K> {
         let (next, transform) = (self.sink.intake(), Arc::clone(&self.transform));
         Arc::new(move |mut object| match failed(&*transform, &mut object) {

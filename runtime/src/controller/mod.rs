@@ -42,6 +42,7 @@ mod pause;
 mod predicate;
 mod resync;
 mod run;
+mod share;
 mod signal;
 mod source;
 mod writes;
@@ -53,6 +54,7 @@ use std::time::Duration;
 use crate::cache::{Informer, InformerFactory, NotSynced, WatchScope};
 use crate::events::EventRecorder;
 use crate::kind::{Kind, ObjectKey};
+use crate::manager::ShardKeys;
 use crate::metrics::Metrics;
 use crate::queue::RateLimit;
 pub use context::Context;
@@ -132,6 +134,7 @@ pub struct Controller<R: Reconciler> {
     settings: Settings,
     recorder: Option<EventRecorder>,
     expectations: Option<Expectations>,
+    shards: Option<ShardKeys>,
 }
 
 #[derive(Clone, Debug)]
@@ -146,7 +149,8 @@ struct Settings {
     patience: Duration,
     pause: Option<Arc<str>>,
     failure_events: Option<u32>,
-    metrics: Metrics,
+    /// Absent where nobody reads them, which saves clocks.
+    metrics: Option<Metrics>,
 }
 
 impl<R: Reconciler> fmt::Debug for Controller<R> {
@@ -239,10 +243,11 @@ impl<R: Reconciler> Controller<R> {
                 patience: Duration::from_secs(10),
                 pause: Some(pause::PAUSED.into()),
                 failure_events: Some(5),
-                metrics: Metrics::new(),
+                metrics: None,
             },
             recorder: None,
             expectations: None,
+            shards: None,
         }
     }
 
@@ -425,9 +430,19 @@ impl<R: Reconciler> Controller<R> {
         self
     }
 
+    /// Reconciles the keys alone that are this process's, as its replicas share them; a [`Manager`](crate::manager::Manager)
+    /// with [`Shards`](crate::manager::Shards) does so for all of its controllers.
+    ///
+    /// A key that comes from another replica is enqueued as one that was added; one that goes there is finished first, or
+    /// dropped after [`hand_over`](crate::manager::Shards::hand_over). Caches hold all objects all the same.
+    pub fn shards(mut self, keys: &ShardKeys) -> Self {
+        self.shards = Some(keys.clone());
+        self
+    }
+
     /// Where the controller counts. Default: nowhere.
     pub fn metrics(mut self, metrics: &Metrics) -> Self {
-        self.settings.metrics = metrics.clone();
+        self.settings.metrics = Some(metrics.clone());
         self
     }
 

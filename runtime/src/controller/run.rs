@@ -17,13 +17,15 @@ use tracing::Instrument;
 
 use super::context::{Context, Shared};
 use super::pause::{self, Paused, is_paused};
-use super::source::Intake;
+use super::share::Share;
+use super::source::{Intake, each_change};
 use super::writes::{Turn, Writes};
 use super::{Controller, ErrorPolicy, Reconciler, RunError, Settings, resync};
 use crate::cache::chain;
 use crate::events::EventRecorder;
 use crate::guard::{guarded, message};
 use crate::kind::ObjectKey;
+use crate::manager::Working;
 use crate::metrics::ControllerMetrics;
 use crate::queue::{Item, WorkQueue};
 
@@ -49,11 +51,15 @@ pub(super) async fn run<R: Reconciler>(
         settings,
         recorder,
         expectations,
+        shards,
     } = controller;
     let stop = factory.stopped().child_token();
     let queue = WorkQueue::with(
         settings.rate_limit.clone(),
-        settings.metrics.queue(&settings.name),
+        settings
+            .metrics
+            .as_ref()
+            .map(|metrics| metrics.queue(&settings.name)),
     );
     let recorder = recorder.unwrap_or_else(|| EventRecorder::new(factory.client(), &settings.name));
 
@@ -66,6 +72,7 @@ pub(super) async fn run<R: Reconciler>(
         queue: queue.clone(),
         writes: Arc::clone(&writes),
         expectations,
+        share: shards.map(Share::new),
     };
     for source in &sources {
         feeds.spawn(source.feed(intake.clone(), informer.lister()));
@@ -83,12 +90,18 @@ pub(super) async fn run<R: Reconciler>(
             }
         });
     }
+    if let Some(share) = &intake.share {
+        // Heard of from before the first change that is left out.
+        let (share, changes) = (share.clone(), share.listen());
+        feeds.spawn(share.feed(changes, intake.clone(), informer.lister(), filter.clone()));
+    }
     let filter = match &settings.pause {
         Some(annotation) => filter.map(|filter| filter.or(pause::turned(Arc::clone(annotation)))),
         None => filter,
     };
+    let share = intake.share.clone();
     // What comes again though nothing changed is spread by the above.
-    let changes = informer.subscribe_with(None);
+    let changes = informer.subscribe_as(each_change(None));
     feeds.spawn(intake.feed(
         changes,
         |intake, delta| intake.writes.delivered(delta),
@@ -148,8 +161,13 @@ pub(super) async fn run<R: Reconciler>(
         },
         writes,
         paused: Paused::default(),
-        metrics: settings.metrics.controller(&settings.name),
+        metrics: settings
+            .metrics
+            .clone()
+            .unwrap_or_default()
+            .controller(&settings.name),
         queue: queue.clone(),
+        share,
         settings: settings.clone(),
     });
     worker
@@ -218,6 +236,7 @@ struct Worker<R: Reconciler> {
     paused: Paused,
     metrics: ControllerMetrics,
     queue: WorkQueue<ObjectKey>,
+    share: Option<Share>,
     settings: Settings,
 }
 
@@ -226,6 +245,8 @@ enum Failure<E> {
     Error(E),
     Panic(String),
     Timeout(Duration),
+    /// The key went to another replica meanwhile.
+    Moved,
 }
 
 impl<R: Reconciler> Worker<R> {
@@ -234,12 +255,29 @@ impl<R: Reconciler> Worker<R> {
             // A reconciler that never waits, on keys that never end, would keep its thread from everybody else.
             tokio::task::consume_budget().await;
             // Biased: a key that waits must not be taken once the shutdown began.
-            let item = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                item = self.queue.get() => item,
+            if stop.is_cancelled() {
+                return;
+            }
+            let item = match self.queue.get().now_or_never() {
+                Some(item) => item,
+                None => tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    item = self.queue.get() => item,
+                },
             };
             let Some(item) = item else { return };
+            let working = match &self.share {
+                None => None,
+                Some(share) => match share.begin(item.key()) {
+                    Some(working) => Some(working),
+                    None => {
+                        // What it has failed here is no matter to the others.
+                        item.forget();
+                        continue;
+                    }
+                },
+            };
             match self.writes.turn(item.key()) {
                 Turn::Now => {}
                 Turn::Late(writes) => tracing::warn!(
@@ -263,7 +301,7 @@ impl<R: Reconciler> Worker<R> {
             let key = item.shared_key();
             let handled = async {
                 let span = self.span(item.key());
-                self.process(item).instrument(span).await;
+                self.process(item, working.as_ref()).instrument(span).await;
             };
             // The reconciler is guarded by itself. Other code of the user runs here too, such as a subscriber of
             // traces; the key must not be lost by it.
@@ -296,11 +334,19 @@ impl<R: Reconciler> Worker<R> {
         )
     }
 
-    async fn process(&self, item: Item<ObjectKey>) {
-        let began = Instant::now();
+    async fn process(&self, item: Item<ObjectKey>, working: Option<&Working>) {
+        let began = self.settings.metrics.is_some().then(Instant::now);
         let key = item.key();
-        let result = self.reconcile(&item).await;
-        self.metrics.time.observe(began.elapsed().as_secs_f64());
+        let result = match working {
+            None => self.reconcile(&item).await,
+            Some(working) => {
+                let moved = working.cut().run_until_cancelled(self.reconcile(&item)).await;
+                moved.unwrap_or(Err(Failure::Moved))
+            }
+        };
+        if let Some(began) = began {
+            self.metrics.time.observe(began.elapsed().as_secs_f64());
+        }
         match result {
             Ok(action) => {
                 item.forget();
@@ -344,13 +390,18 @@ impl<R: Reconciler> Worker<R> {
 
     fn failed(&self, item: &Item<ObjectKey>, failure: Failure<R::Error>) {
         let key = item.key();
+        if let Failure::Moved = failure {
+            tracing::warn!("reconciliation was dropped: the key is another replica's now");
+            self.metrics.error.inc();
+            return item.forget();
+        }
         self.metrics.error.inc();
         self.metrics.errors.inc();
         let policy = match &failure {
             Failure::Error(error) => {
                 guarded(|| self.reconciler.error_policy(key, error)).unwrap_or(ErrorPolicy::Backoff)
             }
-            Failure::Panic(_) | Failure::Timeout(_) => ErrorPolicy::Backoff,
+            Failure::Panic(_) | Failure::Timeout(_) | Failure::Moved => ErrorPolicy::Backoff,
         };
         let note = match failure {
             Failure::Error(error) => {
@@ -377,6 +428,7 @@ impl<R: Reconciler> Worker<R> {
                 tracing::error!(?after, "reconciliation took too long");
                 Some(format!("reconciliation took longer than {after:?}"))
             }
+            Failure::Moved => None,
         };
         if let Some(note) = note {
             self.tell(item, policy, note);

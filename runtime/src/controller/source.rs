@@ -4,14 +4,16 @@
 //! an object in the owner's cache (SC-10 to SC-12). A predicate or mapper that panics never ends its source.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::expectations::Expectations;
 use super::predicate::Predicate;
+use super::share::Share;
 use super::writes::Writes;
-use crate::cache::{Delta, Informer, Lister, Subscription};
+use crate::cache::{Delta, Informer, Lister, Subscribe, Subscription};
 use crate::guard::guarded;
 use crate::kind::{Kind, ObjectKey, Scope};
 use crate::owner::{controller_of, refers_to_kind};
@@ -31,6 +33,8 @@ pub(super) struct Intake {
     pub(super) queue: WorkQueue<ObjectKey>,
     pub(super) writes: Arc<Writes>,
     pub(super) expectations: Option<Expectations>,
+    /// Where replicas share the keys.
+    pub(super) share: Option<Share>,
 }
 
 /// Whether reconcilers read the kind from the cache in question.
@@ -71,7 +75,7 @@ impl Intake {
                 .is_none_or(|predicate| self.passes(predicate, &delta))
             {
                 for key in keys(&self, &delta) {
-                    self.queue.add_with(key, priority);
+                    self.enqueue(key, priority);
                 }
             }
         }
@@ -81,12 +85,18 @@ impl Intake {
     pub(super) fn look_again<K: Kind>(&self, object: &Arc<K>, filter: Option<&Predicate<K>>) {
         let delta = Delta::resync(Arc::clone(object));
         if filter.is_none_or(|filter| self.passes(filter, &delta)) {
-            self.queue.add_with(delta.key(), Priority::Low);
+            self.enqueue(delta.key(), Priority::Low);
+        }
+    }
+
+    fn enqueue(&self, key: ObjectKey, priority: Priority) {
+        if self.share.as_ref().is_none_or(|share| share.wants(&key)) {
+            self.queue.add_with(key, priority);
         }
     }
 
     /// A predicate that panics lets the change pass: to reconcile once too often does no harm, a lost change does.
-    fn passes<W: Kind>(&self, predicate: &Predicate<W>, delta: &Delta<W>) -> bool {
+    pub(super) fn passes<W: Kind>(&self, predicate: &Predicate<W>, delta: &Delta<W>) -> bool {
         guarded(|| predicate.accepts(delta)).unwrap_or_else(|panic| {
             tracing::error!(
                 controller = %self.controller,
@@ -125,6 +135,12 @@ impl Intake {
     }
 }
 
+/// Each change one by one: expectations count them, and a write may be shown by one that came and went. What is done
+/// here for each is short, so that few wait.
+pub(super) fn each_change(resync: Option<Duration>) -> Subscribe {
+    Subscribe { resync, buffer: None }
+}
+
 struct Watched<W: Kind, F> {
     informer: Informer<W>,
     role: Role,
@@ -142,7 +158,9 @@ trait Keys<W, K>: Clone + Send + Sync + 'static {
 
 impl<K: Kind, W: Kind, F: Keys<W, K>> Source<K> for Watched<W, F> {
     fn feed(&self, intake: Intake, owners: Lister<K>) -> BoxFuture<'static, ()> {
-        let changes: Subscription<W> = self.informer.subscribe();
+        let changes: Subscription<W> = self
+            .informer
+            .subscribe_as(each_change(self.informer.resync_period()));
         let (keys, role) = (self.keys.clone(), self.role);
         let (owner, lister) = (keys.clone(), owners.clone());
         let hear = move |intake: &Intake, delta: &Delta<W>| {

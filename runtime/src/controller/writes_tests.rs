@@ -23,7 +23,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let queue = WorkQueue::new("q");
+        let queue = WorkQueue::new();
         Self {
             store: Store::new(),
             writes: Writes::new(PATIENCE, queue.clone()),

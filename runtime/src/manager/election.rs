@@ -57,6 +57,15 @@ pub enum ElectionError {
         /// What is wrong.
         fault: &'static str,
     },
+    /// A group of replicas whose name cannot be that of Leases and the value of a label.
+    #[error(
+        "share keys by the Leases {lease}: the name has to have 1 to 63 lower-case letters, digits or `-`, and neither \
+         begin nor end with `-`"
+    )]
+    Group {
+        /// Namespace and name of the group.
+        lease: String,
+    },
     /// A candidate without a name.
     #[error("elect a leader by the lease {lease}: the identity is empty; leave it out for one that is made")]
     Identity {
@@ -172,13 +181,8 @@ impl LeaderElection {
                 let (term, lost) = self.leadership.begin(began);
                 tracing::info!(lease = %self.leadership.lease(), identity = %self.identity, "leading");
                 let ending = CancellationToken::new();
-                let guard = LeaderGuard {
-                    leadership: self.leadership(),
-                    term,
-                    task: Some(tokio::spawn(campaign.keep(term, lost.clone(), ending.clone()))),
-                    lost,
-                    ending,
-                };
+                let task = tokio::spawn(campaign.keep(term, lost.clone(), ending.clone()));
+                let guard = LeaderGuard::new(self.leadership(), term, lost, ending, task);
                 if stop.is_cancelled() {
                     guard.release().await;
                     return Ok(None);
@@ -192,15 +196,20 @@ impl LeaderElection {
     }
 }
 
-/// `HOSTNAME` is the Pod's name in a cluster; the rest tells two processes of one host apart.
+/// The host's name and something that tells two processes of one host apart.
 fn own_identity() -> String {
+    let [high, low] = [(); 2].map(|()| crate::backoff::random_bits());
+    format!("{}_{high:016x}{low:016x}", own_host())
+}
+
+/// `HOSTNAME` is the Pod's name in a cluster.
+pub(super) fn own_host() -> String {
     let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
     let host = host.or_else(|| {
         let name = std::fs::read_to_string("/etc/hostname").ok()?;
         Some(name.trim().to_owned()).filter(|name| !name.is_empty())
     });
-    let [high, low] = [(); 2].map(|()| crate::backoff::random_bits());
-    format!("{}_{high:016x}{low:016x}", host.as_deref().unwrap_or("host"))
+    host.unwrap_or_else(|| "host".to_owned())
 }
 
 /// A candidate at work.
@@ -364,7 +373,7 @@ enum Failure {
     Late(Duration),
 }
 
-/// A term of leadership, renewed in a task of its own.
+/// A term of leadership, or of membership in a group of [`Shards`](super::Shards), renewed in a task of its own.
 ///
 /// Dropped without [`release`](Self::release) the term ends at once, and the lease is left to expire.
 #[derive(Debug)]
@@ -378,6 +387,23 @@ pub struct LeaderGuard {
 }
 
 impl LeaderGuard {
+    /// A term that `task` renews until `ending` is cancelled, after which it gives the lease up.
+    pub(super) fn new(
+        leadership: Leadership,
+        term: u64,
+        lost: CancellationToken,
+        ending: CancellationToken,
+        task: JoinHandle<()>,
+    ) -> Self {
+        Self {
+            leadership,
+            term,
+            lost,
+            ending,
+            task: Some(task),
+        }
+    }
+
     /// Whether this term lasts. Where another term of the same process began it does not.
     ///
     /// # Errors
@@ -402,6 +428,7 @@ impl LeaderGuard {
         {
             tracing::error!(%error, "the lease was not released; it will expire");
         }
+        self.leadership.ended(self.term);
     }
 }
 
@@ -410,6 +437,7 @@ impl Drop for LeaderGuard {
         if let Some(task) = self.task.take() {
             task.abort();
             self.leadership.lose(self.term);
+            self.leadership.ended(self.term);
         }
     }
 }

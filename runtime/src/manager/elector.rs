@@ -78,7 +78,7 @@ impl Timing {
         now.at_most_since(renewed) < self.renew_deadline
     }
 
-    fn seconds(&self) -> i32 {
+    pub(super) fn seconds(&self) -> i32 {
         let whole = self.lease_duration.as_secs() + u64::from(self.lease_duration.subsec_nanos() > 0);
         i32::try_from(whole).unwrap_or(i32::MAX)
     }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{Method, Request, Response};
@@ -20,6 +21,14 @@ use crate::metrics::LeaderMetrics;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this process does not hold the lease {lease}")]
 pub struct NotLeader {
+    /// Namespace and name of the lease.
+    pub lease: String,
+}
+
+/// A term that was not renewed should have ended long ago, and its work has not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the lease {lease} was not renewed, and the work that needs it has not ended")]
+pub struct Overdue {
     /// Namespace and name of the lease.
     pub lease: String,
 }
@@ -55,6 +64,8 @@ struct State {
     /// How many terms there were.
     terms: u64,
     term: Option<Term>,
+    /// The last term whose work has not been said to have ended, and when it was last renewed.
+    working: Option<(u64, Moment)>,
     holder: Option<String>,
 }
 
@@ -105,6 +116,36 @@ impl Leadership {
     /// Who held the lease when it was last read: for people, as it may have changed since.
     pub fn holder(&self) -> Option<String> {
         self.state().holder.clone()
+    }
+
+    /// Whether this process is well as far as its lease goes: fails where a term that was not renewed should have ended
+    /// long ago, `tolerance` after others may have taken the lease, and its work has not. What hangs like that is mended by
+    /// a new start alone; client-go: `HealthzAdaptor`. A process that does not lead is well.
+    ///
+    /// A manager asks so at `/healthz`, with a tolerance of 20 s.
+    ///
+    /// # Errors
+    /// [`Overdue`].
+    pub fn check_overdue(&self, tolerance: Duration) -> Result<(), Overdue> {
+        let state = self.state();
+        let shared = &self.shared;
+        let Some((_, renewed)) = &state.working else {
+            return Ok(());
+        };
+        if shared.clock.now().at_least_since(renewed)
+            <= shared.timing.lease_duration.saturating_add(tolerance)
+        {
+            return Ok(());
+        }
+        Err(Overdue {
+            lease: shared.lease.clone(),
+        })
+    }
+
+    /// The work of a term has ended.
+    pub(super) fn ended(&self, number: u64) {
+        let mut state = self.state();
+        state.working.take_if(|(working, _)| *working == number);
     }
 
     /// A layer for kube's `ClientBuilder` that lets no write pass while this process does not lead: a request other than
@@ -161,6 +202,7 @@ impl Leadership {
             renewed: began,
             lost: lost.clone(),
         });
+        state.working = Some((number, began));
         self.shared.metrics.leads();
         (number, lost)
     }
@@ -171,6 +213,7 @@ impl Leadership {
         let mut state = self.state();
         if let Some(term) = state.term.as_mut().filter(|term| term.number == number) {
             term.renewed = began;
+            state.working = Some((number, began));
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //!
 //! - [`Manager`] runs all of them, and stops all of them in the right order.
 //! - [`LeaderElection`] finds the one replica that leads, by a Lease; [`Leadership`] keeps writes from going on after that.
+//! - [`Shards`] lets all replicas work, each on its share of the keys.
 //!
 //! **Invariant:** what needs the leadership begins after the lease was taken, and has ended before it is given up.
 
@@ -19,10 +20,13 @@ mod run;
 mod run_tests;
 #[cfg(feature = "serve")]
 mod serve;
+mod shards;
 #[cfg(test)]
 mod tests;
 
 pub use election::{ElectionError, LeaderElection, LeaderGuard};
 pub use elector::Timing;
-pub use leadership::{FenceLayer, Fenced, Leadership, NotLeader};
+pub use leadership::{FenceLayer, Fenced, Leadership, NotLeader, Overdue};
 pub use run::{Manager, ManagerError, OnLost};
+pub(crate) use shards::{NotMine, Place, Votes, Working};
+pub use shards::{ShardKeys, Shards};

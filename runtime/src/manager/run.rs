@@ -18,6 +18,8 @@ use super::election::{ElectionError, LeaderElection, LeaderGuard};
 use super::group::{Failure, Finish, Group};
 #[cfg(feature = "serve")]
 use super::health::{Checks, Health};
+use super::leadership::Leadership;
+use super::shards::{ShardKeys, Shards};
 use crate::cache::InformerFactory;
 use crate::controller::{Controller, Reconciler, shutdown_signal};
 
@@ -38,7 +40,8 @@ use crate::controller::{Controller, Reconciler, shutdown_signal};
 /// ```
 ///
 /// - Caches fill, and webhooks and [tasks](Self::task) begin, at once. Controllers and [leader tasks](Self::leader_task) begin
-///   once this process leads; without an election, at once too.
+///   once this process leads; without an election, at once too. With [`shards`](Self::shards) controllers begin on each
+///   replica, once it has joined the others.
 /// - At SIGINT or SIGTERM readiness fails; controllers and leader tasks finish what they have in hand; the lease is given up
 ///   while webhooks and other tasks end; health is served to the last.
 /// - A task that fails stops all others, and its error is the manager's.
@@ -47,7 +50,7 @@ use crate::controller::{Controller, Reconciler, shutdown_signal};
 #[must_use = "a manager does nothing until it runs"]
 pub struct Manager {
     factory: InformerFactory,
-    election: Option<LeaderElection>,
+    contest: Contest,
     on_lost: OnLost,
     grace: Duration,
     leading: Vec<Part>,
@@ -60,24 +63,97 @@ pub struct Manager {
     server: super::serve::Server,
 }
 
+/// How long after its lease a term may go on before the process counts as hung, as kube-controller-manager's.
+#[cfg(feature = "serve")]
+const OVERDUE: Duration = Duration::from_secs(20);
+
+/// Which of a program's replicas work on what.
+#[derive(Clone, Debug)]
+enum Contest {
+    /// There is no other.
+    None,
+    /// One of them on everything.
+    Election(LeaderElection),
+    /// Each on its share.
+    Shards(Shards),
+}
+
+impl Contest {
+    fn validate(&self) -> Result<(), ElectionError> {
+        match self {
+            Self::None => Ok(()),
+            Self::Election(election) => election.validate(),
+            Self::Shards(shards) => shards.validate(),
+        }
+    }
+
+    /// Waits until this process may work; `None` where it takes no part in a contest.
+    fn enter(
+        &self,
+        stop: CancellationToken,
+    ) -> Option<BoxFuture<'static, Result<Option<LeaderGuard>, ElectionError>>> {
+        match self.clone() {
+            Self::None => None,
+            Self::Election(election) => Some(Box::pin(async move { election.acquire(&stop).await })),
+            Self::Shards(shards) => Some(Box::pin(async move { shards.join(&stop).await })),
+        }
+    }
+
+    fn margin(&self) -> Duration {
+        match self {
+            Self::None => Duration::ZERO,
+            Self::Election(election) => election.margin(),
+            Self::Shards(shards) => shards.margin(),
+        }
+    }
+
+    fn leadership(&self) -> Option<Leadership> {
+        match self {
+            Self::None => None,
+            Self::Election(election) => Some(election.leadership()),
+            Self::Shards(shards) => Some(shards.leadership()),
+        }
+    }
+
+    fn lease(&self) -> String {
+        let leadership = self.leadership();
+        leadership.map_or_else(String::new, |leadership| leadership.lease().to_owned())
+    }
+
+    fn keys(&self) -> Option<ShardKeys> {
+        match self {
+            Self::None | Self::Election(_) => None,
+            Self::Shards(shards) => Some(shards.keys()),
+        }
+    }
+}
+
 /// Something to run.
 struct Part {
     name: String,
     begin: Begin,
+    /// Whether there has to be one that leads.
+    leader: bool,
 }
 
 type Task = BoxFuture<'static, Result<(), Failure>>;
 
+/// What a part is given at its beginning.
+struct Term {
+    stop: CancellationToken,
+    keys: Option<ShardKeys>,
+}
+
 enum Begin {
-    Once(Option<Box<dyn FnOnce(CancellationToken) -> Task + Send>>),
-    Each(Box<dyn FnMut(CancellationToken) -> Task + Send>),
+    Once(Option<Box<dyn FnOnce(Term) -> Task + Send>>),
+    Each(Box<dyn FnMut(Term) -> Task + Send>),
 }
 
 impl Part {
-    fn begin(&mut self, stop: CancellationToken) -> Option<Task> {
+    fn begin(&mut self, term: Term) -> Option<Task> {
         match &mut self.begin {
-            Begin::Once(begin) => begin.take().map(|begin| begin(stop)),
-            Begin::Each(begin) => Some(begin(stop)),
+            Begin::Once(begin) => begin.take().map(|begin| begin(term)),
+            Begin::Each(begin) => Some(begin(term)),
         }
     }
 }
@@ -86,7 +162,7 @@ impl fmt::Debug for Manager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |parts: &[Part]| parts.iter().map(|part| part.name.clone()).collect::<Vec<_>>();
         f.debug_struct("Manager")
-            .field("election", &self.election)
+            .field("contest", &self.contest)
             .field("leading", &names(&self.leading))
             .field("always", &names(&self.always))
             .finish_non_exhaustive()
@@ -145,6 +221,14 @@ pub enum ManagerError {
         /// Its name.
         name: String,
     },
+    /// A task that only one replica may run, where all of them work.
+    #[error(
+        "{name} needs a leader, and with shards there is none: run it as a `task`, or elect a leader instead"
+    )]
+    NoLeader {
+        /// Its name.
+        name: String,
+    },
     /// Some still ran when the time for a shutdown had passed; they were dropped.
     #[error("shut down: {} did not end within {grace:?}", .tasks.join(", "))]
     GraceExceeded {
@@ -167,7 +251,7 @@ impl Manager {
     pub fn new(factory: &InformerFactory) -> Self {
         Self {
             factory: factory.clone(),
-            election: None,
+            contest: Contest::None,
             on_lost: OnLost::End,
             grace: Duration::from_secs(25),
             leading: Vec::new(),
@@ -182,8 +266,18 @@ impl Manager {
     }
 
     /// Controllers and leader tasks run only while this process leads. Default: always.
+    ///
+    /// Takes the place of [`shards`](Self::shards).
     pub fn leader_election(mut self, election: LeaderElection) -> Self {
-        self.election = Some(election);
+        self.contest = Contest::Election(election);
+        self
+    }
+
+    /// Each replica works, its controllers on its share of their keys. There can be no [leader tasks](Self::leader_task).
+    ///
+    /// Takes the place of [`leader_election`](Self::leader_election).
+    pub fn shards(mut self, shards: Shards) -> Self {
+        self.contest = Contest::Shards(shards);
         self
     }
 
@@ -205,10 +299,11 @@ impl Manager {
     /// Runs a controller while this process leads.
     pub fn controller<R: Reconciler>(mut self, controller: Controller<R>) -> Self {
         let name = controller.label();
-        let begin = move |stop: CancellationToken| run_controller(controller, stop);
+        let begin = move |term: Term| run_controller(controller, term);
         self.leading.push(Part {
             name,
             begin: Begin::Once(Some(Box::new(begin))),
+            leader: false,
         });
         self
     }
@@ -223,7 +318,8 @@ impl Manager {
         let name = make().label();
         self.leading.push(Part {
             name,
-            begin: Begin::Each(Box::new(move |stop| run_controller(make(), stop))),
+            begin: Begin::Each(Box::new(move |term| run_controller(make(), term))),
+            leader: false,
         });
         self
     }
@@ -241,7 +337,8 @@ impl Manager {
     {
         self.leading.push(Part {
             name: name.to_owned(),
-            begin: Begin::Each(Box::new(move |stop| run_task(task(stop)))),
+            begin: Begin::Each(Box::new(move |term| run_task(task(term.stop)))),
+            leader: true,
         });
         self
     }
@@ -259,7 +356,8 @@ impl Manager {
     {
         self.always.push(Part {
             name: name.to_owned(),
-            begin: Begin::Once(Some(Box::new(move |stop| run_task(task(stop))))),
+            begin: Begin::Once(Some(Box::new(move |term: Term| run_task(task(term.stop))))),
+            leader: false,
         });
         self
     }
@@ -333,8 +431,8 @@ impl Manager {
     /// # Errors
     /// See [`ManagerError`].
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ManagerError> {
-        if let Some(election) = &self.election {
-            election.validate()?;
+        self.contest.validate()?;
+        if !matches!(self.contest, Contest::None) {
             let once = self
                 .leading
                 .iter()
@@ -345,8 +443,24 @@ impl Manager {
                 });
             }
         }
+        let single = self.leading.iter().find(|part| part.leader);
+        if let (Contest::Shards(_), Some(part)) = (&self.contest, single) {
+            return Err(ManagerError::NoLeader {
+                name: part.name.clone(),
+            });
+        }
         #[cfg(feature = "serve")]
-        let health = Health::new(self.factory.clone(), self.live, self.ready);
+        let health = {
+            let mut live = self.live;
+            if let Some(leadership) = self.contest.leadership() {
+                live.add("leaderElection", move || {
+                    leadership
+                        .check_overdue(OVERDUE)
+                        .map_err(|error| error.to_string())
+                });
+            }
+            Health::new(self.factory.clone(), live, self.ready)
+        };
         #[cfg(feature = "serve")]
         let server = {
             let server = self.server.start(Arc::clone(&health));
@@ -355,7 +469,7 @@ impl Manager {
         self.factory.start();
         let running = Running {
             factory: self.factory,
-            election: self.election,
+            contest: self.contest,
             on_lost: self.on_lost,
             grace: self.grace,
             parts: self.leading,
@@ -374,8 +488,12 @@ impl Manager {
     }
 }
 
-fn run_controller<R: Reconciler>(controller: Controller<R>, stop: CancellationToken) -> Task {
-    Box::pin(async move { Ok(controller.run_until(stop.cancelled_owned()).await?) })
+fn run_controller<R: Reconciler>(controller: Controller<R>, term: Term) -> Task {
+    let controller = match &term.keys {
+        Some(keys) => controller.shards(keys),
+        None => controller,
+    };
+    Box::pin(async move { Ok(controller.run_until(term.stop.cancelled_owned()).await?) })
 }
 
 fn run_task<E: Into<Failure>>(task: impl Future<Output = Result<(), E>> + Send + 'static) -> Task {
@@ -385,7 +503,7 @@ fn run_task<E: Into<Failure>>(task: impl Future<Output = Result<(), E>> + Send +
 /// A manager at work.
 struct Running {
     factory: InformerFactory,
-    election: Option<LeaderElection>,
+    contest: Contest,
     on_lost: OnLost,
     grace: Duration,
     parts: Vec<Part>,
@@ -400,7 +518,7 @@ struct Running {
 
 /// Where this process stands.
 enum Role {
-    /// There is no election.
+    /// There is no contest.
     Alone,
     Candidate(BoxFuture<'static, Result<Option<LeaderGuard>, ElectionError>>),
     Leader(LeaderGuard),
@@ -439,7 +557,11 @@ impl Running {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ManagerError> {
         for mut part in always {
-            if let Some(task) = part.begin(self.stop_always.clone()) {
+            let term = Term {
+                stop: self.stop_always.clone(),
+                keys: None,
+            };
+            if let Some(task) = part.begin(term) {
                 self.always.spawn(&part.name, task);
             }
         }
@@ -474,17 +596,18 @@ impl Running {
     }
 
     fn campaign(&self) -> Role {
-        let Some(election) = self.election.clone() else {
-            return Role::Alone;
-        };
-        let stop = self.stop_campaign.clone();
-        Role::Candidate(Box::pin(async move { election.acquire(&stop).await }))
+        let contest = self.contest.enter(self.stop_campaign.clone());
+        contest.map_or(Role::Alone, Role::Candidate)
     }
 
     fn begin_term(&mut self) {
         self.stop_leading = CancellationToken::new();
         for part in &mut self.parts {
-            if let Some(task) = part.begin(self.stop_leading.clone()) {
+            let term = Term {
+                stop: self.stop_leading.clone(),
+                keys: self.contest.keys(),
+            };
+            if let Some(task) = part.begin(term) {
                 self.leading.spawn(&part.name, task);
             }
         }
@@ -492,13 +615,13 @@ impl Running {
 
     /// The term is over: all of its work ends before another process may begin.
     async fn end_term(&mut self, role: Role) -> Result<(), ManagerError> {
-        let (Role::Leader(guard), Some(election)) = (role, &self.election) else {
+        let Role::Leader(guard) = role else {
             return Ok(());
         };
         let lost = ManagerError::LeadershipLost {
-            lease: election.leadership().lease().to_owned(),
+            lease: self.contest.lease(),
         };
-        let margin = election.margin();
+        let margin = self.contest.margin();
         self.stop_leading.cancel();
         let finish = self.leading.finish(tokio::time::sleep(margin)).await;
         if finish.stuck {
@@ -521,11 +644,7 @@ impl Running {
         tracing::info!(grace = ?self.grace, "stopping");
         self.stop_campaign.cancel();
         self.stop_leading.cancel();
-        let margin = self
-            .election
-            .as_ref()
-            .map(LeaderElection::margin)
-            .unwrap_or_default();
+        let margin = self.contest.margin();
         let lost = match &role {
             Role::Leader(guard) => guard.lost().clone(),
             Role::Alone | Role::Candidate(_) => CancellationToken::new(),

@@ -381,7 +381,7 @@ mod served {
         );
         warm.store(true, std::sync::atomic::Ordering::Relaxed);
         assert_eq!(get(address, "/readyz").await, (200, "ok".into()));
-        let verbose = "[+]ping ok\n[+]alive ok\nhealthz check passed\n";
+        let verbose = "[+]ping ok\n[+]alive ok\n[+]leaderElection ok\nhealthz check passed\n";
         assert_eq!(get(address, "/healthz?verbose").await, (200, verbose.into()));
         let (status, figures) = get(address, "/metrics").await;
         assert_eq!(status, 200);

@@ -220,6 +220,36 @@ async fn no_check_passes_after_a_suspension_and_the_term_does_not_come_back() {
     again.check().unwrap();
 }
 
+/// client-go: `TestLeaderElectionHealthChecker`.
+#[tokio::test(start_paused = true)]
+async fn a_process_is_ill_while_work_goes_on_long_after_its_lease() {
+    let server = DevServer::start().await.unwrap();
+    let client = server.client();
+    let election = candidate(&client, "one");
+    let (leadership, tolerance) = (election.leadership(), Duration::from_secs(20));
+    leadership.check_overdue(tolerance).unwrap();
+    let guard = leader(&election).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    leadership.check_overdue(tolerance).unwrap();
+
+    server.delay(Matcher::any().resource("leases"), Duration::from_secs(3600));
+    guard.lost().cancelled().await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    leadership.check_overdue(tolerance).unwrap();
+    // 15 s and 20 s after the last renewal, which was 10 s before.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let ill = leadership.check_overdue(tolerance).unwrap_err();
+    assert_eq!(ill.lease, "default/operator");
+    guard.release().await;
+    leadership.check_overdue(tolerance).unwrap();
+
+    server.delay(Matcher::any().resource("leases"), Duration::ZERO);
+    let guard = leader(&election).await;
+    drop(guard);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    leadership.check_overdue(tolerance).unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_fenced_client_writes_only_while_leading() {
     let server = DevServer::start().await.unwrap();

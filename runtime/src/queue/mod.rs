@@ -3,7 +3,7 @@
 //! ```
 //! # use kubewright::queue::WorkQueue;
 //! # async fn f() {
-//! let queue = WorkQueue::new("foos");
+//! let queue = WorkQueue::new();
 //! queue.add("a");
 //! queue.add("a"); // waits already
 //! while let Some(item) = queue.get().await {
@@ -33,10 +33,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::backoff::LONGEST;
-use crate::metrics::{Metrics, QueueMetrics};
+use crate::metrics::QueueMetrics;
 pub(crate) use rate::Bucket;
 pub use rate::{RateLimit, TokenBucket};
-use state::State;
+use state::{Figures, State};
+
+/// How many keys are added while the queue is locked once.
+const BATCH: usize = 256;
 
 /// A queue of keys to work on, shared by its clones.
 pub struct WorkQueue<T> {
@@ -69,7 +72,8 @@ struct Inner<T> {
     wake: Notify,
     /// Wakes those who wait for the queue to drain.
     drained: Notify,
-    metrics: QueueMetrics,
+    /// Absent where nobody reads them.
+    metrics: Option<QueueMetrics>,
 }
 
 /// Which of two keys that wait comes first; within one priority the longer wait does.
@@ -99,20 +103,26 @@ enum Closing {
     Drain,
 }
 
+impl<T: Hash + Eq> Default for WorkQueue<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T: Hash + Eq> WorkQueue<T> {
-    /// A queue with client-go's default rate limit. `name` labels its metrics, which nobody reads.
-    pub fn new(name: &str) -> Self {
-        Self::with(RateLimit::default(), Metrics::new().queue(name))
+    /// A queue with client-go's default rate limit that counts nothing.
+    pub fn new() -> Self {
+        Self::with(RateLimit::default(), None)
     }
 
-    /// A queue with its own rate limit and metrics.
-    pub fn with(limit: RateLimit, metrics: QueueMetrics) -> Self {
+    /// A queue with its own rate limit, and figures if somebody reads them: without, it reads fewer clocks.
+    pub fn with(limit: RateLimit, metrics: impl Into<Option<QueueMetrics>>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 state: Mutex::new(State::new(limit, Instant::now())),
                 wake: Notify::new(),
                 drained: Notify::new(),
-                metrics,
+                metrics: metrics.into(),
             }),
         }
     }
@@ -126,10 +136,35 @@ impl<T: Hash + Eq> WorkQueue<T> {
     /// line. A key in work that is added comes back with the highest priority that it was added with.
     pub fn add_with(&self, key: T, priority: Priority) {
         let inner = &self.inner;
-        let now = Instant::now();
-        let added = inner.state().add(key, priority, now, &inner.metrics);
-        if added {
+        let now = inner.clock();
+        let mut state = inner.state();
+        let added = state.add(key, priority, now, inner.figures());
+        let wake = added && state.asleep > 0;
+        drop(state);
+        if wake {
             inner.wake.notify_one();
+        }
+    }
+
+    /// [`add_with`](Self::add_with) for many keys at once, which costs others who use the queue one wait for each some
+    /// hundred of them.
+    pub fn add_all(&self, keys: impl IntoIterator<Item = T>, priority: Priority) {
+        let (inner, mut keys) = (&self.inner, keys.into_iter());
+        let mut next = keys.next();
+        while next.is_some() {
+            let now = inner.clock();
+            let mut added = 0;
+            let mut state = inner.state();
+            for _ in 0..BATCH {
+                let Some(key) = next else { break };
+                added += usize::from(state.add(key, priority, now, inner.figures()));
+                next = keys.next();
+            }
+            let wake = added.min(state.asleep);
+            drop(state);
+            for _ in 0..wake {
+                inner.wake.notify_one();
+            }
         }
     }
 
@@ -146,7 +181,7 @@ impl<T: Hash + Eq> WorkQueue<T> {
     pub fn cancel_delay(&self, key: &T) -> bool {
         let mut state = self.inner.state();
         // One whose time has come is no longer delayed, whether or not somebody has looked since.
-        let promoted = state.promote(Instant::now(), &self.inner.metrics);
+        let promoted = state.promote(Instant::now(), self.inner.figures());
         let cancelled = state.cancel(key);
         drop(state);
         if promoted > 0 {
@@ -181,12 +216,14 @@ impl<T: Hash + Eq> WorkQueue<T> {
             return;
         }
         // client-go counts each delayed add, whatever it is for.
-        inner.metrics.retries.inc();
+        if let Some(figures) = inner.figures() {
+            figures.retries.inc();
+        }
         let now = Instant::now();
         let at = state.slot_of(key);
         let delay = delay(&mut state, at, now);
         if delay.is_zero() {
-            if state.add_found(at, now, &inner.metrics) {
+            if state.add_found(at, now, inner.figures()) {
                 drop(state);
                 inner.wake.notify_one();
             }
@@ -210,7 +247,9 @@ impl<T: Hash + Eq> WorkQueue<T> {
     /// How many keys wait for a worker; delayed ones are not counted before their time.
     pub fn len(&self) -> usize {
         let mut state = self.inner.state();
-        state.promote(Instant::now(), &self.inner.metrics);
+        if state.delayed > 0 {
+            state.promote(Instant::now(), self.inner.figures());
+        }
         state.ready()
     }
 
@@ -228,6 +267,8 @@ impl<T: Hash + Eq> WorkQueue<T> {
         if let Next::Ready(next) = self.next() {
             return next;
         }
+        // Counted before looking, so that nobody who adds in between thinks that nobody waits.
+        let _asleep = Asleep::new(inner);
         loop {
             // Registered before looking, so that nothing added in between is missed.
             let mut wake = std::pin::pin!(inner.wake.notified());
@@ -244,10 +285,14 @@ impl<T: Hash + Eq> WorkQueue<T> {
 
     fn next(&self) -> Next<T> {
         let inner = &self.inner;
+        let mut now = inner.clock();
         let mut state = inner.state();
-        let now = Instant::now();
-        let promoted = state.promote(now, &inner.metrics);
-        if let Some((slot, key)) = state.take(now, &inner.metrics) {
+        let promoted = if state.delayed > 0 {
+            state.promote(*now.get_or_insert_with(Instant::now), inner.figures())
+        } else {
+            0
+        };
+        if let Some((slot, key)) = state.take(now, inner.figures()) {
             let others = promoted > 0 && state.ready() > 0;
             drop(state);
             if others {
@@ -296,19 +341,20 @@ impl<T: Hash + Eq> WorkQueue<T> {
     /// Brings `workqueue_unfinished_work_seconds` and `workqueue_longest_running_processor_seconds` up to date;
     /// a controller does so twice each second.
     pub fn observe(&self) {
+        let Some(figures) = self.inner.figures() else {
+            return;
+        };
+        let (mut total, mut longest) = (0.0, 0_f64);
         let state = self.inner.state();
-        let now = Instant::now();
-        let mut total = 0.0;
-        let mut longest: f64 = 0.0;
         if state.in_work > 0 {
-            for since in state.working() {
-                let seconds = now.saturating_duration_since(since).as_secs_f64();
+            for seconds in state.working(Instant::now()) {
                 total += seconds;
                 longest = longest.max(seconds);
             }
         }
-        self.inner.metrics.unfinished_work.set(total);
-        self.inner.metrics.longest_running.set(longest);
+        drop(state);
+        figures.unfinished_work.set(total);
+        figures.longest_running.set(longest);
     }
 
     fn close(&self, closing: Closing) {
@@ -326,12 +372,38 @@ impl<T> Inner<T> {
         // Nothing below calls out while it holds the lock but a key's `Hash` and `Eq`, which leave it whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn figures(&self) -> Figures<'_> {
+        self.metrics.as_ref()
+    }
+
+    /// The present where somebody reads figures, before anybody is kept out of the queue.
+    fn clock(&self) -> Option<Instant> {
+        self.metrics.is_some().then(Instant::now)
+    }
+}
+
+/// Counts one who waits for a key.
+struct Asleep<'a, T>(&'a Inner<T>);
+
+impl<'a, T> Asleep<'a, T> {
+    fn new(inner: &'a Inner<T>) -> Self {
+        inner.state().asleep += 1;
+        Self(inner)
+    }
+}
+
+impl<T> Drop for Asleep<'_, T> {
+    fn drop(&mut self) {
+        self.0.state().asleep -= 1;
+    }
 }
 
 impl<T: Hash + Eq> Inner<T> {
     fn done(&self, slot: u32) {
+        let now = self.clock();
         let mut state = self.state();
-        let again = state.done(slot, Instant::now(), &self.metrics);
+        let again = state.done(slot, now, self.figures()) && state.asleep > 0;
         let closing = state.closing;
         drop(state);
         if again {

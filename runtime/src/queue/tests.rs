@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::task::Poll;
 
 use futures::{FutureExt, poll};
 use proptest::prelude::*;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::metrics::Metrics;
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -28,7 +30,7 @@ async fn next(queue: &WorkQueue<&'static str>) -> (&'static str, u64) {
 
 #[tokio::test(start_paused = true)]
 async fn add_during_work_is_delivered_once_after_done() {
-    let queue = WorkQueue::new("q");
+    let queue = WorkQueue::new();
     queue.add("a");
     let item = queue.get().await.unwrap();
     queue.add("a");
@@ -43,7 +45,7 @@ async fn add_during_work_is_delivered_once_after_done() {
 
 #[tokio::test(start_paused = true)]
 async fn the_earlier_of_two_add_after_wins() {
-    let queue = WorkQueue::new("q");
+    let queue = WorkQueue::new();
     queue.add_after("a", seconds(10));
     queue.add_after("a", seconds(2));
     queue.add_after("a", seconds(5));
@@ -54,7 +56,7 @@ async fn the_earlier_of_two_add_after_wins() {
 
 #[tokio::test(start_paused = true)]
 async fn an_earlier_delay_reaches_those_who_wait_already() {
-    let queue = WorkQueue::new("q");
+    let queue = WorkQueue::new();
     queue.add_after("late", seconds(50));
     let waiting = tokio::spawn({
         let queue = queue.clone();
@@ -67,7 +69,7 @@ async fn an_earlier_delay_reaches_those_who_wait_already() {
 
 #[tokio::test(start_paused = true)]
 async fn a_delay_is_cancelled_and_the_next_one_counts() {
-    let queue = WorkQueue::new("q");
+    let queue = WorkQueue::new();
     assert!(!queue.cancel_delay(&"a"));
     queue.add_after("a", seconds(1));
     assert!(queue.cancel_delay(&"a"));
@@ -98,7 +100,7 @@ async fn an_endless_delay_does_not_panic() {
 
 #[tokio::test(start_paused = true)]
 async fn one_timer_frees_several_keys_for_several_workers() {
-    let queue = WorkQueue::new("q");
+    let queue = WorkQueue::new();
     let began = Instant::now();
     let mut workers = JoinSet::new();
     for _ in 0..3 {
@@ -118,7 +120,7 @@ async fn one_timer_frees_several_keys_for_several_workers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_get_loses_no_wakeup() {
-    let queue = WorkQueue::new("q");
+    let queue = WorkQueue::new();
     let mut first = Box::pin(queue.get());
     let mut second = Box::pin(queue.get());
     assert!(poll!(&mut first).is_pending());
@@ -142,7 +144,7 @@ async fn a_dropped_get_loses_no_wakeup() {
 
 #[tokio::test(start_paused = true)]
 async fn shut_down_hands_out_what_waits_and_drops_delays() {
-    let queue = WorkQueue::new("q");
+    let queue = WorkQueue::new();
     queue.add("in work");
     let item = queue.get().await.unwrap();
     queue.add("in work");
@@ -167,7 +169,7 @@ async fn shut_down_hands_out_what_waits_and_drops_delays() {
 
 #[tokio::test(start_paused = true)]
 async fn shut_down_wakes_all_who_wait() {
-    let queue = WorkQueue::<&str>::new("q");
+    let queue = WorkQueue::<&str>::new();
     let mut waiting = JoinSet::new();
     for _ in 0..3 {
         let queue = queue.clone();
@@ -180,7 +182,7 @@ async fn shut_down_wakes_all_who_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn drain_waits_for_work_and_shut_down_ends_it() {
-    let queue = WorkQueue::new("q");
+    let queue = WorkQueue::new();
     queue.add("a");
     let item = queue.get().await.unwrap();
     queue.add("b");
@@ -193,7 +195,7 @@ async fn drain_waits_for_work_and_shut_down_ends_it() {
         drained.await;
     }
 
-    let queue = WorkQueue::new("q");
+    let queue = WorkQueue::new();
     queue.add("a");
     let _item = queue.get().await.unwrap();
     let mut drained = Box::pin(queue.shut_down_with_drain());
@@ -279,7 +281,7 @@ async fn counts_as_client_go_does() {
 
 #[tokio::test(start_paused = true)]
 async fn higher_priorities_come_first_and_lower_ones_have_their_turn() {
-    let queue = WorkQueue::new("q");
+    let queue = WorkQueue::new();
     for key in 0..3 {
         queue.add_with(key, Priority::Low);
     }
@@ -311,7 +313,7 @@ async fn higher_priorities_come_first_and_lower_ones_have_their_turn() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_comes_again_and_again_starves_no_other() {
-    let queue = WorkQueue::new("q");
+    let queue = WorkQueue::new();
     queue.add("again");
     queue.add("other");
     let item = queue.get().await.unwrap();
@@ -322,7 +324,7 @@ async fn a_key_that_comes_again_and_again_starves_no_other() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_stale_does_not_pile_up() {
-    let queue = WorkQueue::new("q");
+    let queue = WorkQueue::new();
     for _ in 0..10_000 {
         queue.add_with("raised", Priority::Low);
         queue.add("raised");
@@ -332,6 +334,52 @@ async fn what_is_stale_does_not_pile_up() {
     }
     let (lanes, heap) = queue.inner.state().entries();
     assert!(lanes <= 70 && heap <= 70, "{lanes} {heap}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_keys_are_added_as_one_by_one_and_wake_those_who_wait() {
+    let queue = WorkQueue::new();
+    let mut waiting = JoinSet::new();
+    for _ in 0..3 {
+        let queue = queue.clone();
+        waiting.spawn(async move { *queue.get().await.unwrap().key() });
+    }
+    tokio::task::yield_now().await;
+    queue.add_all([7, 7, 8, 9], Priority::Normal);
+    let mut first = waiting.join_all().await;
+    first.sort_unstable();
+    assert_eq!(first, [7, 8, 9]);
+
+    queue.add(500);
+    queue.add_all(0..1000, Priority::Low);
+    queue.add_all([3, 2], Priority::High);
+    assert_eq!(queue.len(), 1000);
+    let mut order = Vec::new();
+    while let Some(Some(item)) = queue.get().now_or_never() {
+        order.push(*item.key());
+    }
+    let mut rest = (0..1000).filter(|key| ![2, 3, 500].contains(key));
+    assert!(order[..3] == [3, 2, 500] && order[3..].iter().all(|key| rest.next() == Some(*key)));
+    queue.shut_down();
+    queue.add_all([1], Priority::High);
+    assert!(queue.is_empty());
+}
+
+/// One that was told of a key and goes before it takes it leaves it to the next.
+#[tokio::test(start_paused = true)]
+async fn a_key_is_not_lost_with_one_who_was_woken_for_it() {
+    let queue = WorkQueue::new();
+    let mut first = Box::pin(queue.get());
+    let mut second = Box::pin(queue.get());
+    assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+    queue.add("a");
+    drop(first);
+    let Poll::Ready(Some(item)) = poll!(&mut second) else {
+        panic!("the second one was not woken");
+    };
+    drop(item);
+    drop(second);
+    assert!(queue.inner.state().is_empty());
 }
 
 /// What a caller may do.
@@ -474,12 +522,12 @@ impl Model {
     }
 }
 
-async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
+async fn play(steps: Vec<Step>, metrics: Option<QueueMetrics>) -> Result<(), TestCaseError> {
     let limit = RateLimit {
         per_key: backoff(),
         overall: None,
     };
-    let queue = WorkQueue::with(limit, Metrics::new().queue("q"));
+    let queue = WorkQueue::with(limit, metrics);
     let mut model = Model::default();
     let mut in_hand: Vec<Item<u8>> = Vec::new();
     let mut drain = None;
@@ -557,8 +605,8 @@ async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn interleavings_match_a_model(steps in prop::collection::vec(step(), 0..120)) {
+    fn interleavings_match_a_model(steps in prop::collection::vec(step(), 0..120), counted in any::<bool>()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.unwrap().block_on(play(steps))?;
+        runtime.unwrap().block_on(play(steps, counted.then(|| Metrics::new().queue("q"))))?;
     }
 }

@@ -25,7 +25,7 @@ pub(crate) const CRD: &str = include_str!("../../crds/foos.samplecontroller.k8s.
 /// Far beyond what anything here takes; reached only when it will never happen.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// User of the controller's requests, apart from the test's own.
-const CONTROLLER: &str = "controller";
+pub(crate) const CONTROLLER: &str = "controller";
 
 /// Waits until `holds`, and names what was waited for when it does not come.
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
