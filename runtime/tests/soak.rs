@@ -31,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 const NAMESPACES: [&str; 3] = ["default", "one", "two"];
 /// Names in each namespace.
 const NAMES: u64 = 60;
+/// How long a request may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Far beyond what the end takes.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// What memory may grow by after the first third: noise of the allocator and of when it was looked at.
@@ -192,7 +194,14 @@ fn expected(outcome: Result<ConfigMap, ClientError>) {
     }
 }
 
-async fn change(maps: &Client<ConfigMap, InNamespace>, dice: &mut Dice) {
+/// False where it was not answered in time: a request that was under way when the server went down may never be.
+async fn change(maps: &Client<ConfigMap, InNamespace>, dice: &mut Dice) -> bool {
+    tokio::time::timeout(PATIENCE, change_one(maps, dice))
+        .await
+        .is_ok()
+}
+
+async fn change_one(maps: &Client<ConfigMap, InNamespace>, dice: &mut Dice) {
     let name = format!("map-{}", dice.below(NAMES));
     match dice.below(10) {
         0..3 => {
@@ -240,9 +249,11 @@ fn versions<K: Kind>(objects: impl IntoIterator<Item = Arc<K>>) -> BTreeMap<Stri
 
 /// What the server has; absent while it restarts.
 async fn on_server<K: Kind>(client: &kube::Client) -> Option<BTreeMap<String, String>> {
-    let list = kube::Api::<K>::all(client.clone())
-        .list(&kube::api::ListParams::default())
-        .await;
+    let (api, all) = (
+        kube::Api::<K>::all(client.clone()),
+        kube::api::ListParams::default(),
+    );
+    let list = tokio::time::timeout(PATIENCE, api.list(&all)).await.ok()?;
     Some(versions(list.ok()?.items.into_iter().map(Arc::new)))
 }
 
@@ -267,6 +278,7 @@ async fn caches_and_controllers_last() {
     let config = ReflectorConfig {
         page_size: Some(20),
         backoff: Backoff::exponential(Duration::from_millis(20), Duration::from_millis(500)),
+        request_timeout: PATIENCE,
         ..ReflectorConfig::default()
     };
     let factory = InformerFactory::builder(&client).config(config.clone()).build();
@@ -288,7 +300,8 @@ async fn caches_and_controllers_last() {
     let controller = Controller::new(&factory, mirror)
         .owns::<Secret>()
         .workers(4)
-        .failure_events(None);
+        .failure_events(None)
+        .reconcile_timeout(PATIENCE);
     let running = tokio::spawn(controller.run_until(stop.clone().cancelled_owned()));
     factory.wait_for_sync(DEADLINE).await.unwrap();
 
@@ -298,16 +311,18 @@ async fn caches_and_controllers_last() {
         .collect();
     let kind = GroupVersionKind::gvk("", "v1", "Secret");
     let begun = Instant::now();
+    let mut unanswered = 0;
     let (mut memory, mut look, mut steps) = (Vec::new(), Duration::ZERO, 0_u64);
     while begun.elapsed() < duration {
         steps += 1;
-        change(&all[usize::try_from(dice.below(3)).unwrap()], &mut dice).await;
+        let answered = change(&all[usize::try_from(dice.below(3)).unwrap()], &mut dice).await;
+        unanswered += u64::from(!answered);
         match dice.below(4_000) {
             0..16 => server.say("drop"),
             16..24 => server.say("compact"),
             24..30 => {
                 server.say("drop");
-                change(&all[0], &mut dice).await;
+                unanswered += u64::from(!change(&all[0], &mut dice).await);
                 server.say("compact");
             }
             30..32 => server.say("restart"),
@@ -369,7 +384,7 @@ async fn caches_and_controllers_last() {
     let (first, last) = (median(&memory[third..third * 2]), median(&memory[third * 2..]));
     if let (Some(first), Some(last)) = (first, last) {
         println!(
-            "{steps} steps in {duration:?}, {} lists, {} watches, {} changes merged; {:.1} MiB after the first third, {:.1} MiB in the last",
+            "{steps} steps in {duration:?}, {unanswered} of them without an answer, {} lists, {} watches, {} changes merged; {:.1} MiB after the first third, {:.1} MiB in the last",
             maps.status().lists + secrets.status().lists,
             maps.status().watches + secrets.status().watches,
             maps.merged() + secrets.merged(),
