@@ -35,6 +35,8 @@ mod informer;
 mod kinds;
 #[path = "it/kube_schema.rs"]
 mod kube_schema;
+#[path = "it/rbac.rs"]
+mod rbac;
 #[path = "it/rook.rs"]
 mod rook;
 #[path = "it/stored.rs"]

@@ -234,7 +234,7 @@ async fn http(
     }
 }
 
-fn administrator() -> Identity {
+pub(super) fn administrator() -> Identity {
     Identity {
         user: super::ADMIN.to_owned(),
         groups: vec![super::MASTERS.to_owned(), "system:authenticated".to_owned()],

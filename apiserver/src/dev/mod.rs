@@ -21,6 +21,7 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use tokio::task::JoinSet;
 
+use crate::authorization;
 use crate::clock::Clock;
 use crate::conversion::KindConverter;
 use crate::discovery::Discovery;
@@ -76,6 +77,7 @@ pub struct Builder {
     listen: Listen,
     token: Option<String>,
     keeps_garbage: bool,
+    rbac: bool,
     hooks: Hooks,
 }
 
@@ -110,6 +112,15 @@ impl Builder {
     #[must_use]
     pub fn without_garbage_collection(mut self) -> Self {
         self.keeps_garbage = true;
+        self
+    }
+
+    /// Refuses what no role allows, as a server with `--authorization-mode=RBAC`: by the roles and bindings that are stored
+    /// in it. [`DevServer::client`] may do everything; others may what they are given, as
+    /// [`DevServer::client_as`] or [`DevServer::client_of`] an account.
+    #[must_use]
+    pub fn rbac(mut self) -> Self {
+        self.rbac = true;
         self
     }
 
@@ -156,7 +167,11 @@ impl Builder {
         let registry = Arc::new(Registry::default());
         registry.update(|snapshot| *snapshot = Snapshot::builtin());
         let controls = Arc::new(Controls::default());
-        let engine = Engine::builder(registry, storage.clone(), clock.clone())
+        let mut engine = Engine::builder(registry, storage.clone(), clock.clone());
+        if self.rbac {
+            engine = engine.authorizer(Arc::new(authorization::Rbac));
+        }
+        let engine = engine
             .handler(Discovery)
             .handler(OpenApi::default())
             .handler(Health::default())
@@ -167,6 +182,11 @@ impl Builder {
         namespace::bootstrap(&engine)
             .await
             .map_err(StartError::Bootstrap)?;
+        if self.rbac {
+            authorization::bootstrap(&engine)
+                .await
+                .map_err(StartError::Bootstrap)?;
+        }
         let mut tasks = JoinSet::new();
         let (namespaces, crds, collected) = (engine.clone(), engine.clone(), engine.clone());
         tasks.spawn(forever("namespaces", move || namespace::run(namespaces.clone())));
@@ -246,7 +266,7 @@ impl DevServer {
         self.client_as(ADMIN, [MASTERS])
     }
 
-    /// A client of another user. The identity stands in the request log; authorization does not look at it yet.
+    /// A client of another user, who is told apart in the request log and, with [`Builder::rbac`], by what is allowed.
     pub fn client_as<G: Into<String>>(
         &self,
         user: impl Into<String>,
@@ -265,6 +285,15 @@ impl DevServer {
             },
         };
         kube::Client::new(service, "default")
+    }
+
+    /// A client of a service account, whether or not there is an object of it: as a Pod that runs as the account.
+    pub fn client_of(&self, namespace: &str, account: &str) -> kube::Client {
+        let groups = [
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{namespace}"),
+        ];
+        self.client_as(format!("system:serviceaccount:{namespace}:{account}"), groups)
     }
 
     /// Where the server listens, such as `https://127.0.0.1:40521`.

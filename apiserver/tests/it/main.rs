@@ -12,5 +12,6 @@ mod garbage;
 mod kubectl;
 #[cfg(all(feature = "devserver", unix))]
 mod program;
+mod rbac;
 mod rest;
 mod watch;

@@ -20,6 +20,7 @@ use super::reflector::{ReflectorConfig, WatchScope};
 use super::target::{Cached, Target};
 use crate::client::AsClient;
 use crate::kind::{Kind, Scope};
+use crate::rbac::Rules;
 
 /// Gives shared informers and listers. client-go: `SharedInformerFactory`.
 ///
@@ -64,6 +65,7 @@ struct Entry {
     start: Box<dyn Fn() + Send>,
     stop: Box<dyn Fn() + Send>,
     last_error: Box<dyn Fn() -> Option<String> + Send>,
+    rules: Box<dyn Fn() -> Rules + Send>,
 }
 
 impl fmt::Debug for InformerFactory {
@@ -210,7 +212,7 @@ impl InformerFactory {
     /// Informers begin to watch with [`start`](Self::start); one that is first asked for after that, at once.
     pub fn informer<K: Kind>(&self) -> Informer<K> {
         match self.inner.namespaces {
-            Some(_) if <K::Scope as Scope>::NAMESPACED => self.shared(Target::of::<K>(), None, None),
+            Some(_) if <K::Scope as Scope>::NAMESPACED => self.typed::<K>(None),
             _ => self.informer_of(self.inner.scope.clone()),
         }
     }
@@ -221,7 +223,11 @@ impl InformerFactory {
             // A factory for one namespace still gives cluster-scoped kinds, of which there is one watch only.
             scope.namespace = None;
         }
-        self.shared(Target::of::<K>(), None, Some(scope))
+        self.typed(Some(scope))
+    }
+
+    fn typed<K: Kind>(&self, scope: Option<WatchScope>) -> Informer<K> {
+        self.shared(Target::of::<K>(), None, scope, Some(WatchScope::rules::<K>))
     }
 
     /// The informer of a kind that is known at run time alone, in the factory's scope, or its namespaces.
@@ -243,12 +249,13 @@ impl InformerFactory {
         self.discovered(kind, self.default_scope())
     }
 
-    fn default_scope(&self) -> Option<WatchScope> {
+    /// The scope of informers that are asked for without one, where it is one.
+    pub(crate) fn default_scope(&self) -> Option<WatchScope> {
         self.inner.namespaces.is_none().then(|| self.inner.scope.clone())
     }
 
     fn discovered<K: Cached>(&self, kind: &GroupVersionKind, scope: Option<WatchScope>) -> Informer<K> {
-        self.shared(Target::discovered(kind), Some(kind.clone()), scope)
+        self.shared(Target::discovered(kind), Some(kind.clone()), scope, None)
     }
 
     /// `scope` is absent for the factory's namespaces.
@@ -257,6 +264,7 @@ impl InformerFactory {
         target: Target,
         kind: Option<GroupVersionKind>,
         scope: Option<WatchScope>,
+        rules: Option<fn(&WatchScope) -> Rules>,
     ) -> Informer<K> {
         let key = Key {
             r#type: TypeId::of::<K>(),
@@ -289,6 +297,7 @@ impl InformerFactory {
         if state.started {
             informer.start();
         }
+        let scopes = (key.scope.clone(), inner.namespaces.clone());
         let (to_start, to_stop, to_ask) = (informer.clone(), informer.clone(), informer.clone());
         let entry = Entry {
             kind: description,
@@ -298,6 +307,14 @@ impl InformerFactory {
             start: Box::new(move || to_start.start()),
             stop: Box::new(move || to_stop.stop()),
             last_error: Box::new(move || to_ask.status().last_error),
+            rules: Box::new(move || match (rules, &scopes) {
+                (None, _) => Rules::new(),
+                (Some(rules), (Some(scope), _)) => rules(scope),
+                (Some(rules), (None, namespaces)) => {
+                    let scopes = namespaces.iter().flat_map(NamespaceSet::scopes);
+                    scopes.fold(Rules::new(), |all, scope| all.with(&rules(&scope)))
+                }
+            }),
         };
         state.informers.insert(key, entry);
         informer
@@ -342,6 +359,38 @@ impl InformerFactory {
     /// A read handle on the cache of a kind in the factory's scope.
     pub fn lister<K: Kind>(&self) -> Lister<K> {
         self.informer().lister()
+    }
+
+    /// What the caches that were asked for so far do: list and watch their kinds, each in its scope, or in the namespaces that
+    /// the factory has now. Not that of [dynamic](Self::dynamic) kinds, whose resources only the server knows.
+    pub fn rules(&self) -> Rules {
+        let state = self.state();
+        let each = state.informers.values().map(|entry| (entry.rules)());
+        each.fold(Rules::new(), |all, rules| all.with(&rules))
+    }
+
+    /// What a cache of `K` in a scope does, or in the factory's.
+    pub(crate) fn rules_of<K: Kind>(&self, scope: Option<&WatchScope>) -> Rules {
+        let scopes = match (scope, &self.inner.namespaces) {
+            (Some(scope), _) => vec![scope.clone()],
+            (None, Some(namespaces)) if <K::Scope as Scope>::NAMESPACED => namespaces.scopes(),
+            (None, _) => vec![self.inner.scope.clone()],
+        };
+        let each = scopes.iter().map(WatchScope::rules::<K>);
+        each.fold(Rules::new(), |all, rules| all.with(&rules))
+    }
+
+    /// The namespaces of the factory, or all of them.
+    pub(crate) fn places(&self) -> Vec<Option<String>> {
+        match &self.inner.namespaces {
+            Some(namespaces) => namespaces.names().into_iter().map(Some).collect(),
+            None => vec![self.inner.scope.namespace.clone()],
+        }
+    }
+
+    /// Whether its objects lack what [`Client::update`](crate::Client::update) reads again from the server.
+    pub(crate) fn leaves_out_last_applied(&self) -> bool {
+        self.inner.config.trim.last_applied
     }
 
     /// Starts all informers that were asked for, and from now on each one that is.

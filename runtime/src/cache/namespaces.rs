@@ -81,6 +81,11 @@ impl NamespaceSet {
             .send_if_modified(|scopes| scopes.remove(namespace).is_some())
     }
 
+    /// Each namespace with its selectors.
+    pub(super) fn scopes(&self) -> Vec<WatchScope> {
+        self.scopes.borrow().values().cloned().collect()
+    }
+
     /// The namespaces, in order.
     pub fn names(&self) -> Vec<String> {
         self.scopes.borrow().keys().cloned().collect()

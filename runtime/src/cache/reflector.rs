@@ -28,6 +28,7 @@ use super::wire::{Decoded, Line, Since, Watch, Wire, WireError, joined};
 use crate::backoff::{Backoff, LONGEST, random_share};
 use crate::client::AsClient;
 use crate::kind::{Kind, ObjectKey};
+use crate::rbac::Rules;
 
 /// Which objects of a kind are watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -58,6 +59,17 @@ impl WatchScope {
     pub fn labels(mut self, selector: impl Into<String>) -> Self {
         self.labels = Some(selector.into());
         self
+    }
+
+    /// What a cache of this scope does: list and watch. A field selector for one name leaves nothing but that object.
+    pub fn rules<K: Kind>(&self) -> Rules {
+        let selectors = self.fields.as_deref().unwrap_or_default().split(',');
+        let names: Vec<&str> = selectors
+            .filter_map(|selector| selector.strip_prefix("metadata.name="))
+            .map(|name| name.strip_prefix('=').unwrap_or(name))
+            .take(1)
+            .collect();
+        Rules::of_named::<K>(self.namespace.as_deref(), &names, &["list", "watch"])
     }
 
     /// Only objects whose fields match.

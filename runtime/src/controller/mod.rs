@@ -40,6 +40,7 @@ mod expectations;
 mod mappers;
 mod pause;
 mod predicate;
+mod reach;
 mod resync;
 mod run;
 mod share;
@@ -53,16 +54,17 @@ use std::time::Duration;
 
 use crate::cache::{Informer, InformerFactory, NotSynced, WatchScope};
 use crate::events::EventRecorder;
-use crate::kind::{Kind, ObjectKey};
+use crate::kind::{Kind, ObjectKey, Scope};
 use crate::manager::ShardKeys;
 use crate::metrics::Metrics;
 use crate::queue::RateLimit;
+use crate::rbac::{RbacInfo, Rules};
 pub use context::Context;
 use context::Watched;
 pub use expectations::Expectations;
 pub use predicate::Predicate;
 pub use signal::shutdown_signal;
-use source::{Owned, Source};
+use source::{Owned, Role, Source};
 
 /// Brings objects of one kind to the state that they ask for.
 pub trait Reconciler: Send + Sync + 'static {
@@ -70,6 +72,9 @@ pub trait Reconciler: Send + Sync + 'static {
     type Object: Kind;
     /// Why a reconciliation failed; any error type, `anyhow::Error` among them.
     type Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send;
+
+    /// What it may do beside what the controller does itself; written by `#[rbac(...)]` on the impl.
+    const RBAC: RbacInfo = RbacInfo::NONE;
 
     /// Looks at the object `key` and does what it asks for. The object may be gone: read it from
     /// [`cx.lister()`](Context::lister).
@@ -132,6 +137,7 @@ pub struct Controller<R: Reconciler> {
     /// Scope of the kinds that it owns or watches, where it is not the factory's.
     others: Option<WatchScope>,
     settings: Settings,
+    rules: Rules,
     recorder: Option<EventRecorder>,
     expectations: Option<Expectations>,
     shards: Option<ShardKeys>,
@@ -201,7 +207,8 @@ pub enum RunError {
 impl<R: Reconciler> Controller<R> {
     /// A controller of the reconciler's kind in the factory's scope.
     pub fn new(factory: &InformerFactory, reconciler: R) -> Self {
-        Self::with_informer(factory, factory.informer(), None, reconciler)
+        let scope = factory.default_scope();
+        Self::with_informer(factory, (factory.informer(), scope), None, reconciler)
     }
 
     /// A controller of the reconciler's kind in another scope.
@@ -213,17 +220,19 @@ impl<R: Reconciler> Controller<R> {
             namespace: scope.namespace.clone(),
             ..WatchScope::all()
         };
-        Self::with_informer(factory, factory.informer_of(scope), Some(others), reconciler)
+        let informer = factory.informer_of(scope.clone());
+        Self::with_informer(factory, (informer, Some(scope)), Some(others), reconciler)
     }
 
     fn with_informer(
         factory: &InformerFactory,
-        informer: Informer<R::Object>,
+        (informer, scope): (Informer<R::Object>, Option<WatchScope>),
         others: Option<WatchScope>,
         reconciler: R,
     ) -> Self {
+        let rules = factory.rules_of::<R::Object>(scope.as_ref());
         let mut watched = Watched::default();
-        watched.add(informer.lister());
+        watched.add(informer.lister(), scope.as_ref());
         Self {
             reconciler,
             factory: factory.clone(),
@@ -232,6 +241,7 @@ impl<R: Reconciler> Controller<R> {
             sources: Vec::new(),
             watched,
             others,
+            rules,
             settings: Settings {
                 name: <R::Object as kube::Resource>::kind(&()).to_ascii_lowercase(),
                 workers: 1,
@@ -272,18 +282,22 @@ impl<R: Reconciler> Controller<R> {
 
     /// [`owns`](Self::owns) with its own predicate.
     pub fn owns_with<C: Kind>(self, predicate: Predicate<C>) -> Self {
-        let informer = self.other();
-        self.owns_from(informer, predicate)
+        let other = self.other();
+        self.owns_from(other, predicate)
     }
 
     /// [`owns`](Self::owns) for the `C`s of another scope.
     pub fn owns_in<C: Kind>(self, scope: WatchScope, predicate: Predicate<C>) -> Self {
-        let informer = self.factory.informer_of(scope);
-        self.owns_from(informer, predicate)
+        let informer = self.factory.informer_of(scope.clone());
+        self.owns_from((informer, Some(scope)), predicate)
     }
 
-    fn owns_from<C: Kind>(mut self, informer: Informer<C>, predicate: Predicate<C>) -> Self {
-        let role = self.watched.add(informer.lister()).into();
+    fn owns_from<C: Kind>(
+        mut self,
+        (informer, scope): (Informer<C>, Option<WatchScope>),
+        predicate: Predicate<C>,
+    ) -> Self {
+        let role = self.follow(&informer, scope.as_ref());
         self.sources
             .push(source::owned(informer, role, predicate, Owned::ByController));
         self
@@ -303,8 +317,8 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let informer = self.other();
-        self.watches_from(informer, predicate, keys)
+        let other = self.other();
+        self.watches_from(other, predicate, keys)
     }
 
     /// [`watches`](Self::watches) for the `W`s of another scope.
@@ -314,17 +328,17 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let informer = self.factory.informer_of(scope);
-        self.watches_from(informer, predicate, keys)
+        let informer = self.factory.informer_of(scope.clone());
+        self.watches_from((informer, Some(scope)), predicate, keys)
     }
 
     fn watches_from<W: Kind>(
         mut self,
-        informer: Informer<W>,
+        (informer, scope): (Informer<W>, Option<WatchScope>),
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let role = self.watched.add(informer.lister()).into();
+        let role = self.follow(&informer, scope.as_ref());
         self.sources.push(source::mapped(
             informer,
             role,
@@ -334,12 +348,48 @@ impl<R: Reconciler> Controller<R> {
         self
     }
 
-    /// The informer of a kind that the controller does not reconcile.
-    fn other<C: Kind>(&self) -> Informer<C> {
+    /// The informer of a kind that the controller does not reconcile, and its scope.
+    fn other<C: Kind>(&self) -> (Informer<C>, Option<WatchScope>) {
         match &self.others {
-            Some(scope) => self.factory.informer_of(scope.clone()),
-            None => self.factory.informer(),
+            Some(scope) => (self.factory.informer_of(scope.clone()), Some(scope.clone())),
+            None => (self.factory.informer(), self.factory.default_scope()),
         }
+    }
+
+    fn follow<C: Kind>(&mut self, informer: &Informer<C>, scope: Option<&WatchScope>) -> Role {
+        self.rules.merge(&self.factory.rules_of::<C>(scope));
+        self.watched.add(informer.lister(), scope).into()
+    }
+
+    /// All that the controller does on the server: what its caches follow, what [`Reconciler::RBAC`] says, and Events.
+    ///
+    /// A controller in the scope of one namespace, or of several, is granted rights there, but for kinds that belong to the
+    /// cluster. To update an object out of a cache means to read it as well, since the cache leaves out an annotation that
+    /// has to stay. Not in it: what other users of the [factory](InformerFactory::rules) follow.
+    pub fn rules(&self) -> Rules {
+        let places = match &self.others {
+            Some(scope) => vec![scope.namespace.clone()],
+            None => self.factory.places(),
+        };
+        let mut rules = self.rules.clone();
+        for place in &places {
+            rules.merge(&self.rules_in(place.as_deref()));
+        }
+        rules
+    }
+
+    fn rules_in(&self, namespace: Option<&str>) -> Rules {
+        let namespaced = <<R::Object as kube::Resource>::Scope as Scope>::NAMESPACED;
+        let mut rules = R::RBAC.placed(namespace);
+        if self.factory.leaves_out_last_applied() {
+            rules.merge(&self.rules.reads_before(&R::RBAC, namespace));
+        }
+        if self.recorder.is_some() || self.settings.failure_events.is_some() {
+            // Events of objects without a namespace stand in this one.
+            let namespace = if namespaced { namespace } else { Some("default") };
+            rules.merge(&EventRecorder::rules(namespace));
+        }
+        rules
     }
 
     /// Leaves out changes of the reconciled kind that `predicate` does not accept; several must all accept.

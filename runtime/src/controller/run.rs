@@ -52,6 +52,7 @@ pub(super) async fn run<R: Reconciler>(
         recorder,
         expectations,
         shards,
+        rules: _,
     } = controller;
     let stop = factory.stopped().child_token();
     let queue = WorkQueue::with(
