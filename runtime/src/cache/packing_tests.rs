@@ -204,6 +204,36 @@ fn an_index_finds_what_is_packed() {
     assert_eq!(sizes(&store), [[1, 1]; 2]);
 }
 
+/// Readers that decode without end do not keep a writer from its end, nor the store from its budget.
+#[test]
+fn nobody_packs_for_ever() {
+    let store = Store::keeping(KeepDecoded::UpTo(20_000));
+    let names = names(300);
+    store.replace(names.iter().map(|name| map(name, 1)).collect(), &[]);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for reader in 0..3 {
+            let (store, names, done) = (&store, &names, &done);
+            scope.spawn(move || {
+                let mut nth = reader;
+                while !done.load(Ordering::Relaxed) {
+                    nth += 7;
+                    check(&store.get(Some("n"), &names[nth % names.len()]).unwrap());
+                    // Each thread has one at most on its way.
+                    let weight = store.inner.weight.load(Ordering::Relaxed);
+                    assert!(weight < 20_000 + 5 * 2_000, "{weight}");
+                }
+            });
+        }
+        for version in 2..2_000 {
+            store.insert(map(&names[version % names.len()], version as u64));
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    store.settle(Patience::Writer);
+    weight(&store);
+}
+
 /// The invariant of the store, beside threads that make it pack and decode all the time.
 #[test]
 fn whoever_reads_sees_whole_states_while_objects_are_packed() {
@@ -258,7 +288,7 @@ fn whoever_reads_sees_whole_states_while_objects_are_packed() {
                 });
             }
         });
-        store.settle();
+        store.settle(Patience::Writer);
         weight(&store);
         assert!(store.list().iter().all(|map| version(map) == ROUNDS - 1));
         let odd = store.indexed("parity", "odd").unwrap().len();

@@ -113,7 +113,7 @@ pub struct ReflectorConfig {
     pub initial_timeout: Duration,
     /// What is left out of the objects.
     pub trim: Trim,
-    /// How many objects the cache keeps ready to be read; the others are packed. Default 32 MiB of them.
+    /// How many objects the cache keeps ready to be read; the others are packed. Default 16 MiB of them.
     pub keep_decoded: KeepDecoded,
 }
 

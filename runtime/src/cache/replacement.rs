@@ -9,7 +9,7 @@ use hashbrown::HashSet;
 use kube::Resource;
 
 use super::Delta;
-use super::store::{IndexFn, PARTS, Store, Values, index_object, read, values, write};
+use super::store::{IndexFn, PARTS, Patience, Store, Values, index_object, read, values, write};
 use super::table::{At, Entry, Index, Table, Weighed};
 use crate::kind::ObjectKey;
 
@@ -191,7 +191,7 @@ impl<'a, K: Resource> Replacement<'a, K> {
         } = self;
         // What was replaced is dropped here, where nobody waits for it.
         drop((parts, _writing));
-        store.settle();
+        store.settle(Patience::Writer);
         differences
     }
 }

@@ -56,9 +56,9 @@ pub enum KeepDecoded {
 }
 
 impl Default for KeepDecoded {
-    /// 32 MiB.
+    /// 16 MiB.
     fn default() -> Self {
-        Self::UpTo(32 << 20)
+        Self::UpTo(16 << 20)
     }
 }
 
@@ -182,6 +182,13 @@ pub struct IndexExists {
     pub kind: String,
 }
 
+/// Who packs what is too much.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    Writer,
+    Reader,
+}
+
 /// What was found, to be decoded once no lock is held.
 struct Found<K> {
     ready: Vec<Arc<K>>,
@@ -255,7 +262,7 @@ impl<K: Resource> Store<K> {
             KeepDecoded::All => usize::MAX,
         };
         self.inner.budget.store(budget, Ordering::Relaxed);
-        self.settle();
+        self.settle(Patience::Writer);
     }
 
     fn budget(&self) -> usize {
@@ -309,13 +316,17 @@ impl<K: Resource> Store<K> {
         (self.inner.codec.read)(&self.inner.packing, packed).map(Arc::new)
     }
 
-    /// Keeps a packed object decoded, as it is read again and again.
-    fn admit(&self, at: At, packed: &Packed, object: &Arc<K>) {
+    /// Keeps a packed object decoded, as it is read again and again; gives its weight.
+    ///
+    /// Not while objects weigh more than they may: readers would otherwise decode faster than somebody packs.
+    fn admit(&self, at: At, packed: &Packed, object: &Arc<K>) -> usize {
         let weight = self.weight_of(object);
-        if weight.bytes() <= self.budget() {
+        let budget = self.budget();
+        if weight.bytes() <= budget && self.inner.weight.load(Ordering::Relaxed) <= budget {
             let mut part = write(&self.inner.parts[at.part()].0);
             self.weighed(&mut part, |part| part.decoded(at.slot(), packed, object, weight));
         }
+        weight.bytes()
     }
 
     /// Changes a part, and takes down what its objects weigh then.
@@ -333,7 +344,9 @@ impl<K: Resource> Store<K> {
     }
 
     /// Packs objects until those that are decoded weigh no more than they may.
-    pub(super) fn settle(&self) {
+    ///
+    /// Writers wait for each other here, so that none makes more than is packed; readers leave it to who does it already.
+    pub(super) fn settle(&self, patience: Patience) {
         let excess = || {
             let weight = self.inner.weight.load(Ordering::Relaxed);
             weight.saturating_sub(self.budget())
@@ -341,17 +354,21 @@ impl<K: Resource> Store<K> {
         if excess() == 0 {
             return;
         }
-        // Whoever packs goes on until it is enough.
-        let mut hand = match self.inner.hand.try_lock() {
-            Ok(hand) => hand,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
+        let mut hand = match (self.inner.hand.try_lock(), patience) {
+            (Ok(hand), _) => hand,
+            (Err(TryLockError::Poisoned(poisoned)), _) => poisoned.into_inner(),
+            (Err(TryLockError::WouldBlock), Patience::Writer) => {
+                self.inner.hand.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+            (Err(TryLockError::WouldBlock), Patience::Reader) => return,
         };
+        // What others add meanwhile is theirs to pack.
+        let mut most = excess().saturating_mul(2);
         // Each part is passed once for what has more than its share, and then as often as bits may have to be cleared.
         let mut passed = 0;
         while passed < PARTS * 3 {
             let excess = excess();
-            if excess == 0 {
+            if excess == 0 || most == 0 {
                 return;
             }
             let at = *hand;
@@ -368,6 +385,7 @@ impl<K: Resource> Store<K> {
             }
             passed = if victims.is_empty() { passed + 1 } else { 0 };
             for (slot, object) in victims {
+                most = most.saturating_sub(self.weight_of(&object).bytes());
                 let packed = (self.inner.codec.pack)(&self.inner.packing, &object);
                 let mut part = write(part);
                 self.weighed(&mut part, |part| part.packed(slot, &object, packed));
@@ -518,7 +536,7 @@ impl<K: Resource> Store<K> {
             index_object(indexes, &new_values, at);
         }
         drop((table, indexes, functions));
-        self.settle();
+        self.settle(Patience::Writer);
         old
     }
 
@@ -616,7 +634,7 @@ impl<K: Resource> Store<K> {
         // What is read once, as each object is when a controller begins, takes nobody's place.
         if again {
             self.admit(at, &packed, &object);
-            self.settle();
+            self.settle(Patience::Reader);
         }
         Some(object)
     }
@@ -634,12 +652,11 @@ impl<K: Resource> Store<K> {
                 continue;
             }
             if again && kept < self.budget() / 4 {
-                kept += self.weight_of(&object).bytes();
-                self.admit(at, &packed, &object);
+                kept += self.admit(at, &packed, &object);
             }
             ready.push(object);
         }
-        self.settle();
+        self.settle(Patience::Reader);
         ready
     }
 
