@@ -43,7 +43,7 @@ msrv:
 bench:
     cargo run --release -p kubewright-benches
 
-# Laws of conversion with new seeds, and longer fuzzing.
+# Laws of conversion with new seeds, longer fuzzing, and half an hour of churn.
 nightly *args:
     bash .ci/nightly {{args}}
 

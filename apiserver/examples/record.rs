@@ -60,6 +60,10 @@ const SERVED: &[(&str, &[&str])] = &[
         "admissionregistration.k8s.io/v1",
         &["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
     ),
+    (
+        "rbac.authorization.k8s.io/v1",
+        &["clusterrolebindings", "clusterroles", "rolebindings", "roles"],
+    ),
 ];
 
 /// Subresources that the engine serves; paths and entries of others are left out.
@@ -293,6 +297,14 @@ async fn tables(client: &Client) -> Result<(Value, Value)> {
         }
         for row in table["rows"].as_array_mut().into_iter().flatten() {
             row.as_object_mut().map(|row| row.remove("object"));
+        }
+        // A server begins with some seventy roles; a few of them say as much.
+        for rows in [&mut list["items"], &mut table["rows"]] {
+            if url.contains("/rbac.authorization.k8s.io/")
+                && let Some(rows) = rows.as_array_mut()
+            {
+                rows.truncate(10);
+            }
         }
         let now = jiff::Timestamp::now().to_string();
         golden.insert(url, json!({"now": now, "items": list["items"], "table": table}));

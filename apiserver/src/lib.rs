@@ -47,10 +47,12 @@
 //! | [`advance`](DevServer::advance) | the server's clock jumps: timestamps, TTLs, bookmarks, ends of watches |
 //! | [`fail_next`](DevServer::fail_next) | the next request that a [`Matcher`] is about fails so |
 //! | [`delay`](DevServer::delay) | requests that a [`Matcher`] is about wait |
+//! | [`react`](DevServer::react) | a function answers or fails requests that a [`Matcher`] is about |
+//! | [`chaos`](DevServer::chaos) | connections break, stall and overtake each other at random, by a seed |
 //! | [`drop_watches`](DevServer::drop_watches) | connections of running watches are cut |
 //! | [`become_unavailable`](DevServer::become_unavailable) | requests get 503, watches go on |
 //! | [`go_down`](DevServer::go_down), [`restart`](DevServer::restart) | everything is cut; what is stored stays |
-//! | [`request_log`](DevServer::request_log) | what was asked, by whom, and how it was answered |
+//! | [`request_log`](DevServer::request_log), [`writes`](DevServer::writes) | what was asked and sent, by whom, and how it was answered |
 //!
 //! None of them needs a change in the code under test. Dropping the server ends its tasks, watches and port.
 //!
@@ -105,12 +107,16 @@
 //! - Subresources other than `status`, `scale` and `namespaces/finalize`, such as `eviction`, `binding`, `log`, `exec`
 //!   and `token`: 404.
 //! - Built-in kinds other than those of the core group, `apps`, `batch`, `coordination.k8s.io`, `events.k8s.io` and
-//!   `apiextensions.k8s.io`, and webhook configurations: 404. So RBAC, admission policies, storage, networking and policy
-//!   kinds cannot be stored.
+//!   `apiextensions.k8s.io`, `rbac.authorization.k8s.io`, and webhook configurations: 404. So admission policies, storage,
+//!   networking and policy kinds cannot be stored, and nobody can ask by `SelfSubjectAccessReview` what is allowed.
 //!
 //! Not there yet, and passed over:
-//! - Nobody is refused anything: there is no authorization, and `Impersonate-*` headers are not read. Bad credentials
-//!   are refused over sockets. Accordingly, the `authorizer` of `matchConditions` allows everything to everybody.
+//! - Nobody is refused anything unless [`dev::Builder::rbac`] is set, and `Impersonate-*` headers are not read. Bad credentials
+//!   are refused over sockets; who shows none at an open port is `system:anonymous`. The `authorizer` of `matchConditions` allows
+//!   everything to everybody.
+//! - With RBAC: of the roles that a cluster begins with, those of the administrator and of everybody are there
+//!   (`cluster-admin`, `system:discovery`, `system:basic-user`, `system:public-info-viewer`); `aggregationRule`s are stored and not
+//!   filled. Whoever may write roles may write any: `escalate` and `bind` are not asked about. A `roleRef` can be changed.
 //! - Webhooks are never asked about `CONNECT`: nothing that is served can be connected to. Rules that name the operation are
 //!   stored as they are.
 //! - No admission but that of the namespaces' lifecycle and webhooks: no policies, no ServiceAccount of Pods, quota or
@@ -126,6 +132,7 @@
 //! - A namespaced owner of a cluster-scoped object is ignored, as upstream does, without its warning Event.
 
 mod admission;
+mod authorization;
 pub mod clock;
 #[cfg(feature = "conformance")]
 #[doc(hidden)]
@@ -149,4 +156,4 @@ mod tasks;
 pub mod version;
 pub mod webhook;
 
-pub use dev::{CrdSource, DevServer, Listen, LoggedRequest, Matcher};
+pub use dev::{Chaos, CrdSource, DevServer, Listen, LoggedRequest, Matcher};

@@ -121,6 +121,17 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, reason::FORBIDDEN, message).about(subject, name)
     }
 
+    /// 403 on a path that is no resource.
+    pub fn forbidden_path(why: impl fmt::Display) -> Self {
+        let mut error = Self::new(
+            StatusCode::FORBIDDEN,
+            reason::FORBIDDEN,
+            format!("forbidden: {why}"),
+        );
+        error.details();
+        error
+    }
+
     /// 404: there is no such object.
     pub fn not_found(subject: Subject<'_>, name: &str) -> Self {
         Self::new(

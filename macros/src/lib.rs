@@ -649,17 +649,128 @@ pub fn webhook_configuration(input: proc_macro::TokenStream) -> proc_macro::Toke
     names_of(input.into()).into()
 }
 
+/// Says what rights a piece of code needs: kubebuilder's `+kubebuilder:rbac`, by types.
+///
+/// It stands on `impl Reconciler for ...`, on a function in it, or on any other `impl`, `fn`, struct or enum, and writes
+/// the constant `RBAC` there, a `kubewright::rbac::RbacInfo`. Group and plural are those of the type's requests. What the
+/// runtime does by itself (lists and watches of caches, Events, elections) is known to it and not written here:
+/// `kubewright::Controller::rules` adds both up.
+///
+/// ```
+/// use kubewright::k8s_openapi::api::apps::v1::Deployment;
+/// use kubewright::k8s_openapi::api::core::v1::{Pod, Secret};
+/// use kubewright::rbac;
+///
+/// struct Syncer;
+///
+/// #[rbac(
+///     Deployment: create, patch;
+///     status(Deployment): patch;
+///     subresource(Pod, "eviction"): create;
+///     Secret: get, names("registry"), namespace = "system";
+///     groups("example.com"), resources("things", "things/status"), verbs("get");
+///     urls("/metrics"), verbs("get");
+/// )]
+/// impl Syncer {}
+///
+/// assert_eq!(
+///     Syncer::RBAC.rules().to_string(),
+///     "get /metrics\n\
+///      create, patch deployments.apps in every namespace\n\
+///      patch deployments/status.apps in every namespace\n\
+///      get things.example.com in every namespace\n\
+///      get things/status.example.com in every namespace\n\
+///      create pods/eviction in every namespace\n\
+///      get secrets \"registry\" in namespace \"system\"\n"
+/// );
+/// ```
+///
+/// Entries are separated by semicolons. Before the colon stand types or parts of them, after it verbs and settings:
+///
+/// | before the colon | what it is about |
+/// |---|---|
+/// | `Foo`, `Foo, Bar` | objects of these kinds |
+/// | `status(Foo)`, `scale(Foo)` | these subresources, which the kind must have |
+/// | `finalizers(Foo)` | what `OwnerReferencesPermissionEnforcement` asks about owners that block their deletion |
+/// | `subresource(Pod, "log")` | another subresource |
+///
+/// | setting | meaning | default |
+/// |---|---|---|
+/// | `names("a", "b")` | only these objects (`resourceNames`) | all |
+/// | `namespace = "system"` | in this namespace | where the controller works |
+/// | `cluster` | in the whole cluster, also where the controller works in one namespace | |
+/// | `role = "other"` | in a role of this name (`roleName`) | the program's |
+/// | `custom_verbs("teleport")` | a verb that only somebody's own server knows | |
+/// | `wildcard` | says aloud that `*` is meant | `*` is an error |
+/// | `crates(kubewright = path)` | another name of the crate | `::kubewright` |
+///
+/// Where there is no type, an entry has `groups(...)`, `resources(...)` and `verbs(...)`, or `urls(...)` and `verbs(...)`
+/// for paths that are no resources, in strings, and the same settings.
+///
+/// Verbs that no server knows, empty lists and repetitions are errors at their token. Several attributes on an item add up.
+#[proc_macro_attribute]
+pub fn rbac(attribute: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    on_code(attribute.into(), &item.into()).into()
+}
+
+fn on_code(attribute: TokenStream, item: &TokenStream) -> TokenStream {
+    const PLACE: &str = "put `#[rbac(...)]` on `impl Reconciler for ...`, or on another impl, a function, a struct or an enum";
+    let mut errors = Errors::default();
+    // A method is read as a function: the constant stands beside either.
+    let Ok(mut code) = syn::parse2::<syn::Item>(item.clone()) else {
+        errors.at(first_of(item), PLACE);
+        let errors = errors.finish();
+        return quote::quote!(#item #errors);
+    };
+    let mut lists = vec![attribute];
+    if let Some(attrs) = attributes_of(&mut code) {
+        lists.extend(attrs::rbac::take(attrs, &mut errors));
+    }
+    let attrs = attrs::rbac::read(lists, &mut errors);
+    let model = model::rbac::build(attrs, &mut errors);
+    let Some(visibility) = model::rbac::visibility(&code, &mut errors) else {
+        errors.at(first_of(item), PLACE);
+        let errors = errors.finish();
+        return quote::quote!(#code #errors);
+    };
+    let constant = emit::rbac(&model, &visibility);
+    let beside = match &mut code {
+        syn::Item::Impl(code) => {
+            code.items.insert(0, syn::ImplItem::Verbatim(constant));
+            TokenStream::new()
+        }
+        syn::Item::Struct(syn::ItemStruct { ident, generics, .. })
+        | syn::Item::Enum(syn::ItemEnum { ident, generics, .. }) => {
+            let (parameters, arguments, bounds) = generics.split_for_impl();
+            quote::quote!(impl #parameters #ident #arguments #bounds { #constant })
+        }
+        _ => constant,
+    };
+    let errors = errors.finish();
+    quote::quote!(#code #beside #errors)
+}
+
+fn attributes_of(code: &mut syn::Item) -> Option<&mut Vec<syn::Attribute>> {
+    match code {
+        syn::Item::Fn(code) => Some(&mut code.attrs),
+        syn::Item::Impl(code) => Some(&mut code.attrs),
+        syn::Item::Struct(code) => Some(&mut code.attrs),
+        syn::Item::Enum(code) => Some(&mut code.attrs),
+        _ => None,
+    }
+}
+
+/// The first token of what an attribute stands on is the narrowest place.
+fn first_of(item: &TokenStream) -> proc_macro2::Span {
+    let first = item.clone().into_iter().next();
+    first.map_or_else(proc_macro2::Span::call_site, |token| token.span())
+}
+
 fn on_handler(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let Ok(mut handler) = syn::parse2::<syn::ItemImpl>(item.clone()) else {
-        // The first token of what it stands on is the narrowest place.
-        let span = item
-            .clone()
-            .into_iter()
-            .next()
-            .map_or_else(proc_macro2::Span::call_site, |token| token.span());
         errors.at(
-            span,
+            first_of(item),
             "put `#[webhook(...)]` on `impl Validator for ...` or `impl Mutator for ...`",
         );
         let errors = errors.finish();

@@ -30,6 +30,7 @@ use serde_json::json;
 
 use crate::client::{Client, ClientError, HoldsObjects, Place};
 use crate::kind::{Kind, ObjectKey};
+use crate::rbac::Rules;
 
 /// What [`finalizer`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +164,12 @@ where
         source,
     })?;
     Ok(Outcome::Applied(answer))
+}
+
+/// What is done here to objects of a kind: `patch`, in a namespace or in all of them. In `#[rbac(...)]` it is
+/// `Foo: patch`.
+pub fn rules<K: Kind>(namespace: Option<&str>) -> Rules {
+    Rules::of::<K>(namespace, &["patch"])
 }
 
 /// Whether `object` carries the finalizer.

@@ -94,12 +94,14 @@
 pub mod apply;
 #[cfg(feature = "build")]
 pub mod build;
+mod builtin;
 pub mod convert;
 pub mod crd;
 pub mod defaults;
 mod endpoint;
 pub mod kind;
 mod pem;
+pub mod rbac;
 pub mod versions;
 
 #[cfg(feature = "lock")]
@@ -163,7 +165,7 @@ pub use defaults::Defaults;
 pub use kube::core::crd::v1::CustomResourceExt;
 #[cfg(feature = "client")]
 pub use kubewright_macros::Clientset;
-pub use kubewright_macros::{Apply, Convert, CustomResource, Defaults, KubeSchema};
+pub use kubewright_macros::{Apply, Convert, CustomResource, Defaults, KubeSchema, rbac};
 #[cfg(feature = "webhook")]
 pub use kubewright_macros::{webhook, webhook_configuration};
 

@@ -14,6 +14,7 @@ pub use crate::convert::emitted as convert;
 pub use crate::crd::{Column, KindInfo};
 pub use crate::defaults;
 pub use crate::kind::{Cluster, CustomKind, Namespaced, ScaleSubresource, StatusSubresource};
+pub use crate::rbac;
 pub use crate::versions::emitted as versions;
 #[cfg(feature = "webhook")]
 pub use crate::webhook;

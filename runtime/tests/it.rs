@@ -23,14 +23,20 @@ mod derive;
 mod differential;
 #[path = "it/events.rs"]
 mod events;
+#[path = "it/faults.rs"]
+mod faults;
 #[path = "it/finalizer.rs"]
 mod finalizer;
 #[path = "it/golden.rs"]
 mod golden;
 #[path = "it/informer.rs"]
 mod informer;
+#[path = "it/kinds.rs"]
+mod kinds;
 #[path = "it/kube_schema.rs"]
 mod kube_schema;
+#[path = "it/rbac.rs"]
+mod rbac;
 #[path = "it/rook.rs"]
 mod rook;
 #[path = "it/stored.rs"]
@@ -41,6 +47,8 @@ mod tfjob;
 mod twins;
 #[path = "it/versions.rs"]
 mod versions;
+#[path = "it/virtual_time.rs"]
+mod virtual_time;
 #[cfg(feature = "webhook")]
 #[path = "it/webhook.rs"]
 mod webhook;

@@ -174,6 +174,18 @@ impl ControlPlane {
         client_of(&self.kubeconfig).await
     }
 
+    /// A client of whoever the token is of.
+    ///
+    /// # Errors
+    /// Where the TLS stack cannot be set up.
+    pub async fn client_with_token(&self, token: &str) -> Result<kube::Client, StartError> {
+        let mut kubeconfig = self.kubeconfig.clone();
+        for named in &mut kubeconfig.auth_infos {
+            named.auth_info.get_or_insert_default().token = Some(token.to_owned().into());
+        }
+        client_of(&kubeconfig).await
+    }
+
     /// The kubeconfig file, for other programs.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig_path

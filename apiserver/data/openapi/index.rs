@@ -34,4 +34,9 @@
         sha512: "6951E4F5155CF18F783388B00199EFC89C41DCDB7FC85AA5763752C6CA3F1843C3B798D15506611A158E7DDF669D6C615908AB2B9AE6664B2A78D33EE7859D80",
         json_gz: include_bytes!("v3.admissionregistration.k8s.io.v1.json.gz"),
     },
+    Recorded {
+        path: "apis/rbac.authorization.k8s.io/v1",
+        sha512: "C3D23A07E94468410769929743E77B6A3C16E34FAEF38E362D8FA50AFCC075E22FD52C22CDEAEF704181CC81D678869543DFE03ABBAC2EB357AB3362006288C7",
+        json_gz: include_bytes!("v3.rbac.authorization.k8s.io.v1.json.gz"),
+    },
 ]

@@ -21,10 +21,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
 
+use super::door::Door;
 use super::tls::Certificates;
-use crate::engine::{Availability, Body, Disconnected, Engine, Identity};
+use crate::engine::{Availability, Body, Disconnected, Identity};
 use crate::status::ApiError;
 
 /// Where a [`DevServer`](super::DevServer) listens, besides its door in the process.
@@ -66,12 +66,12 @@ struct Access {
 }
 
 impl Socket {
-    /// Binds and serves `engine` until stopped or dropped.
+    /// Binds and serves what is behind `door` until stopped or dropped.
     pub(super) async fn bind(
         address: SocketAddr,
         tls: bool,
         token: Option<String>,
-        engine: Engine,
+        door: Door,
     ) -> Result<Self, super::StartError> {
         let listener = TcpListener::bind(address)
             .await
@@ -87,7 +87,7 @@ impl Socket {
         let access = Arc::new(Access { certificates, token });
         let (stop, stopped) = watch::channel(false);
         let mut task = JoinSet::new();
-        task.spawn(accept(listener, access.clone(), engine, stopped));
+        task.spawn(accept(listener, access.clone(), door, stopped));
         Ok(Self {
             address,
             access,
@@ -148,9 +148,9 @@ fn kubeconfig(cluster: &serde_json::Value, user: &serde_json::Value) -> String {
     serde_saphyr::to_string(&config).unwrap_or_else(|_| config.to_string())
 }
 
-async fn accept(listener: TcpListener, access: Arc<Access>, engine: Engine, stopped: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, access: Arc<Access>, door: Door, stopped: watch::Receiver<bool>) {
     let closing = stopped.clone();
-    let connection = move |stream| connection(stream, access.clone(), engine.clone(), closing.clone());
+    let connection = move |stream| connection(stream, access.clone(), door.clone(), closing.clone());
     if kubewright::accept::accept(listener, STALL, GRACE, stopped, connection).await > 0 {
         tracing::debug!("connections are closed before their requests finished");
     }
@@ -159,15 +159,15 @@ async fn accept(listener: TcpListener, access: Arc<Access>, engine: Engine, stop
 async fn connection(
     stream: Impatient<TcpStream>,
     access: Arc<Access>,
-    engine: Engine,
+    door: Door,
     stopped: watch::Receiver<bool>,
 ) {
-    let (availability, mut outage) = engine.outage();
+    let (availability, mut outage) = door.engine.outage();
     if availability == Availability::Down {
         return;
     }
     tokio::select! {
-        () = serve(stream, access, engine, stopped) => {}
+        () = serve(stream, access, door, stopped) => {}
         () = outage.wait() => {}
     }
 }
@@ -175,11 +175,11 @@ async fn connection(
 async fn serve(
     stream: Impatient<TcpStream>,
     access: Arc<Access>,
-    engine: Engine,
+    door: Door,
     mut stopped: watch::Receiver<bool>,
 ) {
     let Some(certificates) = &access.certificates else {
-        return http(stream, None, access, engine, stopped).await;
+        return http(stream, None, access, door, stopped).await;
     };
     let handshake = TlsAcceptor::from(certificates.config.clone()).accept(stream);
     let outcome = tokio::select! {
@@ -193,7 +193,7 @@ async fn serve(
             let identity = shown
                 .filter(|shown| **shown == certificates.client_der)
                 .map(|_| administrator());
-            http(stream, identity, access, engine, stopped).await;
+            http(stream, identity, access, door, stopped).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
@@ -204,11 +204,11 @@ async fn http(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     identity: Option<Identity>,
     access: Arc<Access>,
-    engine: Engine,
+    door: Door,
     mut stopped: watch::Receiver<bool>,
 ) {
     let service = hyper::service::service_fn(move |request| {
-        answer(request, identity.clone(), access.clone(), engine.clone())
+        answer(request, identity.clone(), access.clone(), door.clone())
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -234,7 +234,7 @@ async fn http(
     }
 }
 
-fn administrator() -> Identity {
+pub(super) fn administrator() -> Identity {
     Identity {
         user: super::ADMIN.to_owned(),
         groups: vec![super::MASTERS.to_owned(), "system:authenticated".to_owned()],
@@ -245,12 +245,12 @@ async fn answer(
     mut request: Request<Incoming>,
     identity: Option<Identity>,
     access: Arc<Access>,
-    engine: Engine,
+    door: Door,
 ) -> Result<Response<Body>, Disconnected> {
     match access.identify(identity, &request) {
         Some(identity) => {
             request.extensions_mut().insert(identity);
-            engine.oneshot(request).await
+            door.enter(request).await
         }
         None => Ok(ApiError::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized").into_response()),
     }
@@ -311,8 +311,11 @@ mod tests {
             token: None,
         });
         let (stop, stopped) = watch::channel(false);
-        let engine = server.engine().clone();
-        let task = tokio::spawn(http(Impatient::new(ours, STALL), None, access, engine, stopped));
+        let door = Door {
+            engine: server.engine().clone(),
+            controls: Arc::default(),
+        };
+        let task = tokio::spawn(http(Impatient::new(ours, STALL), None, access, door, stopped));
         (client, stop, task)
     }
 

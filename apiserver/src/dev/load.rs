@@ -259,6 +259,7 @@ impl DevServer {
 
     async fn send(&self, method: Method, path: &str, media: &str, object: &Value) -> Result<Value, ApiError> {
         let request = Request::builder()
+            .extension(super::listen::administrator())
             .method(method)
             .uri(path)
             .header(header::CONTENT_TYPE, media)

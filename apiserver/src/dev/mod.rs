@@ -3,7 +3,9 @@
 //! **Invariant:** when the server is dropped, its tasks stop, its watches end and its clients are refused; nothing
 //! outlives it (API-3).
 
+mod chaos;
 mod controls;
+mod door;
 mod listen;
 mod load;
 mod tls;
@@ -19,6 +21,7 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use tokio::task::JoinSet;
 
+use crate::authorization;
 use crate::clock::Clock;
 use crate::conversion::KindConverter;
 use crate::discovery::Discovery;
@@ -33,8 +36,10 @@ use crate::storage::{Memory, Storage};
 use crate::tasks::forever;
 use crate::webhook::{HookHandler, Hooks};
 
+pub use chaos::Chaos;
 use controls::Controls;
-pub use controls::{LoggedRequest, Matcher};
+pub use controls::{Asked, LoggedRequest, Matcher, Reaction, Reactor};
+use door::Door;
 pub use listen::Listen;
 use listen::Socket;
 pub use load::{CrdSource, LoadError};
@@ -72,6 +77,7 @@ pub struct Builder {
     listen: Listen,
     token: Option<String>,
     keeps_garbage: bool,
+    rbac: bool,
     hooks: Hooks,
 }
 
@@ -106,6 +112,15 @@ impl Builder {
     #[must_use]
     pub fn without_garbage_collection(mut self) -> Self {
         self.keeps_garbage = true;
+        self
+    }
+
+    /// Refuses what no role allows, as a server with `--authorization-mode=RBAC`: by the roles and bindings that are stored
+    /// in it. [`DevServer::client`] may do everything; others may what they are given, as
+    /// [`DevServer::client_as`] or [`DevServer::client_of`] an account.
+    #[must_use]
+    pub fn rbac(mut self) -> Self {
+        self.rbac = true;
         self
     }
 
@@ -152,7 +167,11 @@ impl Builder {
         let registry = Arc::new(Registry::default());
         registry.update(|snapshot| *snapshot = Snapshot::builtin());
         let controls = Arc::new(Controls::default());
-        let engine = Engine::builder(registry, storage.clone(), clock.clone())
+        let mut engine = Engine::builder(registry, storage.clone(), clock.clone());
+        if self.rbac {
+            engine = engine.authorizer(Arc::new(authorization::Rbac));
+        }
+        let engine = engine
             .handler(Discovery)
             .handler(OpenApi::default())
             .handler(Health::default())
@@ -163,6 +182,11 @@ impl Builder {
         namespace::bootstrap(&engine)
             .await
             .map_err(StartError::Bootstrap)?;
+        if self.rbac {
+            authorization::bootstrap(&engine)
+                .await
+                .map_err(StartError::Bootstrap)?;
+        }
         let mut tasks = JoinSet::new();
         let (namespaces, crds, collected) = (engine.clone(), engine.clone(), engine.clone());
         tasks.spawn(forever("namespaces", move || namespace::run(namespaces.clone())));
@@ -172,10 +196,14 @@ impl Builder {
         }
         let stored = storage.clone();
         tasks.spawn(forever("expiry", move || expire(stored.clone(), clock.clone())));
+        let door = Door {
+            engine: engine.clone(),
+            controls: controls.clone(),
+        };
         let socket = match self.listen {
             Listen::InProcess => None,
-            Listen::Tls(address) => Some(Socket::bind(address, true, self.token, engine.clone()).await?),
-            Listen::Plain(address) => Some(Socket::bind(address, false, self.token, engine.clone()).await?),
+            Listen::Tls(address) => Some(Socket::bind(address, true, self.token, door).await?),
+            Listen::Plain(address) => Some(Socket::bind(address, false, self.token, door).await?),
         };
         Ok(DevServer {
             socket,
@@ -238,7 +266,7 @@ impl DevServer {
         self.client_as(ADMIN, [MASTERS])
     }
 
-    /// A client of another user. The identity stands in the request log; authorization does not look at it yet.
+    /// A client of another user, who is told apart in the request log and, with [`Builder::rbac`], by what is allowed.
     pub fn client_as<G: Into<String>>(
         &self,
         user: impl Into<String>,
@@ -247,13 +275,25 @@ impl DevServer {
         let mut groups: Vec<String> = groups.into_iter().map(Into::into).collect();
         groups.push("system:authenticated".into());
         let service = InProcess {
-            engine: self.engine.clone(),
+            door: Door {
+                engine: self.engine.clone(),
+                controls: self.controls.clone(),
+            },
             identity: Identity {
                 user: user.into(),
                 groups,
             },
         };
         kube::Client::new(service, "default")
+    }
+
+    /// A client of a service account, whether or not there is an object of it: as a Pod that runs as the account.
+    pub fn client_of(&self, namespace: &str, account: &str) -> kube::Client {
+        let groups = [
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{namespace}"),
+        ];
+        self.client_as(format!("system:serviceaccount:{namespace}:{account}"), groups)
     }
 
     /// Where the server listens, such as `https://127.0.0.1:40521`.
@@ -279,7 +319,8 @@ impl DevServer {
             .expect("a server that listens: DevServer::builder().listen(..)")
     }
 
-    /// The engine, a `tower::Service` of HTTP requests.
+    /// The engine, a `tower::Service` of HTTP requests. What comes to it directly meets no [`Chaos`], and its body is not
+    /// in the log.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -324,17 +365,81 @@ impl DevServer {
         self.controls.delay(matcher, by);
     }
 
+    /// Asks `react` about each request that matches, before the server carries it out; of several reactors the last one
+    /// first, until one does not pass. client-go: `PrependReactor` of its fakes.
+    ///
+    /// What never matches is as for [`DevServer::fail_next`], whose failures come before any reactor. Requests wait for each other
+    /// where the same reactor is asked about them; it must not wait for a request itself.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kubewright_apiserver::{DevServer, Matcher, dev::Reaction};
+    ///
+    /// let server = DevServer::start().await?;
+    /// let full = server.react(Matcher::any().verb("create").resource("configmaps"), |asked| {
+    ///     let name = asked.sent().unwrap_or_default()["metadata"]["name"].clone();
+    ///     match name.as_str() {
+    ///         Some("big") => Reaction::Fail(kube::core::Status::failure("the quota is used up", "Forbidden").with_code(403)),
+    ///         _ => Reaction::Pass,
+    ///     }
+    /// });
+    /// let maps: kube::Api<ConfigMap> = kube::Api::namespaced(server.client(), "default");
+    /// let mut map = ConfigMap::default();
+    /// map.metadata.name = Some("big".to_owned());
+    /// assert!(maps.create(&Default::default(), &map).await.is_err());
+    /// map.metadata.name = Some("small".to_owned());
+    /// maps.create(&Default::default(), &map).await?;
+    /// assert_eq!(full.answered(), 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn react(
+        &self,
+        matcher: Matcher,
+        react: impl FnMut(&Asked<'_>) -> Reaction + Send + 'static,
+    ) -> Reactor {
+        self.controls.react(matcher, Box::new(react))
+    }
+
+    /// Lets things go wrong at random from now on, in place of whatever did before. See [`Chaos`].
+    pub fn chaos(&self, chaos: Chaos) {
+        self.controls.set_chaos(Some(chaos));
+    }
+
+    /// Ends [`DevServer::chaos`]; answers that are on their way still end as they would have.
+    pub fn calm(&self) {
+        self.controls.set_chaos(None);
+    }
+
     /// Cuts the connections of all running watches.
     pub fn drop_watches(&self) {
         self.engine.end_watches(true);
     }
 
-    /// The requests answered so far, oldest first; the last 65 536 of them.
+    /// The requests answered so far, oldest first; the last 65 536 of them, with at most 64 MiB of bodies.
     ///
     /// A watch stands in it from its first byte on. Not in it: requests that still run or were cut, those refused for
     /// their credentials (401), and those that [`DevServer::become_unavailable`] had answered with 503.
     pub fn request_log(&self) -> Vec<LoggedRequest> {
         self.controls.log()
+    }
+
+    /// Those of the [log](DevServer::request_log) that asked for a change, whatever came of it.
+    pub fn writes(&self) -> Vec<LoggedRequest> {
+        let mut log = self.controls.log();
+        log.retain(LoggedRequest::is_write);
+        log
+    }
+
+    /// Waits until so many requests that match are in the log, and gives all that are. Waits for ever where they never
+    /// come: put a `tokio::time::timeout` around it.
+    pub async fn wait_for_requests(&self, matcher: &Matcher, count: usize) -> Vec<LoggedRequest> {
+        self.controls.wait_for(matcher, count).await
+    }
+
+    /// Empties the log.
+    pub fn clear_request_log(&self) {
+        self.controls.clear_log();
     }
 
     /// Cuts all running requests and watches, and all connections, until [`DevServer::come_up`]; what is stored stays.
@@ -371,7 +476,7 @@ impl Drop for DevServer {
 /// The door without a socket: the engine, with an identity on each request.
 #[derive(Clone)]
 struct InProcess {
-    engine: Engine,
+    door: Door,
     identity: Identity,
 }
 
@@ -390,6 +495,6 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         request.extensions_mut().insert(self.identity.clone());
-        tower::Service::call(&mut self.engine, request)
+        self.door.clone().enter(request).boxed()
     }
 }

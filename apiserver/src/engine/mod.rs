@@ -20,6 +20,7 @@ use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kubewright::rbac::Access;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -64,7 +65,7 @@ pub trait Interceptor: Send + Sync + 'static {
         request: &'a Parts,
         target: &'a Target,
         verb: Option<Verb>,
-    ) -> BoxFuture<'a, Option<ApiError>>;
+    ) -> BoxFuture<'a, Option<Result<Response<Body>>>>;
 
     /// Told the answer, whose extensions hold [`AuditAnnotations`] where webhooks left any.
     fn after(&self, request: &Parts, target: &Target, verb: Option<Verb>, answer: &Response<Body>);
@@ -74,9 +75,20 @@ pub trait Interceptor: Send + Sync + 'static {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditAnnotations(pub Vec<(String, String)>);
 
+/// Says who may do what: asked between the interceptor and routing, and again where an apply makes an object.
+pub trait Authorizer: Send + Sync + 'static {
+    /// Why a request is refused; `None` to let it pass.
+    fn refuses<'a>(
+        &'a self,
+        storage: &'a dyn Storage,
+        identity: &'a Identity,
+        access: &'a Access,
+    ) -> BoxFuture<'a, Option<ApiError>>;
+}
+
 /// Who asks, put into a request's extensions by the door that it came through.
 ///
-/// Nothing is refused by it yet: authorization takes its place in the chain between the interceptor and routing.
+/// Where there is no [`Authorizer`], nobody is refused anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// User name.
@@ -152,6 +164,7 @@ struct Shared {
     strategies: HashMap<GroupVersionResource, Arc<dyn Strategy>>,
     handlers: Vec<Arc<dyn Handler>>,
     interceptor: Option<Arc<dyn Interceptor>>,
+    authorizer: Option<Arc<dyn Authorizer>>,
     hooks: Arc<Hooks>,
     link: watch::Sender<Link>,
 }
@@ -181,6 +194,13 @@ impl Builder {
         self
     }
 
+    /// Sets who says what is allowed. Default: everything is.
+    #[must_use]
+    pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
+        self.0.authorizer = Some(authorizer);
+        self
+    }
+
     /// Sets who stands in for webhooks.
     #[must_use]
     pub fn hooks(mut self, hooks: Arc<Hooks>) -> Self {
@@ -205,6 +225,7 @@ impl Engine {
             strategies: strategy::install(),
             handlers: Vec::new(),
             interceptor: None,
+            authorizer: None,
             hooks: Arc::default(),
             link: watch::Sender::new(Link {
                 availability: Availability::Up,
@@ -369,10 +390,11 @@ impl Engine {
         };
         let work = async {
             if let Some(interceptor) = &self.0.interceptor
-                && let Some(failure) = interceptor.before(parts, &target, verb).await
+                && let Some(answer) = interceptor.before(parts, &target, verb).await
             {
-                return Err(failure);
+                return answer;
             }
+            self.authorize(parts).await?;
             match target.clone() {
                 Target::Malformed => Err(ApiError::path_not_found()),
                 Target::Other => self.other(parts),
@@ -393,6 +415,25 @@ impl Engine {
             interceptor.after(parts, &target, verb, &response);
         }
         response
+    }
+
+    /// Refuses what is not allowed (403).
+    async fn authorize(&self, parts: &Parts) -> Result<()> {
+        if self.0.authorizer.is_none() {
+            return Ok(());
+        }
+        let identity = parts.extensions.get::<Identity>().cloned().unwrap_or_default();
+        self.allow(&identity, &Access::of(&parts.method, &parts.uri))
+            .await
+    }
+
+    /// Refuses an access that is not allowed (403).
+    pub(crate) async fn allow(&self, identity: &Identity, access: &Access) -> Result<()> {
+        let Some(authorizer) = &self.0.authorizer else {
+            return Ok(());
+        };
+        let refused = authorizer.refuses(self.storage(), identity, access).await;
+        refused.map_or(Ok(()), Err)
     }
 
     fn other(&self, parts: &Parts) -> Result<Response<Body>> {
@@ -464,7 +505,8 @@ fn warning_header(text: &str) -> String {
     value
 }
 
-async fn read<B>(body: B) -> Result<Bytes>
+/// All of a body, up to the limit.
+pub(crate) async fn read<B>(body: B) -> Result<Bytes>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<tower::BoxError>,

@@ -185,7 +185,7 @@ mod tests {
                 .find(|info| info.gvr.group == group && info.gvr.resource == plural)
                 .unwrap_or_else(|| panic!("{plural} is served"))
         };
-        assert_eq!(resources().len(), 27);
+        assert_eq!(resources().len(), 31);
         let deployments = find("apps", "deployments");
         assert_eq!(deployments.short_names, ["deploy"]);
         assert_eq!(deployments.categories, ["all"]);

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use json_patch::jsonptr::Pointer;
 use json_patch::{AddOperation, PatchErrorKind, PatchOperation};
+use kubewright::rbac::Access;
 use serde_json::Value;
 
 use super::pipeline::Door;
@@ -93,6 +94,15 @@ impl Call<'_> {
     }
 
     async fn create_applied(&mut self, config: &Decoded, options: &WriteOptions) -> Result<Reply> {
+        // The patch was allowed; this is a create, with a name.
+        let access = Access::Resource {
+            verb: Verb::Create.as_str().to_owned(),
+            group: self.path.group.clone(),
+            resource: self.path.resource.clone(),
+            namespace: self.path.namespace.clone(),
+            name: self.path.name.clone(),
+        };
+        self.engine.allow(&self.user, &access).await?;
         let merged = self
             .converting(|call| call.merge_config(None, &config.value, Door::Main, options))
             .await?;

@@ -39,6 +39,8 @@ pub(super) fn of(group: &str, kind: &str) -> Option<Cells> {
         ("batch", "CronJob") => cron_job,
         ("batch", "Job") => job,
         ("coordination.k8s.io", "Lease") => lease,
+        ("rbac.authorization.k8s.io", "ClusterRole" | "Role") => created_at,
+        ("rbac.authorization.k8s.io", _) => role_binding,
         _ => return None,
     })
 }
@@ -208,6 +210,35 @@ fn lease(object: &Value, now: Timestamp) -> Vec<Value> {
         name(object),
         text(&object["spec"]["holderIdentity"], "").into(),
         age(object, now),
+    ]
+}
+
+fn role_binding(object: &Value, now: Timestamp) -> Vec<Value> {
+    let subjects = |kind: &str| {
+        let all = list(&object["subjects"]).iter();
+        let named: Vec<String> = all
+            .filter(|subject| subject["kind"] == kind)
+            .map(|subject| match kind {
+                "ServiceAccount" => {
+                    format!(
+                        "{}/{}",
+                        text(&subject["namespace"], ""),
+                        text(&subject["name"], "")
+                    )
+                }
+                _ => text(&subject["name"], "").to_owned(),
+            })
+            .collect();
+        named.join(", ").into()
+    };
+    let role = &object["roleRef"];
+    vec![
+        name(object),
+        format!("{}/{}", text(&role["kind"], ""), text(&role["name"], "")).into(),
+        age(object, now),
+        subjects("User"),
+        subjects("Group"),
+        subjects("ServiceAccount"),
     ]
 }
 

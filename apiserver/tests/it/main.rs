@@ -2,6 +2,7 @@
 
 mod admission;
 mod apply;
+mod chaos;
 mod conformance;
 mod conversion;
 mod crd;
@@ -11,5 +12,6 @@ mod garbage;
 mod kubectl;
 #[cfg(all(feature = "devserver", unix))]
 mod program;
+mod rbac;
 mod rest;
 mod watch;

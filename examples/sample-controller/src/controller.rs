@@ -7,15 +7,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use kubewright::cache::InformerFactory;
 use kubewright::client::ClientError;
-use kubewright::controller::{Action, Context, Reconciler};
+use kubewright::controller::{Action, Context, Controller, Reconciler};
+use kubewright::events::EventRecorder;
 use kubewright::k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use kubewright::k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+use kubewright::k8s_openapi::api::events::v1::Event;
 use kubewright::k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kubewright::kind::ObjectKey;
 use kubewright::owner::{self, OwnerError};
 use kubewright::queue::{RateLimit, TokenBucket};
-use kubewright::{Client, Clientset};
+use kubewright::rbac::Rules;
+use kubewright::{Client, Clientset, rbac};
 
 use crate::api::{Foo, FooStatus};
 
@@ -69,6 +73,32 @@ pub enum StatusDoor {
     Main,
 }
 
+/// The controller, with all that the program says of it.
+pub fn controller(
+    factory: &InformerFactory,
+    clients: &Clients,
+    recorder: &EventRecorder,
+) -> Controller<FooReconciler> {
+    Controller::new(factory, FooReconciler::new(clients))
+        .name(AGENT)
+        .owns::<Deployment>()
+        .workers(2)
+        .rate_limit(rate_limit())
+        .recorder(recorder.clone())
+}
+
+/// All that the program does on a server: the controller, and the caches of what it prints.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn rules(clients: &Clients) -> Rules {
+    let factory = InformerFactory::new(clients);
+    let recorder = EventRecorder::new(clients, AGENT);
+    let controller = controller(&factory, clients, &recorder);
+    factory.informer::<Event>();
+    controller.rules().with(&factory.rules())
+}
+
 /// Syncs Foos.
 pub struct FooReconciler {
     clients: Clients,
@@ -95,6 +125,8 @@ impl FooReconciler {
     }
 }
 
+// What a Foo without a status subresource would need in place of the first, `Foo: update`, is not asked for.
+#[rbac(status(Foo): update; Deployment: create, patch)]
 impl Reconciler for FooReconciler {
     type Object = Foo;
     type Error = SyncError;

@@ -15,14 +15,14 @@ use std::time::Duration;
 
 use clap::Parser;
 use kubewright::cache::{Delta, InformerFactory};
-use kubewright::controller::{Controller, shutdown_signal};
+use kubewright::controller::shutdown_signal;
 use kubewright::events::EventRecorder;
 use kubewright::k8s_openapi::api::apps::v1::Deployment;
 use kubewright::k8s_openapi::api::events::v1::Event;
 use kubewright::kind::ObjectKey;
 use kubewright::kube::{self, Config};
 use sample_controller::api::Foo;
-use sample_controller::controller::{AGENT, Clients, FooReconciler, rate_limit};
+use sample_controller::controller::{AGENT, Clients, controller};
 use tokio_util::sync::CancellationToken;
 
 use demo::Demo;
@@ -98,12 +98,7 @@ async fn run(args: Args) -> Result<(), Failure> {
         demo.invite();
     }
 
-    Controller::new(&factory, FooReconciler::new(&clients))
-        .name(AGENT)
-        .owns::<Deployment>()
-        .workers(2)
-        .rate_limit(rate_limit())
-        .recorder(recorder.clone())
+    controller(&factory, &clients, &recorder)
         .run_until(stop.cancelled_owned())
         .await?;
     let outcome = watcher.await?;

@@ -9,6 +9,7 @@ pub(crate) mod defaults;
 pub(crate) mod form;
 pub(crate) mod item;
 pub(crate) mod json;
+pub(crate) mod rbac;
 pub(crate) mod rule;
 pub(crate) mod schema;
 pub(crate) mod serde;

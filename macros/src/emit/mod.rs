@@ -10,6 +10,7 @@ mod convert;
 mod defaults;
 mod definition;
 mod description;
+mod rbac;
 mod root;
 mod schema;
 mod serde;
@@ -29,6 +30,7 @@ pub(crate) use apply::apply;
 pub(crate) use clientset::clientset;
 pub(crate) use convert::convert;
 pub(crate) use defaults::defaults;
+pub(crate) use rbac::rbac;
 pub(crate) use schema::schema;
 pub(crate) use webhook::{names, webhook};
 

@@ -6,5 +6,6 @@ pub(crate) mod clientset;
 pub(crate) mod convert;
 pub(crate) mod custom_resource;
 pub(crate) mod defaults;
+pub(crate) mod rbac;
 pub(crate) mod schema;
 pub(crate) mod webhook;

@@ -23,6 +23,7 @@
 //! written that a server would refuse for another reason than its rules in CEL.
 
 mod directory;
+mod roles;
 pub(crate) mod shrink;
 #[cfg(feature = "webhook")]
 mod webhooks;
@@ -40,6 +41,7 @@ use crate::kind::CustomKind;
 use crate::versions::{Conversion, VersionSet, VersionsError};
 use directory::{HEADER, orphans, read, rerun_if_changed, set_back, warn};
 
+pub use roles::{RoleManifest, roles};
 #[cfg(feature = "webhook")]
 pub use webhooks::{WebhookManifest, webhooks};
 pub use yaml::to_yaml;
@@ -346,6 +348,11 @@ pub enum BuildError {
     /// No kind was added.
     #[error("there is no kind to write; add one: `crds().add::<Foo>()`")]
     NoKinds,
+    /// No right was given.
+    #[error(
+        "there is no right to write; take what the program does, `manager.rules()`, or declare it: `#[rbac(Foo: get)]`"
+    )]
+    NoRoles,
     /// No handler was added.
     #[cfg(feature = "webhook")]
     #[error("there is no webhook to write; add one: `Webhooks::new().validator::<Rules>()`")]

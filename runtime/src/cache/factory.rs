@@ -3,19 +3,24 @@
 //! **Invariant:** two informers of one factory for the same kind and scope are the same informer, until it is stopped.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use hashbrown::HashMap;
+use kube::core::{DynamicObject, GroupVersionKind, PartialObjectMeta};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::informer::{Core, Informer};
+use super::informer::{Core, Informer, Place};
 use super::lister::Lister;
+use super::namespaces::NamespaceSet;
 use super::reflector::{ReflectorConfig, WatchScope};
+use super::target::{Cached, Target};
 use crate::client::AsClient;
 use crate::kind::{Kind, Scope};
+use crate::rbac::Rules;
 
 /// Gives shared informers and listers. client-go: `SharedInformerFactory`.
 ///
@@ -30,6 +35,7 @@ struct Inner {
     client: kube::Client,
     config: ReflectorConfig,
     scope: WatchScope,
+    namespaces: Option<NamespaceSet>,
     resync: Option<Duration>,
     stop: CancellationToken,
     state: Mutex<State>,
@@ -38,7 +44,17 @@ struct Inner {
 #[derive(Default)]
 struct State {
     started: bool,
-    informers: HashMap<(TypeId, WatchScope), Entry>,
+    informers: HashMap<Key, Entry>,
+}
+
+/// What a shared informer is of.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    r#type: TypeId,
+    /// Where the type does not say it.
+    kind: Option<GroupVersionKind>,
+    /// Absent: the namespaces of the factory.
+    scope: Option<WatchScope>,
 }
 
 struct Entry {
@@ -49,6 +65,7 @@ struct Entry {
     start: Box<dyn Fn() + Send>,
     stop: Box<dyn Fn() + Send>,
     last_error: Box<dyn Fn() -> Option<String> + Send>,
+    rules: Box<dyn Fn() -> Rules + Send>,
 }
 
 impl fmt::Debug for InformerFactory {
@@ -79,6 +96,19 @@ pub struct UnsyncedKind {
     pub last_error: Option<String>,
 }
 
+/// How an informer of a factory is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindStatus {
+    /// Kind and scope.
+    pub kind: String,
+    /// Whether its cache holds the first state.
+    pub synced: bool,
+    /// Whether it was stopped alone.
+    pub stopped: bool,
+    /// Why the last attempt failed, where none has succeeded since: the cache may be behind the server, or the kind gone.
+    pub last_error: Option<String>,
+}
+
 impl NotSynced {
     fn list(&self) -> String {
         let one = |kind: &UnsyncedKind| match &kind.last_error {
@@ -96,6 +126,7 @@ pub struct InformerFactoryBuilder {
     client: DebugClient,
     config: ReflectorConfig,
     scope: WatchScope,
+    namespaces: Option<NamespaceSet>,
     resync: Option<Duration>,
 }
 
@@ -112,6 +143,13 @@ impl InformerFactoryBuilder {
     /// The scope of informers that are asked for without one. Default: all objects.
     pub fn scope(mut self, scope: WatchScope) -> Self {
         self.scope = scope;
+        self
+    }
+
+    /// The namespaces of informers of namespaced kinds that are asked for without a scope, instead of one
+    /// [scope](Self::scope); they may change at any time. Default: none.
+    pub fn namespaces(mut self, namespaces: &NamespaceSet) -> Self {
+        self.namespaces = Some(namespaces.clone());
         self
     }
 
@@ -134,6 +172,7 @@ impl InformerFactoryBuilder {
                 client: self.client.0,
                 config: self.config,
                 scope: self.scope,
+                namespaces: self.namespaces,
                 resync: self.resync,
                 stop: CancellationToken::new(),
                 state: Mutex::default(),
@@ -154,6 +193,7 @@ impl InformerFactory {
             client: DebugClient(client.as_client().clone()),
             config: ReflectorConfig::default(),
             scope: WatchScope::default(),
+            namespaces: None,
             resync: None,
         }
     }
@@ -167,16 +207,14 @@ impl InformerFactory {
         &self.inner.client
     }
 
-    /// The scope of informers that are asked for without one, where it is one.
-    pub(crate) fn default_scope(&self) -> Option<WatchScope> {
-        Some(self.inner.scope.clone())
-    }
-
-    /// The informer of a kind in the factory's scope.
+    /// The informer of a kind in the factory's scope, or its namespaces.
     ///
     /// Informers begin to watch with [`start`](Self::start); one that is first asked for after that, at once.
     pub fn informer<K: Kind>(&self) -> Informer<K> {
-        self.informer_of(self.inner.scope.clone())
+        match self.inner.namespaces {
+            Some(_) if <K::Scope as Scope>::NAMESPACED => self.typed::<K>(None),
+            _ => self.informer_of(self.inner.scope.clone()),
+        }
     }
 
     /// The informer of a kind in another scope.
@@ -185,7 +223,54 @@ impl InformerFactory {
             // A factory for one namespace still gives cluster-scoped kinds, of which there is one watch only.
             scope.namespace = None;
         }
-        let key = (TypeId::of::<K>(), scope);
+        self.typed(Some(scope))
+    }
+
+    fn typed<K: Kind>(&self, scope: Option<WatchScope>) -> Informer<K> {
+        self.shared(Target::of::<K>(), None, scope, Some(WatchScope::rules::<K>))
+    }
+
+    /// The informer of a kind that is known at run time alone, in the factory's scope, or its namespaces.
+    ///
+    /// The server is asked where it has the kind. While it does not serve it, as before a definition is created and after
+    /// it was deleted, that is tried again with growing delays ([`ReflectorConfig::backoff`]), and
+    /// [`statuses`](Self::statuses) says so.
+    pub fn dynamic(&self, kind: &GroupVersionKind) -> Informer<DynamicObject> {
+        self.discovered(kind, self.default_scope())
+    }
+
+    /// [`dynamic`](Self::dynamic) in another scope.
+    pub fn dynamic_of(&self, kind: &GroupVersionKind, scope: WatchScope) -> Informer<DynamicObject> {
+        self.discovered(kind, Some(scope))
+    }
+
+    /// [`dynamic`](Self::dynamic) of metadata alone: the server sends no more than that.
+    pub fn dynamic_metadata(&self, kind: &GroupVersionKind) -> Informer<PartialObjectMeta<DynamicObject>> {
+        self.discovered(kind, self.default_scope())
+    }
+
+    /// The scope of informers that are asked for without one; absent for the factory's namespaces.
+    pub(crate) fn default_scope(&self) -> Option<WatchScope> {
+        self.inner.namespaces.is_none().then(|| self.inner.scope.clone())
+    }
+
+    fn discovered<K: Cached>(&self, kind: &GroupVersionKind, scope: Option<WatchScope>) -> Informer<K> {
+        self.shared(Target::discovered(kind), Some(kind.clone()), scope, None)
+    }
+
+    /// `scope` is absent for the factory's namespaces.
+    fn shared<K: Cached>(
+        &self,
+        target: Target,
+        kind: Option<GroupVersionKind>,
+        scope: Option<WatchScope>,
+        rules: Option<fn(&WatchScope) -> Rules>,
+    ) -> Informer<K> {
+        let key = Key {
+            r#type: TypeId::of::<K>(),
+            kind,
+            scope,
+        };
         let mut state = self.state();
         if let Some(entry) = state.informers.get(&key)
             // One that was stopped alone would never be fed again; after the shutdown there is no use for another.
@@ -196,9 +281,15 @@ impl InformerFactory {
         }
         let inner = &self.inner;
         let stop = inner.stop.child_token();
+        let place = match (&key.scope, &inner.namespaces) {
+            (None, Some(namespaces)) => Place::Namespaces(namespaces.clone()),
+            (scope, _) => Place::Scope(scope.clone().unwrap_or_default()),
+        };
+        let description = describe(&target.name, key.scope.as_ref());
         let informer = Informer::in_factory(
             inner.client.clone(),
-            &key.1,
+            target,
+            place,
             inner.config.clone(),
             inner.resync,
             stop,
@@ -206,23 +297,97 @@ impl InformerFactory {
         if state.started {
             informer.start();
         }
+        let scopes = (key.scope.clone(), inner.namespaces.clone());
         let (to_start, to_stop, to_ask) = (informer.clone(), informer.clone(), informer.clone());
         let entry = Entry {
-            kind: describe::<K>(&key.1),
+            kind: description,
             core: Arc::clone(informer.core()) as Arc<dyn Any + Send + Sync>,
             synced: informer.synced(),
             stopping: informer.stopping().clone(),
             start: Box::new(move || to_start.start()),
             stop: Box::new(move || to_stop.stop()),
             last_error: Box::new(move || to_ask.status().last_error),
+            rules: Box::new(move || match (rules, &scopes) {
+                (None, _) => Rules::new(),
+                (Some(rules), (Some(scope), _)) => rules(scope),
+                (Some(rules), (None, namespaces)) => {
+                    let scopes = namespaces.iter().flat_map(NamespaceSet::scopes);
+                    scopes.fold(Rules::new(), |all, scope| all.with(&rules(&scope)))
+                }
+            }),
         };
         state.informers.insert(key, entry);
         informer
     }
 
+    /// Stops the informers of a kind, in whichever scope, and forgets them; false where there are none.
+    ///
+    /// Subscriptions end, and what still reads from such a cache finds it as it was; its memory is free once nobody does.
+    /// Whoever asks for the kind after that gets a new one.
+    pub fn remove<K: Kind>(&self) -> bool {
+        self.remove_where(|key| key.r#type == TypeId::of::<K>())
+    }
+
+    /// [`remove`](Self::remove) for a kind that is known at run time alone; of whole objects and of their metadata.
+    pub fn remove_dynamic(&self, kind: &GroupVersionKind) -> bool {
+        self.remove_where(|key| key.kind.as_ref() == Some(kind))
+    }
+
+    fn remove_where(&self, which: impl Fn(&Key) -> bool) -> bool {
+        let removed: Vec<_> = self.state().informers.extract_if(|key, _| which(key)).collect();
+        for (_, entry) in &removed {
+            (entry.stop)();
+        }
+        !removed.is_empty()
+    }
+
+    /// How each informer that was asked for is, in order of kinds.
+    pub fn statuses(&self) -> Vec<KindStatus> {
+        let state = self.state();
+        let status = |entry: &Entry| KindStatus {
+            kind: entry.kind.clone(),
+            synced: *entry.synced.borrow(),
+            stopped: entry.stopping.is_cancelled(),
+            last_error: (entry.last_error)(),
+        };
+        let mut statuses: Vec<_> = state.informers.values().map(status).collect();
+        drop(state);
+        statuses.sort_by(|a, b| a.kind.cmp(&b.kind));
+        statuses
+    }
+
     /// A read handle on the cache of a kind in the factory's scope.
     pub fn lister<K: Kind>(&self) -> Lister<K> {
         self.informer().lister()
+    }
+
+    /// What the caches that were asked for so far do: list and watch their kinds, each in its scope, or in the namespaces that
+    /// the factory has now. Not that of [dynamic](Self::dynamic) kinds, whose resources only the server knows.
+    pub fn rules(&self) -> Rules {
+        let state = self.state();
+        let each = state.informers.values().map(|entry| (entry.rules)());
+        each.fold(Rules::new(), |all, rules| all.with(&rules))
+    }
+
+    pub(crate) fn scope(&self) -> &WatchScope {
+        &self.inner.scope
+    }
+
+    /// The rights that the informer of a kind in a scope needs, or in the factory's namespaces.
+    pub(crate) fn rules_in<K: Kind>(&self, scope: Option<&WatchScope>) -> Rules {
+        match (scope, &self.inner.namespaces) {
+            (Some(scope), _) => scope.rules::<K>(),
+            (None, Some(namespaces)) if <K::Scope as Scope>::NAMESPACED => {
+                let scopes = namespaces.scopes().into_iter();
+                scopes.fold(Rules::new(), |all, scope| all.with(&scope.rules::<K>()))
+            }
+            (None, _) => self.inner.scope.rules::<K>(),
+        }
+    }
+
+    /// Whether its objects lack what [`Client::update`](crate::Client::update) reads again from the server.
+    pub(crate) fn leaves_out_last_applied(&self) -> bool {
+        self.inner.config.trim.last_applied
     }
 
     /// Starts all informers that were asked for, and from now on each one that is.
@@ -289,8 +454,12 @@ impl InformerFactory {
     }
 }
 
-fn describe<K: Kind>(scope: &WatchScope) -> String {
-    let mut text = K::kind(&()).into_owned();
+fn describe(kind: &str, scope: Option<&WatchScope>) -> String {
+    let mut text = kind.to_owned();
+    let Some(scope) = scope else {
+        text.push_str(" in the namespaces of the factory");
+        return text;
+    };
     let parts = [
         ("namespace", &scope.namespace),
         ("labels", &scope.labels),

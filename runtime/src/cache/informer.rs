@@ -1,42 +1,41 @@
 //! A cache of one kind that many can read and listen to.
 //!
 //! **Invariant:** each subscriber sees each change of the store once and in order, from the state at its
-//! subscription on, however slow it is; none of them delays the watch or another subscriber.
+//! subscription on, or, where it is slow, changes that add up to the same state; none of them delays the watch or another
+//! subscriber.
 
 use std::any::Any;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::{FutureExt, Stream};
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::Instant;
+use futures::FutureExt;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::delta::{Delta, LastState};
 use super::lister::Lister;
-use super::reflector::{
-    Change, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, Sink, WatchScope, after,
-};
-use super::store::{IndexExists, Store, same_version};
+use super::namespaces::{self, NamespaceSet, NamespaceStatus, Parts};
+use super::reflector::{Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, Sink, WatchScope};
+use super::shared::Shared;
+use super::store::IndexExists;
+use super::subscription::{EventHandler, Registration, Subscribe, Subscription};
+use super::target::{Cached, Target};
 use crate::client::AsClient;
 use crate::guard::message;
-use crate::kind::{Kind, ObjectKey};
+use crate::kind::{Kind, Namespaced};
 
 /// A shared cache of one kind: a reflector, its store and those who listen to it.
 ///
 /// Cloning is cheap and gives the same cache. The watch runs from [`start`](Self::start) until the informer is
 /// [stopped](Self::stop) or its factory shuts down, or until the last informer, lister and subscription of it is
 /// dropped. Its cache then stays as it is.
-pub struct Informer<K: Kind> {
+pub struct Informer<K: Cached> {
     core: Arc<Core<K>>,
 }
 
-impl<K: Kind> Clone for Informer<K> {
+impl<K: Cached> Clone for Informer<K> {
     fn clone(&self) -> Self {
         Self {
             core: Arc::clone(&self.core),
@@ -44,37 +43,82 @@ impl<K: Kind> Clone for Informer<K> {
     }
 }
 
-impl<K: Kind> fmt::Debug for Informer<K> {
+impl<K: Cached> fmt::Debug for Informer<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Informer")
-            .field("kind", &K::kind(&()))
+            .field("kind", &self.core.shared.kind)
             .field("synced", &self.has_synced())
             .finish_non_exhaustive()
     }
 }
 
 /// What the handles share; the task that feeds the cache does not hold it, so that its drop can stop the task.
-pub(super) struct Core<K: Kind> {
-    shared: Arc<Shared<K>>,
-    reflector: Mutex<Option<Reflector<K>>>,
+pub(super) struct Core<K: Cached> {
+    pub(super) shared: Arc<Shared<K>>,
+    /// Until it is started.
+    plan: Mutex<Option<Plan<K>>>,
     status: ReflectorHandle,
+    /// Where it is of several namespaces.
+    parts: Option<Arc<Parts>>,
     resync: Option<Duration>,
     stop: CancellationToken,
 }
 
-impl<K: Kind> Drop for Core<K> {
+impl<K: Cached> Core<K> {
+    fn plan(&self) -> MutexGuard<'_, Option<Plan<K>>> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Cached> Drop for Core<K> {
     fn drop(&mut self) {
         self.stop.cancel();
     }
 }
 
-struct Shared<K> {
-    store: Store<K>,
-    /// Locked while the store changes and the change is queued, so that a new subscriber misses nothing. What a
-    /// subscriber waits for is therefore at most the queueing of a whole list; that is built before.
-    feeds: Mutex<Vec<Feed<K>>>,
-    synced: watch::Sender<bool>,
-    feeds_changed: Notify,
+/// Where the objects of a cache are.
+#[derive(Clone)]
+pub(super) enum Place {
+    Scope(WatchScope),
+    Namespaces(NamespaceSet),
+}
+
+/// How a cache is fed.
+struct Plan<K> {
+    client: kube::Client,
+    target: Target,
+    place: Place,
+    config: ReflectorConfig,
+    /// In the order in which they were set.
+    transforms: Vec<Transform<K>>,
+    status: Arc<watch::Sender<ReflectorStatus>>,
+}
+
+type Transform<K> = Arc<dyn Fn(&mut K) + Send + Sync>;
+
+impl<K: Cached> Plan<K> {
+    fn reflector(&self, scope: &WatchScope, sink: Arc<dyn Sink<K>>) -> Reflector<K> {
+        let (client, target) = (self.client.clone(), self.target.clone());
+        let mut reflector = Reflector::with_sink(client, target, scope, self.config.clone(), sink);
+        for transform in &self.transforms {
+            let transform = Arc::clone(transform);
+            reflector = reflector.transform(move |object| transform(object));
+        }
+        reflector
+    }
+
+    async fn run(self, shared: Arc<Shared<K>>, parts: Option<Arc<Parts>>, stop: CancellationToken) {
+        match &self.place {
+            Place::Scope(scope) => {
+                let reflector = self.reflector(scope, shared);
+                reflector.with_status(Arc::clone(&self.status)).run(stop).await;
+            }
+            Place::Namespaces(set) => {
+                let make = |scope: &WatchScope, sink| self.reflector(scope, sink).in_namespaces_alone();
+                namespaces::follow(shared, set.clone(), parts.unwrap_or_default(), make, stop).await;
+            }
+        }
+    }
 }
 
 /// The informer was stopped before its cache held the first state.
@@ -96,29 +140,59 @@ pub struct AlreadyStarted {
 impl<K: Kind> Informer<K> {
     /// An informer of its own, outside of a factory.
     pub fn new(client: &impl AsClient, scope: &WatchScope, config: ReflectorConfig) -> Self {
-        let client = client.as_client().clone();
-        Self::in_factory(client, scope, config, None, CancellationToken::new())
+        let (client, place) = (client.as_client().clone(), Place::Scope(scope.clone()));
+        Self::in_factory(
+            client,
+            Target::of::<K>(),
+            place,
+            config,
+            None,
+            CancellationToken::new(),
+        )
     }
 
+    /// An informer of its own, of several namespaces.
+    pub fn in_namespaces(client: &impl AsClient, namespaces: &NamespaceSet, config: ReflectorConfig) -> Self
+    where
+        K: Kind<Scope = Namespaced>,
+    {
+        let (client, place) = (client.as_client().clone(), Place::Namespaces(namespaces.clone()));
+        Self::in_factory(
+            client,
+            Target::of::<K>(),
+            place,
+            config,
+            None,
+            CancellationToken::new(),
+        )
+    }
+}
+
+impl<K: Cached> Informer<K> {
     pub(super) fn in_factory(
         client: kube::Client,
-        scope: &WatchScope,
+        target: Target,
+        place: Place,
         config: ReflectorConfig,
         resync: Option<Duration>,
         stop: CancellationToken,
     ) -> Self {
-        let shared = Arc::new(Shared {
-            store: Store::new(),
-            feeds: Mutex::default(),
-            synced: watch::Sender::new(false),
-            feeds_changed: Notify::new(),
-        });
-        let reflector = Reflector::with_sink(client, scope, config, Arc::clone(&shared) as Arc<dyn Sink<K>>);
+        let shared = Arc::new(Shared::new(target.name.clone()));
+        let status = Arc::<watch::Sender<_>>::default();
+        let parts = matches!(place, Place::Namespaces(_)).then(Arc::<Parts>::default);
         Self {
             core: Arc::new(Core {
-                status: reflector.handle(),
+                status: ReflectorHandle::of(&status),
                 shared,
-                reflector: Mutex::new(Some(reflector)),
+                plan: Mutex::new(Some(Plan {
+                    client,
+                    target,
+                    place,
+                    config,
+                    transforms: Vec::new(),
+                    status,
+                })),
+                parts,
                 resync,
                 stop,
             }),
@@ -155,13 +229,14 @@ impl<K: Kind> Informer<K> {
         &self,
         transform: impl Fn(&mut K) + Send + Sync + 'static,
     ) -> Result<&Self, AlreadyStarted> {
-        let mut reflector = self.core.reflector.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(unstarted) = reflector.take() else {
-            return Err(AlreadyStarted {
-                kind: K::kind(&()).into_owned(),
-            });
-        };
-        *reflector = Some(unstarted.transform(transform));
+        match &mut *self.core.plan() {
+            Some(plan) => plan.transforms.push(Arc::new(transform)),
+            None => {
+                return Err(AlreadyStarted {
+                    kind: self.core.shared.kind.clone(),
+                });
+            }
+        }
         Ok(self)
     }
 
@@ -170,31 +245,28 @@ impl<K: Kind> Informer<K> {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(&self) {
-        let reflector = self
-            .core
-            .reflector
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some(reflector) = reflector else { return };
+        let Some(plan) = self.core.plan().take() else {
+            return;
+        };
         let stop = self.core.stop.clone();
-        let shared = Arc::clone(&self.core.shared);
-        let status = reflector.status();
+        let (shared, parts) = (Arc::clone(&self.core.shared), self.core.parts.clone());
+        let status = Arc::clone(&plan.status);
         tokio::spawn(async move {
             let work = async {
                 let resync = stop.run_until_cancelled(shared.resync());
-                futures::join!(reflector.run(stop.clone()), resync);
+                let fed = plan.run(Arc::clone(&shared), parts, stop.clone());
+                futures::join!(fed, resync);
             };
             if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
                 let message = message(&*panic);
-                tracing::error!(object.kind = %K::kind(&()), panic = message, "cache stopped: its watch panicked");
+                tracing::error!(object.kind = %shared.kind, panic = message, "cache stopped: its watch panicked");
                 status
                     .send_modify(|status| status.last_error = Some(format!("the watch panicked: {message}")));
                 // Nothing feeds the cache any more; whoever waits for it learns that now.
                 stop.cancel();
             }
             // Streams end once everything that was queued has been taken.
-            shared.feeds().clear();
+            shared.end();
         });
     }
 
@@ -203,15 +275,10 @@ impl<K: Kind> Informer<K> {
     /// A factory whose informer was stopped makes a new one for whoever asks next.
     pub fn stop(&self) {
         self.core.stop.cancel();
-        let unstarted = self
-            .core
-            .reflector
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let unstarted = self.core.plan().take();
         if unstarted.is_some() {
             // There is no task that would do it.
-            self.core.shared.feeds().clear();
+            self.core.shared.end();
         }
     }
 
@@ -261,14 +328,41 @@ impl<K: Kind> Informer<K> {
         match self.core.stop.run_until_cancelled(synced).await {
             Some(Ok(_)) => Ok(()),
             _ => Err(Stopped {
-                kind: K::kind(&()).into_owned(),
+                kind: self.core.shared.kind.clone(),
             }),
         }
     }
 
-    /// What the reflector says about itself.
+    /// What the reflector says about itself; of several namespaces, those of each as one.
     pub fn status(&self) -> ReflectorStatus {
-        self.core.status.status()
+        let mut status = self.core.status.status();
+        if let Some(parts) = &self.core.parts {
+            let all = parts.status();
+            (status.lists, status.watches) = (all.lists, all.watches);
+            // That the cache stopped comes first.
+            status.last_error = status.last_error.or(all.last_error);
+        }
+        status
+    }
+
+    /// How each namespace is, in order; empty for a cache that is not of several, or was not started.
+    pub fn namespaces(&self) -> Vec<NamespaceStatus> {
+        self.core
+            .parts
+            .as_ref()
+            .map(|parts| parts.statuses())
+            .unwrap_or_default()
+    }
+
+    /// Whether nothing feeds the cache any more.
+    pub fn is_stopped(&self) -> bool {
+        self.core.stop.is_cancelled()
+    }
+
+    /// How many changes were merged into another one, since a subscriber was too slow to be told of each; of all that
+    /// there were.
+    pub fn merged(&self) -> u64 {
+        self.core.shared.merged.load(Ordering::Relaxed)
     }
 
     /// The factory's resync period.
@@ -283,38 +377,21 @@ impl<K: Kind> Informer<K> {
 
     /// [`subscribe`](Self::subscribe) with its own resync period: how often every object is replayed as an update
     /// that changes nothing. `None`: never.
+    pub fn subscribe_with(&self, resync: Option<Duration>) -> Subscription<K> {
+        self.subscribe_as(Subscribe {
+            resync,
+            ..Subscribe::default()
+        })
+    }
+
+    /// [`subscribe`](Self::subscribe) with other settings.
     ///
     /// What the cache holds is queued before this returns, which takes some time where that is much; it never waits for
     /// an index function, nor for a list that is being read.
-    pub fn subscribe_with(&self, resync: Option<Duration>) -> Subscription<K> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let resync = resync.filter(|period| !period.is_zero());
-        let mut feed = Feed {
-            sender,
-            pending: Arc::default(),
-            replayed: 0,
-            resync,
-            due: after(resync.unwrap_or_default()),
-        };
-        let subscription = Subscription {
-            receiver,
-            pending: Arc::clone(&feed.pending),
-            synced: false,
-            core: Arc::clone(&self.core),
-        };
-        let shared = &self.core.shared;
-        let mut feeds = shared.feeds();
-        if *shared.synced.borrow() {
-            feed.replay(shared.store.list().into_iter().map(Delta::Added));
-            feed.send(Note::Synced);
-        }
-        // After the stop nothing more comes; without a feed the stream ends.
-        if !self.core.stop.is_cancelled() {
-            feeds.push(feed);
-        }
-        drop(feeds);
-        shared.feeds_changed.notify_one();
-        subscription
+    pub fn subscribe_as(&self, settings: Subscribe) -> Subscription<K> {
+        // After the stop nothing more comes.
+        let open = !self.core.stop.is_cancelled();
+        Subscription::new(self.core.shared.subscribe(settings, open), Arc::clone(&self.core))
     }
 
     /// Calls `handler` for everything that happens, in order, in a task of its own, until the registration is
@@ -323,313 +400,7 @@ impl<K: Kind> Informer<K> {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn add_event_handler(&self, handler: impl EventHandler<K>) -> Registration {
-        let mut subscription = self.subscribe();
-        let synced = watch::Sender::new(false);
-        let receiver = synced.subscribe();
-        let task = tokio::spawn(async move {
-            loop {
-                if subscription.has_synced() {
-                    synced.send_if_modified(|synced| !std::mem::replace(synced, true));
-                }
-                let Some(note) = subscription.note().await else {
-                    return;
-                };
-                let Note::Delta(delta) = note else { continue };
-                let kind = K::kind(&());
-                let key = delta.key();
-                if AssertUnwindSafe(handle(&handler, delta))
-                    .catch_unwind()
-                    .await
-                    .is_err()
-                {
-                    tracing::error!(object.kind = %kind, object = %key, "event handler panicked");
-                }
-            }
-        });
-        Registration {
-            synced: receiver,
-            task,
-        }
-    }
-}
-
-async fn handle<K: Kind>(handler: &impl EventHandler<K>, delta: Delta<K>) {
-    match delta {
-        Delta::Added(object) => handler.added(object).await,
-        Delta::Updated { old, new } => handler.updated(old, new).await,
-        Delta::Deleted { object, state } => handler.deleted(object, state).await,
-    }
-}
-
-/// What to do when cached objects change. client-go: `ResourceEventHandler`.
-///
-/// A handler that is slow delays itself alone. For closures see [`on_change`].
-pub trait EventHandler<K: Kind>: Send + Sync + 'static {
-    /// An object is new to the cache.
-    fn added(&self, object: Arc<K>) -> impl Future<Output = ()> + Send;
-    /// An object changed, or is replayed by a resync: then both are the same.
-    fn updated(&self, old: Arc<K>, new: Arc<K>) -> impl Future<Output = ()> + Send;
-    /// An object is gone.
-    fn deleted(&self, object: Arc<K>, state: LastState) -> impl Future<Output = ()> + Send;
-}
-
-/// An [`EventHandler`] from a function of the change.
-pub fn on_change<K: Kind>(handle: impl Fn(Delta<K>) + Send + Sync + 'static) -> impl EventHandler<K> {
-    struct OnChange<F>(F);
-
-    impl<K: Kind, F: Fn(Delta<K>) + Send + Sync + 'static> EventHandler<K> for OnChange<F> {
-        async fn added(&self, object: Arc<K>) {
-            (self.0)(Delta::Added(object));
-        }
-
-        async fn updated(&self, old: Arc<K>, new: Arc<K>) {
-            (self.0)(Delta::Updated { old, new });
-        }
-
-        async fn deleted(&self, object: Arc<K>, state: LastState) {
-            (self.0)(Delta::Deleted { object, state });
-        }
-    }
-
-    OnChange(handle)
-}
-
-/// A handler that was added to an informer. Dropping it leaves the handler in place.
-#[derive(Debug)]
-pub struct Registration {
-    synced: watch::Receiver<bool>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Registration {
-    /// Whether the handler has been given the whole first state.
-    pub fn has_synced(&self) -> bool {
-        *self.synced.borrow()
-    }
-
-    /// Waits until the handler has been given the whole first state; `false` where the informer stopped first.
-    pub async fn wait_for_sync(&mut self) -> bool {
-        self.synced.wait_for(|synced| *synced).await.is_ok()
-    }
-
-    /// Removes the handler; a call that is under way ends at its next await.
-    pub fn remove(self) {
-        self.task.abort();
-    }
-}
-
-enum Note<K> {
-    Delta(Delta<K>),
-    /// The first state is complete.
-    Synced,
-}
-
-/// The sending half of one subscription.
-struct Feed<K> {
-    sender: mpsc::UnboundedSender<Note<K>>,
-    pending: Arc<AtomicUsize>,
-    /// How many notes the last replay of the whole cache took.
-    replayed: usize,
-    resync: Option<Duration>,
-    due: Instant,
-}
-
-impl<K> Feed<K> {
-    /// False where the subscription was dropped.
-    fn send(&self, note: Note<K>) -> bool {
-        const WARN_FROM: usize = 1 << 14;
-        let pending = self.pending.fetch_add(1, Ordering::Relaxed) + 1;
-        let sent = self.sender.send(note).is_ok();
-        let late = self.late(pending);
-        if sent && late >= WARN_FROM && late.is_power_of_two() {
-            tracing::warn!(pending, "a subscriber is slower than the changes of its cache");
-        }
-        sent
-    }
-
-    /// How many of those that wait tell of a slow subscriber: a replay comes all at once, whoever it is for.
-    fn late(&self, pending: usize) -> usize {
-        pending.saturating_sub(self.replayed)
-    }
-
-    /// Sends what the whole cache holds.
-    fn replay(&mut self, deltas: impl ExactSizeIterator<Item = Delta<K>>) -> bool {
-        self.replayed = deltas.len();
-        deltas.into_iter().all(|delta| self.send(Note::Delta(delta)))
-    }
-}
-
-/// Everything that happens in a cache; a [`Stream`] that ends when the informer stops.
-///
-/// What is not taken yet waits without a limit: nothing is dropped or merged, and each waiting change costs some
-/// 40 bytes besides the objects that it keeps alive. [`pending`](Self::pending) tells how many wait; a warning is
-/// logged at 16,384 and each doubling, the first state and replays not counted. A resync skips a subscriber that has
-/// not finished the last one.
-pub struct Subscription<K: Kind> {
-    receiver: mpsc::UnboundedReceiver<Note<K>>,
-    pending: Arc<AtomicUsize>,
-    synced: bool,
-    core: Arc<Core<K>>,
-}
-
-impl<K: Kind> Drop for Subscription<K> {
-    fn drop(&mut self) {
-        self.receiver.close();
-        self.core.shared.feeds().retain(|feed| !feed.sender.is_closed());
-    }
-}
-
-impl<K: Kind> fmt::Debug for Subscription<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription")
-            .field("kind", &K::kind(&()))
-            .field("pending", &self.pending())
-            .finish_non_exhaustive()
-    }
-}
-
-impl<K: Kind> Subscription<K> {
-    /// The next change; `None` once the informer has stopped and everything was taken.
-    pub async fn recv(&mut self) -> Option<Delta<K>> {
-        loop {
-            if let Note::Delta(delta) = self.note().await? {
-                return Some(delta);
-            }
-        }
-    }
-
-    async fn note(&mut self) -> Option<Note<K>> {
-        std::future::poll_fn(|cx| self.poll_note(cx)).await
-    }
-
-    fn poll_note(&mut self, cx: &mut Context<'_>) -> Poll<Option<Note<K>>> {
-        self.receiver.poll_recv(cx).map(|note| {
-            let note = note?;
-            self.pending.fetch_sub(1, Ordering::Relaxed);
-            self.synced |= matches!(note, Note::Synced);
-            Some(note)
-        })
-    }
-
-    /// Whether the whole first state has been taken from this subscription.
-    pub fn has_synced(&self) -> bool {
-        self.synced
-    }
-
-    /// How many changes wait to be taken.
-    pub fn pending(&self) -> usize {
-        self.pending.load(Ordering::Relaxed)
-    }
-}
-
-impl<K: Kind> Stream for Subscription<K> {
-    type Item = Delta<K>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Delta<K>>> {
-        loop {
-            match std::task::ready!(self.poll_note(cx)) {
-                Some(Note::Delta(delta)) => return Poll::Ready(Some(delta)),
-                Some(Note::Synced) => {}
-                None => return Poll::Ready(None),
-            }
-        }
-    }
-}
-
-impl<K: Kind> Shared<K> {
-    fn feeds(&self) -> MutexGuard<'_, Vec<Feed<K>>> {
-        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Replays the store to each subscriber whose period has passed.
-    async fn resync(&self) {
-        loop {
-            let due = self
-                .feeds()
-                .iter()
-                .filter_map(|feed| feed.resync.map(|_| feed.due))
-                .min();
-            match due {
-                Some(due) => tokio::select! {
-                    () = tokio::time::sleep_until(due) => {}
-                    () = self.feeds_changed.notified() => continue,
-                },
-                None => {
-                    self.feeds_changed.notified().await;
-                    continue;
-                }
-            }
-            let now = Instant::now();
-            let mut feeds = self.feeds();
-            if !*self.synced.borrow() {
-                for feed in &mut *feeds {
-                    feed.due = after(feed.resync.unwrap_or_default());
-                }
-                continue;
-            }
-            for feed in feeds.iter_mut() {
-                let Some(period) = feed.resync.filter(|_| feed.due <= now) else {
-                    continue;
-                };
-                feed.due = after(period);
-                if feed.pending.load(Ordering::Relaxed) > 0 {
-                    continue;
-                }
-                feed.replay(self.store.list().into_iter().map(Delta::resync));
-            }
-        }
-    }
-}
-
-impl<K: Kind> Sink<K> for Shared<K> {
-    fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]) {
-        // Nobody else writes to the store, so what is built here is still right when it is committed.
-        let replacement = self.store.replacement(objects, undecodable);
-        let mut feeds = self.feeds();
-        let deltas = replacement.commit();
-        let first = !self.synced.send_replace(true);
-        feeds.retain_mut(|feed| match first {
-            true => feed.replay(deltas.iter().cloned()) && feed.send(Note::Synced),
-            false => deltas.iter().all(|delta| feed.send(Note::Delta(delta.clone()))),
-        });
-    }
-
-    fn apply(&self, changes: Vec<Change<K>>) {
-        let mut feeds = self.feeds();
-        let mut send = |delta: Delta<K>| feeds.retain(|feed| feed.send(Note::Delta(delta.clone())));
-        for change in changes {
-            match change {
-                Change::Set(object) => {
-                    let new = Arc::new(object);
-                    match self.store.insert(Arc::clone(&new)) {
-                        None => send(Delta::Added(new)),
-                        // Sent twice around a broken connection.
-                        Some(old) if same_version(&*old, &*new) => {}
-                        Some(old) if old.meta().uid == new.meta().uid => send(Delta::Updated { old, new }),
-                        Some(old) => {
-                            send(Delta::vanished(old));
-                            send(Delta::Added(new));
-                        }
-                    }
-                }
-                Change::Gone(object) => {
-                    let meta = object.meta();
-                    let name = meta.name.as_deref().unwrap_or_default();
-                    // Whoever listens never heard of an object that the cache did not hold.
-                    if self.store.remove(meta.namespace.as_deref(), name).is_some() {
-                        send(Delta::Deleted {
-                            object: Arc::new(object),
-                            state: LastState::Final,
-                        });
-                    }
-                }
-                Change::GoneKey(key) => {
-                    if let Some(old) = self.store.remove(key.namespace.as_deref(), &key.name) {
-                        send(Delta::vanished(old));
-                    }
-                }
-            }
-        }
+        Registration::new(self.subscribe(), handler)
     }
 }
 

@@ -4,6 +4,8 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::*;
+use crate::cache::reflector::Change;
+use crate::kind::ObjectKey;
 
 /// Far beyond what anything here takes; reached only when it will never happen.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -39,28 +41,55 @@ async fn a_dropped_subscription_leaves_nothing_behind() {
     assert!(informer.core.shared.feeds().is_empty());
 }
 
+/// A first state longer than the bound is told object by object; news beyond it is merged, and adds up to the cache.
 #[tokio::test]
-async fn a_replay_is_no_backlog() {
+async fn a_subscriber_that_never_reads_costs_an_entry_for_each_object() {
+    const OBJECTS: usize = 100;
+    const UPDATES: usize = 100_000;
     let informer = informer();
     let shared = &informer.core.shared;
-    let mut early = informer.subscribe();
-    shared.replace(maps(20_000), &[]);
-    let _late = informer.subscribe();
-    shared.apply(vec![Change::Set(map("new"))]);
-    let late = || -> Vec<_> {
-        let feeds = shared.feeds();
-        let late = |feed: &Feed<ConfigMap>| feed.late(feed.pending.load(Ordering::Relaxed));
-        feeds.iter().map(late).collect()
-    };
-    // That the first state is complete, and the change.
-    assert_eq!(late(), [2, 2]);
-    while early.pending() > 1 {
-        early.recv().await;
+    let (mut never, mut all) = (
+        informer.subscribe(),
+        informer.subscribe_as(Subscribe {
+            buffer: None,
+            ..Subscribe::default()
+        }),
+    );
+    shared.replace(maps(OBJECTS), &[]);
+    for version in 2..2 + UPDATES {
+        let mut map = map(&format!("m{}", version % OBJECTS));
+        map.metadata.resource_version = Some(version.to_string());
+        shared.apply(vec![Change::Set(map)]);
+        // The reader of each change keeps pace, whatever the other one does.
+        while all.pending() > 0 {
+            all.recv().await;
+        }
     }
-    assert_eq!(late(), [0, 2]);
-    // From the second list on, what changes is news.
-    shared.replace(maps(10), &[]);
-    assert_eq!(late()[1], 2 + 20_000 - 10 + 1);
+    let bound = Subscribe::default().buffer.unwrap();
+    assert_eq!(never.pending(), OBJECTS + bound);
+    assert_eq!(all.merged(), 0);
+    // The first state, and that it is complete.
+    let one_by_one = bound - OBJECTS - 1;
+    let merged = (UPDATES - one_by_one - OBJECTS) as u64;
+    assert_eq!((never.merged(), informer.merged()), (merged, merged));
+    let mut seen = std::collections::HashMap::new();
+    while never.pending() > 0 {
+        let delta = never.recv().await.unwrap();
+        let before = seen.insert(delta.key(), Arc::clone(delta.object()));
+        match delta.old() {
+            Some(old) => assert!(Arc::ptr_eq(old, &before.unwrap())),
+            None => assert!(before.is_none()),
+        }
+    }
+    assert_eq!(seen.len(), OBJECTS);
+    for object in informer.lister().list() {
+        assert!(Arc::ptr_eq(&seen[&ObjectKey::of(&*object)], &object));
+    }
+    // A first state is not merged, however long.
+    drop(never);
+    shared.replace(maps(20_000), &[]);
+    let late = informer.subscribe();
+    assert_eq!((late.pending(), late.merged()), (20_001, 0));
 }
 
 /// The other half of the invariant of the store: user code holds up neither readers nor subscribers, and these miss

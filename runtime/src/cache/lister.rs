@@ -5,11 +5,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use kube::core::{Selector, SelectorExt};
+use kube::core::{NamespaceScope, Selector, SelectorExt};
 use kube::{Resource, ResourceExt};
 
 use super::store::Store;
-use crate::kind::{Cluster, Namespaced, ObjectKey};
+use super::target::kind_name;
+use crate::kind::{Cluster, ObjectKey};
 
 /// Reads the objects of one kind from a [`Store`].
 ///
@@ -105,10 +106,7 @@ impl<K: Resource> Lister<K> {
     ///
     /// # Errors
     /// [`UnknownIndex`] where no index of that name was added.
-    pub fn by_index(&self, index: &str, value: &str) -> Result<Vec<Arc<K>>, UnknownIndex>
-    where
-        K::DynamicType: Default,
-    {
+    pub fn by_index(&self, index: &str, value: &str) -> Result<Vec<Arc<K>>, UnknownIndex> {
         self.store
             .indexed(index, value)
             .ok_or_else(|| unknown::<K>(index, value))
@@ -118,25 +116,22 @@ impl<K: Resource> Lister<K> {
     ///
     /// # Errors
     /// [`UnknownIndex`] where no index of that name was added.
-    pub fn index_values(&self, index: &str) -> Result<Vec<String>, UnknownIndex>
-    where
-        K::DynamicType: Default,
-    {
+    pub fn index_values(&self, index: &str) -> Result<Vec<String>, UnknownIndex> {
         self.store
             .index_values(index)
             .ok_or_else(|| unknown::<K>(index, ""))
     }
 }
 
-fn unknown<K: Resource<DynamicType: Default>>(index: &str, value: &str) -> UnknownIndex {
+fn unknown<K: Resource>(index: &str, value: &str) -> UnknownIndex {
     UnknownIndex {
         index: index.to_owned(),
         value: value.to_owned(),
-        kind: K::kind(&K::DynamicType::default()).into_owned(),
+        kind: kind_name::<K>(),
     }
 }
 
-impl<K: Resource<Scope = Namespaced>> Lister<K> {
+impl<K: Resource<Scope: NamespaceScope>> Lister<K> {
     /// The objects of one namespace.
     pub fn namespace<'a>(&'a self, namespace: &'a str) -> NamespaceLister<'a, K> {
         NamespaceLister {

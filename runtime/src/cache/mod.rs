@@ -35,27 +35,35 @@
 //!
 //! **Invariant:** what a cache hands out is shared and never changes; a newer state is a new object.
 
+mod backlog;
 mod delta;
 mod factory;
 mod gathered;
 mod informer;
 mod lister;
 mod measure;
+mod namespaces;
 mod reflector;
+mod shared;
 mod store;
+mod subscription;
 mod table;
+mod target;
 mod transform;
 mod trim;
 mod version;
 mod wire;
 
 pub use delta::{Delta, LastState};
-pub use factory::{InformerFactory, InformerFactoryBuilder, NotSynced, UnsyncedKind};
-pub use informer::{AlreadyStarted, EventHandler, Informer, Registration, Stopped, Subscription, on_change};
+pub use factory::{InformerFactory, InformerFactoryBuilder, KindStatus, NotSynced, UnsyncedKind};
+pub use informer::{AlreadyStarted, Informer, Stopped};
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
 pub use measure::{CacheMetrics, CacheSize};
+pub use namespaces::{NamespaceSet, NamespaceStatus};
 pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};
 pub use store::{IndexExists, Store};
+pub use subscription::{EventHandler, Registration, Subscribe, Subscription, on_change};
+pub use target::Cached;
 pub use trim::Trim;
 pub use version::ResourceVersion;
 

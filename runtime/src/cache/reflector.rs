@@ -18,13 +18,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::gathered::Gathered;
 use super::store::Store;
+use super::target::{Cached, Namespace, Target};
 use super::transform::Transforming;
 use super::trim::Trim;
 use super::version::ResourceVersion;
 use super::wire::{Decoded, Line, Since, Watch, Wire, WireError, joined};
 use crate::backoff::{Backoff, LONGEST, random_share};
 use crate::client::AsClient;
-use crate::kind::{Kind, ObjectKey, Scope};
+use crate::kind::{Kind, ObjectKey};
+use crate::rbac::Rules;
 
 /// Which objects of a kind are watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -55,6 +57,17 @@ impl WatchScope {
     pub fn labels(mut self, selector: impl Into<String>) -> Self {
         self.labels = Some(selector.into());
         self
+    }
+
+    /// What a cache of this scope does: list and watch. A field selector for one name leaves nothing but that object.
+    pub fn rules<K: Kind>(&self) -> Rules {
+        let selectors = self.fields.as_deref().unwrap_or_default().split(',');
+        let names: Vec<&str> = selectors
+            .filter_map(|selector| selector.strip_prefix("metadata.name="))
+            .map(|name| name.strip_prefix('=').unwrap_or(name))
+            .take(1)
+            .collect();
+        Rules::of_named::<K>(self.namespace.as_deref(), &names, &["list", "watch"])
     }
 
     /// Only objects whose fields match.
@@ -132,7 +145,7 @@ pub(crate) enum Change<K> {
     GoneKey(ObjectKey),
 }
 
-impl<K: Kind> Sink<K> for Store<K> {
+impl<K: Cached> Sink<K> for Store<K> {
     fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]) {
         Store::replace(self, objects, undecodable);
     }
@@ -172,6 +185,12 @@ pub struct ReflectorHandle {
 }
 
 impl ReflectorHandle {
+    pub(super) fn of(status: &watch::Sender<ReflectorStatus>) -> Self {
+        Self {
+            status: status.subscribe(),
+        }
+    }
+
     /// What the reflector says about itself.
     pub fn status(&self) -> ReflectorStatus {
         self.status.borrow().clone()
@@ -234,22 +253,25 @@ pub struct Reflector<K> {
 impl<K: Kind> Reflector<K> {
     /// A reflector that fills `store`; it does nothing until it [runs](Self::run).
     pub fn new(client: &impl AsClient, scope: &WatchScope, config: ReflectorConfig, store: Store<K>) -> Self {
-        Self::with_sink(client.as_client().clone(), scope, config, Arc::new(store))
+        let client = client.as_client().clone();
+        Self::with_sink(client, Target::of::<K>(), scope, config, Arc::new(store))
     }
+}
 
+impl<K: Cached> Reflector<K> {
     pub(crate) fn with_sink(
         client: kube::Client,
+        target: Target,
         scope: &WatchScope,
         config: ReflectorConfig,
         sink: Arc<dyn Sink<K>>,
     ) -> Self {
-        let namespace = scope
-            .namespace
-            .as_deref()
-            .filter(|_| <K::Scope as Scope>::NAMESPACED);
         let wire = Wire {
             client,
-            request: kube::core::Request::new(K::url_path(&(), namespace)),
+            target,
+            namespace: scope.namespace.clone(),
+            need: Namespace::WhereThereAre,
+            request: None,
             label_selector: scope.labels.clone(),
             field_selector: scope.fields.clone(),
             page_size: config.page_size,
@@ -272,6 +294,17 @@ impl<K: Kind> Reflector<K> {
         }
     }
 
+    /// A kind without namespaces is an error.
+    pub(super) fn in_namespaces_alone(mut self) -> Self {
+        self.wire.need = Namespace::Needed;
+        self
+    }
+
+    pub(super) fn with_status(mut self, status: Arc<watch::Sender<ReflectorStatus>>) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Changes each object before the store gets it. client-go: `SetTransform`.
     ///
     /// `transform` must leave namespace, name, uid and `resourceVersion` as they are. Where it does not, or panics, the
@@ -290,10 +323,6 @@ impl<K: Kind> Reflector<K> {
         }
     }
 
-    pub(crate) fn status(&self) -> Arc<watch::Sender<ReflectorStatus>> {
-        Arc::clone(&self.status)
-    }
-
     /// Lists and watches until `stop` is cancelled. Failures are logged and retried; it never gives up.
     pub async fn run(mut self, stop: CancellationToken) {
         let cycles = async {
@@ -308,6 +337,7 @@ impl<K: Kind> Reflector<K> {
     }
 
     fn failed(&mut self, error: &WireError) -> Duration {
+        self.wire.failed(error);
         let now = Instant::now();
         if self.last_failure.is_some_and(|last| now - last > QUIET) {
             self.failures = 0;
@@ -318,7 +348,7 @@ impl<K: Kind> Reflector<K> {
         let delay = backoff.max(error.retry_after().unwrap_or_default());
         let chain = chain(error);
         tracing::warn!(
-            object.kind = %K::kind(&()),
+            object.kind = %self.wire.target.name,
             error = %chain,
             retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
             relist = self.version.is_none(),
@@ -383,7 +413,7 @@ impl<K: Kind> Reflector<K> {
             // Listing is expensive; a server whose versions expire faster than that is left to recover.
             let again = last.is_some_and(|last| now - last <= QUIET);
             if self.version.take().is_some() && !again {
-                tracing::info!(object.kind = %K::kind(&()), error = %error, "watch expired; listing again");
+                tracing::info!(object.kind = %self.wire.target.name, error = %error, "watch expired; listing again");
                 return Ok(());
             }
         }
@@ -427,12 +457,12 @@ impl<K: Kind> Reflector<K> {
             }
             Ok((_, None)) => {
                 self.in_pages = true;
-                tracing::debug!(object.kind = %K::kind(&()), "watch does not begin with the state; listing in pages");
+                tracing::debug!(object.kind = %self.wire.target.name, "watch does not begin with the state; listing in pages");
                 Ok(())
             }
             Err(error) if error.is_refusal() => {
                 self.watch_list = false;
-                tracing::debug!(object.kind = %K::kind(&()), error = %error, "no watch-list; listing in pages");
+                tracing::debug!(object.kind = %self.wire.target.name, error = %error, "no watch-list; listing in pages");
                 Ok(())
             }
             Err(error) => {
@@ -498,7 +528,7 @@ impl<K: Kind> Reflector<K> {
             let page = match self.wire.page(next.as_deref()).await {
                 // The rest of the list is no longer available at its version: begin again.
                 Err(error) if error.is_expired() && next.is_some() => {
-                    tracing::info!(object.kind = %K::kind(&()), "list expired between two pages; listing again");
+                    tracing::info!(object.kind = %self.wire.target.name, "list expired between two pages; listing again");
                     all = Decoded::new();
                     decoding = None;
                     next = None;
@@ -526,7 +556,7 @@ impl<K: Kind> Reflector<K> {
 
     fn synced(&mut self, all: Decoded<K>, version: Option<ResourceVersion>) {
         tracing::debug!(
-            object.kind = %K::kind(&()),
+            object.kind = %self.wire.target.name,
             objects = all.objects.len(),
             version = version.as_ref().map(ResourceVersion::as_str).unwrap_or_default(),
             "listed"
@@ -550,7 +580,7 @@ impl<K: Kind> Reflector<K> {
         loop {
             let deadline = latest.min(after(self.config.idle_timeout));
             let Ok(lines) = timeout_at(deadline, watch.lines()).await else {
-                tracing::debug!(object.kind = %K::kind(&()), "watch is silent; opening it again");
+                tracing::debug!(object.kind = %self.wire.target.name, "watch is silent; opening it again");
                 return Ok(true);
             };
             let lines = lines?;
@@ -601,7 +631,7 @@ impl<K: Kind> Reflector<K> {
     }
 }
 
-impl<K: Kind> Decoded<K> {
+impl<K> Decoded<K> {
     fn new() -> Self {
         Self {
             objects: Vec::new(),

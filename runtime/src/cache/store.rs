@@ -20,6 +20,7 @@ use kube::{Resource, ResourceExt};
 
 use super::Delta;
 use super::table::{Group, Hashed, Index, IndexName, Namespaces, place};
+use super::target::kind_name;
 use crate::guard::guarded;
 use crate::kind::ObjectKey;
 
@@ -209,10 +210,7 @@ impl<K: Resource> Store<K> {
         &self,
         name: &str,
         values: impl Fn(&K) -> Vec<String> + Send + Sync + 'static,
-    ) -> Result<(), IndexExists>
-    where
-        K::DynamicType: Default,
-    {
+    ) -> Result<(), IndexExists> {
         // A panic here would end the watch that feeds the store.
         let values = move |object: &K| {
             guarded(|| values(object)).unwrap_or_else(|panic| {
@@ -225,7 +223,7 @@ impl<K: Resource> Store<K> {
         if custom(&read(&self.inner.indexes), name).is_some() {
             return Err(IndexExists {
                 index: name.to_owned(),
-                kind: K::kind(&K::DynamicType::default()).into_owned(),
+                kind: kind_name::<K>(),
             });
         }
         self.push_index(&mut functions, IndexName::Custom(name.into()), Box::new(values));

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use super::reflector::{Change, Sink};
+use super::target::{Cached, kind_name};
 use crate::guard::guarded;
-use crate::kind::{Kind, ObjectKey};
+use crate::kind::ObjectKey;
 
 /// A sink that gets objects as `transform` leaves them.
 pub(super) struct Transforming<K, F> {
@@ -24,7 +25,7 @@ struct Identity {
 }
 
 impl Identity {
-    fn of<K: Kind>(object: &K) -> Self {
+    fn of<K: Cached>(object: &K) -> Self {
         let meta = object.meta();
         Self {
             key: ObjectKey::of(object),
@@ -34,7 +35,7 @@ impl Identity {
     }
 }
 
-impl<K: Kind, F: Fn(&mut K)> Transforming<K, F> {
+impl<K: Cached, F: Fn(&mut K)> Transforming<K, F> {
     /// The key of the object where the transform failed, which may have left it half changed.
     fn failed(&self, object: &mut K) -> Option<ObjectKey> {
         let before = Identity::of(object);
@@ -44,7 +45,7 @@ impl<K: Kind, F: Fn(&mut K)> Transforming<K, F> {
             Err(panic) => format!("it panicked: {panic}"),
         };
         tracing::error!(
-            object.kind = %K::kind(&()),
+            object.kind = %kind_name::<K>(),
             object = %before.key,
             error,
             "transform failed; the cache keeps what it held of the object"
@@ -53,7 +54,7 @@ impl<K: Kind, F: Fn(&mut K)> Transforming<K, F> {
     }
 }
 
-impl<K: Kind, F: Fn(&mut K) + Send + Sync> Sink<K> for Transforming<K, F> {
+impl<K: Cached, F: Fn(&mut K) + Send + Sync> Sink<K> for Transforming<K, F> {
     fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]) {
         let mut failed = undecodable.to_vec();
         let mut kept = objects;

@@ -18,7 +18,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };
 
-use crate::kind::Kind;
+use super::target::Cached;
 
 /// What a cache leaves out of the objects that it keeps.
 ///
@@ -67,7 +67,7 @@ impl Trim {
     };
 
     /// Decodes one object for a cache.
-    pub(crate) fn decode<K: Kind>(self, json: &str) -> Result<K, serde_json::Error> {
+    pub(crate) fn decode<K: Cached>(self, json: &str) -> Result<K, serde_json::Error> {
         let (mut object, unapplied) = self.decode_any::<K>(json)?;
         if unapplied {
             let meta = object.meta_mut();

@@ -5,25 +5,29 @@
 //! **Invariant:** an object that cannot be decoded costs that object alone: its key is reported, and everything
 //! around it is used.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::{AsyncBufRead, AsyncBufReadExt, FutureExt};
+use futures::AsyncBufRead;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 use kube::core::Status;
 use kube::core::params::{ListParams, WatchParams};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
+use super::target::{Cached, Namespace, Target, kind_name};
 use super::trim::Trim;
 use super::version::ResourceVersion;
 use crate::guard::guarded;
-use crate::kind::{Kind, ObjectKey};
+use crate::kind::ObjectKey;
 
 /// Why a list or a watch ended.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,10 @@ pub(crate) enum WireError {
     Broken(#[source] std::io::Error),
     #[error("the answer is no {0}")]
     Protocol(&'static str, #[source] serde_json::Error),
+    #[error("the server does not serve {0}")]
+    Unserved(String),
+    #[error("{0} is cluster-scoped: it has no objects in namespaces; watch it in a scope without one")]
+    ClusterScoped(String),
     #[error("the request cannot be made")]
     Request(#[source] kube::core::request::Error),
 }
@@ -80,7 +88,7 @@ impl WireError {
     pub(crate) fn keeps_place(&self) -> bool {
         match self {
             Self::Api(status) => status.code == 429 || status.code >= 500,
-            Self::Request(_) => false,
+            Self::Request(_) | Self::Unserved(_) | Self::ClusterScoped(_) => false,
             _ => true,
         }
     }
@@ -112,7 +120,11 @@ impl WireError {
 /// One kind in one scope, on the wire.
 pub(crate) struct Wire<K> {
     pub(crate) client: kube::Client,
-    pub(crate) request: kube::core::Request,
+    pub(crate) target: Target,
+    pub(crate) namespace: Option<String>,
+    pub(crate) need: Namespace,
+    /// Absent while it is not known where the server has the kind.
+    pub(crate) request: Option<kube::core::Request>,
     pub(crate) label_selector: Option<String>,
     pub(crate) field_selector: Option<String>,
     pub(crate) page_size: Option<u32>,
@@ -147,9 +159,31 @@ pub(crate) enum Since<'a> {
     Version(&'a ResourceVersion),
 }
 
-impl<K: Kind> Wire<K> {
+impl<K: Cached> Wire<K> {
+    async fn request(&mut self) -> Result<&kube::core::Request, WireError> {
+        if self.request.is_none() {
+            let path = self
+                .target
+                .path(&self.client, self.namespace.as_deref(), self.need);
+            let path = timeout(self.deadline, path).await;
+            let path = path.map_err(|_| WireError::NoAnswer(self.deadline))??;
+            self.request = Some(kube::core::Request::new(path));
+        }
+        self.request
+            .as_ref()
+            .ok_or_else(|| WireError::Unserved(self.target.name.clone()))
+    }
+
+    /// Looks for the kind once more where the server no longer knew it.
+    pub(crate) fn failed(&mut self, error: &WireError) {
+        let lost = error.status().is_some_and(|status| status.code == 404);
+        if lost && self.target.may_move() {
+            self.request = None;
+        }
+    }
+
     /// Fetches a page, and decodes it beside the network: it is here when its head is known.
-    pub(crate) async fn page(&self, next: Option<&str>) -> Result<Page<K>, WireError> {
+    pub(crate) async fn page(&mut self, next: Option<&str>) -> Result<Page<K>, WireError> {
         let params = ListParams {
             label_selector: self.label_selector.clone(),
             field_selector: self.field_selector.clone(),
@@ -158,8 +192,8 @@ impl<K: Kind> Wire<K> {
             ..ListParams::default()
         };
         let request = match K::metadata_api() {
-            true => self.request.list_metadata(&params),
-            false => self.request.list(&params),
+            true => self.request().await?.list_metadata(&params),
+            false => self.request().await?.list(&params),
         }
         .map_err(WireError::Request)?;
         let text = timeout(self.deadline, self.client.request_text(request))
@@ -186,7 +220,7 @@ impl<K: Kind> Wire<K> {
         }
     }
 
-    pub(crate) async fn watch(&self, from: Since<'_>, seconds: u32) -> Result<Watch<K>, WireError> {
+    pub(crate) async fn watch(&mut self, from: Since<'_>, seconds: u32) -> Result<Watch<K>, WireError> {
         let mut params = WatchParams {
             label_selector: self.label_selector.clone(),
             field_selector: self.field_selector.clone(),
@@ -202,8 +236,8 @@ impl<K: Kind> Wire<K> {
             Since::Version(version) => version.as_str(),
         };
         let mut request = match K::metadata_api() {
-            true => self.request.watch_metadata(&params, version),
-            false => self.request.watch(&params, version),
+            true => self.request().await?.watch_metadata(&params, version),
+            false => self.request().await?.watch(&params, version),
         }
         .map_err(WireError::Request)?;
         // Servers from 1.37 compress a watch as one gzip member per event, of which kube's client reads the
@@ -214,13 +248,7 @@ impl<K: Kind> Wire<K> {
         let body = timeout(self.deadline, self.client.request_stream(request))
             .await
             .map_err(|_| WireError::NoAnswer(self.deadline))??;
-        Ok(Watch {
-            body: Box::pin(body),
-            rest: Vec::new(),
-            broken: None,
-            trim: self.trim,
-            kind: PhantomData,
-        })
+        Ok(Watch::new(body, self.trim))
     }
 }
 
@@ -233,14 +261,41 @@ pub(crate) async fn joined<T>(decoding: JoinHandle<Result<T, WireError>>) -> Res
 }
 
 /// An open watch.
+///
+/// What comes in bulk, as a first state does, is decoded beside the network: up to [`AHEAD`] pieces at a time, on
+/// threads of their own, while the next one is read; then reading waits. What comes little by little is decoded where it
+/// is read.
 pub(crate) struct Watch<K> {
     body: Pin<Box<dyn AsyncBufRead + Send>>,
-    /// What was read and not handed out: at most the beginning of a line between two calls.
+    /// What was read and not handed out.
     rest: Vec<u8>,
+    /// How much of that is whole lines.
+    whole: usize,
+    /// Pieces that are decoded elsewhere, in the order in which they came.
+    decoding: VecDeque<JoinHandle<Vec<Line<K>>>>,
+    /// Whether nothing more comes.
+    ended: bool,
     /// How the connection broke, found after lines that are handed out first.
     broken: Option<std::io::Error>,
     trim: Trim,
     kind: PhantomData<fn() -> K>,
+}
+
+/// How many pieces of a watch are decoded at a time: one for each of two threads, and the next one is read by then.
+const AHEAD: usize = 2;
+/// Some half a millisecond of decoding; more would hold up the other tasks of the thread.
+const LONG: usize = 1 << 16;
+/// The longest piece, but for a line that is longer itself.
+const MOST: usize = 1 << 20;
+
+/// What comes next of a watch.
+enum Next<K> {
+    Lines(Vec<Line<K>>),
+    /// Whole lines, few enough to be decoded at once.
+    Text(Vec<u8>),
+    /// The thread that decoded them failed.
+    Lost(JoinError),
+    End,
 }
 
 /// One line of a watch.
@@ -259,20 +314,33 @@ pub(crate) enum Line<K> {
     Failed(WireError),
 }
 
-impl<K: Kind> Watch<K> {
+impl<K: Cached> Watch<K> {
+    pub(crate) fn new(body: impl AsyncBufRead + Send + 'static, trim: Trim) -> Self {
+        Self {
+            body: Box::pin(body),
+            rest: Vec::new(),
+            whole: 0,
+            decoding: VecDeque::new(),
+            ended: false,
+            broken: None,
+            trim,
+            kind: PhantomData,
+        }
+    }
+
     /// The lines that have come, at least one; empty at the end of the watch.
     pub(crate) async fn lines(&mut self) -> Result<Vec<Line<K>>, WireError> {
-        /// Some half a millisecond of decoding; more would hold up the other tasks of the thread.
-        const LONG: usize = 1 << 16;
         loop {
-            let text = self.text().await.map_err(WireError::Broken)?;
-            if text.is_empty() {
-                return Ok(Vec::new());
-            }
-            let trim = self.trim;
-            let lines = match text.len() {
-                ..LONG => decode_lines(&text, trim),
-                _ => joined(spawn_blocking(move || Ok(decode_lines(&text, trim)))).await?,
+            let lines = match poll_fn(|cx| self.poll_next(cx)).await {
+                Next::Lines(lines) => lines,
+                Next::Text(text) => decode_lines(&text, self.trim),
+                Next::Lost(error) => return Err(WireError::Broken(std::io::Error::other(error))),
+                Next::End => {
+                    return match self.broken.take() {
+                        Some(error) => Err(WireError::Broken(error)),
+                        None => Ok(Vec::new()),
+                    };
+                }
             };
             if !lines.is_empty() {
                 return Ok(lines);
@@ -280,44 +348,66 @@ impl<K: Kind> Watch<K> {
         }
     }
 
-    /// Whole lines: at least one, and what else has come by now; empty at the end.
-    async fn text(&mut self) -> std::io::Result<Vec<u8>> {
-        const MOST: usize = 1 << 20;
-        if let Some(error) = self.broken.take() {
-            return Err(error);
-        }
-        let mut whole = 0;
-        while whole < MOST {
-            let more = match whole {
-                0 => Some(self.body.fill_buf().await),
-                _ => self.body.fill_buf().now_or_never(),
-            };
-            let chunk = match more {
-                Some(Ok(chunk)) => chunk,
-                Some(Err(error)) if whole == 0 => return Err(error),
-                Some(Err(error)) => {
-                    self.broken = Some(error);
-                    break;
-                }
-                None => break,
-            };
-            let length = chunk.len();
-            if length == 0 {
-                // A last line may lack its end. One that was cut off is no loss: the watch resumes at the version
-                // before it.
-                if serde_json::from_slice::<&RawValue>(&self.rest[whole..]).is_ok() {
-                    whole = self.rest.len();
-                }
+    /// Reads on, and gives the next lines, whichever comes first. Whatever is read stands in `self` between two calls, so
+    /// that nothing is lost where a call is given up.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<K>> {
+        loop {
+            if self.whole >= LONG && self.decoding.len() < AHEAD {
+                let (text, trim) = (self.take_whole(), self.trim);
+                self.decoding
+                    .push_back(spawn_blocking(move || decode_lines(&text, trim)));
+            }
+            if self.ended || self.whole >= MOST || self.poll_read(cx).is_pending() {
                 break;
             }
-            if let Some(last) = chunk.iter().rposition(|byte| *byte == b'\n') {
-                whole = self.rest.len() + last + 1;
-            }
-            self.rest.extend_from_slice(chunk);
-            self.body.as_mut().consume(length);
         }
-        let rest = self.rest.split_off(whole);
-        Ok(std::mem::replace(&mut self.rest, rest))
+        if let Some(first) = self.decoding.front_mut() {
+            let decoded = std::task::ready!(Pin::new(first).poll(cx));
+            self.decoding.pop_front();
+            return Poll::Ready(match decoded {
+                Ok(lines) => Next::Lines(lines),
+                Err(error) => Next::Lost(error),
+            });
+        }
+        match self.whole {
+            0 if self.ended => Poll::Ready(Next::End),
+            0 => Poll::Pending,
+            _ => Poll::Ready(Next::Text(self.take_whole())),
+        }
+    }
+
+    fn take_whole(&mut self) -> Vec<u8> {
+        let rest = self.rest.split_off(self.whole);
+        self.whole = 0;
+        std::mem::replace(&mut self.rest, rest)
+    }
+
+    /// Reads what has come.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let chunk = match std::task::ready!(self.body.as_mut().poll_fill_buf(cx)) {
+            Ok(chunk) => chunk,
+            Err(error) => {
+                self.broken = Some(error);
+                self.ended = true;
+                return Poll::Ready(());
+            }
+        };
+        let length = chunk.len();
+        if length == 0 {
+            // A last line may lack its end. One that was cut off is no loss: the watch resumes at the version before
+            // it.
+            if serde_json::from_slice::<&RawValue>(&self.rest[self.whole..]).is_ok() {
+                self.whole = self.rest.len();
+            }
+            self.ended = true;
+            return Poll::Ready(());
+        }
+        if let Some(last) = chunk.iter().rposition(|byte| *byte == b'\n') {
+            self.whole = self.rest.len() + last + 1;
+        }
+        self.rest.extend_from_slice(chunk);
+        self.body.as_mut().consume(length);
+        Poll::Ready(())
     }
 }
 
@@ -359,7 +449,7 @@ impl BareMeta {
     }
 }
 
-fn decode_items<K: Kind>(items: &[&RawValue], trim: Trim) -> Decoded<K> {
+fn decode_items<K: Cached>(items: &[&RawValue], trim: Trim) -> Decoded<K> {
     let mut decoded = Decoded {
         objects: Vec::with_capacity(items.len()),
         undecodable: Vec::new(),
@@ -373,7 +463,7 @@ fn decode_items<K: Kind>(items: &[&RawValue], trim: Trim) -> Decoded<K> {
     decoded
 }
 
-fn report<K: Kind>(json: &str, error: &serde_json::Error) -> (ObjectKey, Option<ResourceVersion>) {
+fn report<K: Cached>(json: &str, error: &serde_json::Error) -> (ObjectKey, Option<ResourceVersion>) {
     let mut bare: Bare = serde_json::from_str(json).unwrap_or_default();
     let version = bare.metadata.version();
     let key = ObjectKey {
@@ -381,7 +471,7 @@ fn report<K: Kind>(json: &str, error: &serde_json::Error) -> (ObjectKey, Option<
         name: bare.metadata.name.unwrap_or_default(),
     };
     tracing::error!(
-        object.kind = %K::kind(&()),
+        object.kind = %kind_name::<K>(),
         object.namespace = key.namespace.as_deref().unwrap_or_default(),
         object.name = %key.name,
         error = %error,
@@ -399,7 +489,7 @@ struct RawEvent<'a> {
 
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
-fn decode_lines<K: Kind>(text: &[u8], trim: Trim) -> Vec<Line<K>> {
+fn decode_lines<K: Cached>(text: &[u8], trim: Trim) -> Vec<Line<K>> {
     let mut lines = Vec::new();
     for line in text.split(|byte| *byte == b'\n') {
         decode_line(line, trim, &mut lines);
@@ -407,7 +497,7 @@ fn decode_lines<K: Kind>(text: &[u8], trim: Trim) -> Vec<Line<K>> {
     lines
 }
 
-fn decode_line<K: Kind>(line: &[u8], trim: Trim, lines: &mut Vec<Line<K>>) {
+fn decode_line<K: Cached>(line: &[u8], trim: Trim, lines: &mut Vec<Line<K>>) {
     if line.iter().all(u8::is_ascii_whitespace) {
         return;
     }
@@ -468,205 +558,11 @@ fn decode_line<K: Kind>(line: &[u8], trim: Trim, lines: &mut Vec<Line<K>>) {
 }
 
 /// Decodes one object; a decoder that panics (a kind's own `Deserialize` may) counts as an object that does not fit.
-fn decode_object<K: Kind>(json: &str, trim: Trim) -> Result<K, serde_json::Error> {
+fn decode_object<K: Cached>(json: &str, trim: Trim) -> Result<K, serde_json::Error> {
     guarded(|| trim.decode::<K>(json))
         .unwrap_or_else(|_| Err(serde::de::Error::custom("the type's decoder panicked")))
 }
 
 #[cfg(test)]
-mod tests {
-    use futures::io::BufReader;
-    use futures::stream::{self, TryStreamExt};
-    use k8s_openapi::api::core::v1::ConfigMap;
-
-    use super::*;
-
-    fn watch_of<K>(body: impl AsyncBufRead + Send + 'static) -> Watch<K> {
-        Watch {
-            body: Box::pin(body),
-            rest: Vec::new(),
-            broken: None,
-            trim: Trim::default(),
-            kind: PhantomData,
-        }
-    }
-
-    fn watch_chunks<K>(chunks: Vec<std::io::Result<Vec<u8>>>) -> Watch<K> {
-        watch_of(stream::iter(chunks).into_async_read())
-    }
-
-    fn short<K: Kind + std::fmt::Debug>(line: &Line<K>) -> String {
-        match line {
-            Line::Set(object) => format!("set {}", ObjectKey::of(object)),
-            Line::Gone(object) => format!("gone {}", ObjectKey::of(object)),
-            Line::Undecodable(key, version) => format!("undecodable {key} {version:?}"),
-            Line::GoneUndecodable(key, version) => format!("gone undecodable {key} {version:?}"),
-            Line::Bookmark { version, initial_end } => format!("bookmark {version} {initial_end}"),
-            Line::Failed(error) => format!("failed {error}"),
-        }
-    }
-
-    async fn all<K: Kind + std::fmt::Debug>(mut watch: Watch<K>) -> Vec<String> {
-        let mut all = Vec::new();
-        loop {
-            match watch.lines().await {
-                Ok(lines) if lines.is_empty() => return all,
-                Ok(lines) => all.extend(lines.iter().map(short)),
-                Err(error) => {
-                    all.push(format!("ended {error}"));
-                    return all;
-                }
-            }
-        }
-    }
-
-    const TEXT: &str = concat!(
-        r#"{"type":"ADDED","object":{"metadata":{"name":"ä","namespace":"n"},"data":{"a":"\n"}}}"#,
-        "\n\r\n",
-        r#"{"type":"DELETED","object":{"metadata":{"name":"b","namespace":"n"}}}"#,
-        "\r\n",
-        r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"7","annotations":{"k8s.io/initial-events-end":"true"}}}}"#,
-        "\n",
-        r#"{"type":"ADDED","object":{"metadata":{"name":"c"#
-    );
-    const LINES: [&str; 3] = ["set n/ä", "gone n/b", "bookmark 7 true"];
-
-    #[tokio::test]
-    async fn lines_survive_any_chunking() {
-        for at in 0..=TEXT.len() {
-            // An empty chunk would be the end of the body.
-            let (before, after) = TEXT.as_bytes().split_at(at);
-            let chunks = [before, after].into_iter().filter(|chunk| !chunk.is_empty());
-            let watch = watch_chunks::<ConfigMap>(chunks.map(|chunk| Ok(chunk.to_vec())).collect());
-            assert_eq!(all(watch).await, LINES, "split at {at}");
-        }
-        for size in 1..TEXT.len() {
-            let watch = watch_of::<ConfigMap>(BufReader::with_capacity(size, TEXT.as_bytes()));
-            assert_eq!(all(watch).await, LINES, "{size} bytes at a time");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_came_before_a_break_is_used() {
-        let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-        let watch = watch_chunks::<ConfigMap>(vec![Ok(TEXT.into()), Err(broken)]);
-        let mut expected = LINES.map(str::to_owned).to_vec();
-        expected.push("ended the connection broke".to_owned());
-        assert_eq!(all(watch).await, expected);
-    }
-
-    #[tokio::test]
-    async fn long_texts_are_decoded_beside_the_runtime() {
-        let line = |at: usize| {
-            format!("{{\"type\":\"ADDED\",\"object\":{{\"metadata\":{{\"name\":\"a{at}\"}}}}}}\n")
-        };
-        let text: String = (0..10_000).map(line).collect();
-        let lines = all(watch_chunks::<ConfigMap>(vec![Ok(text.into_bytes())])).await;
-        assert_eq!(lines.len(), 10_000);
-        assert_eq!((&*lines[0], &*lines[9_999]), ("set a0", "set a9999"));
-    }
-
-    #[tokio::test]
-    async fn bare_status_line_is_an_api_error() {
-        let status = r#"{"kind":"Status","status":"Failure","message":"etcd is away","reason":"Unavailable","code":503}"#;
-        let event = format!(r#"{{"type":"ERROR","object":{status}}}"#);
-        // A body that ends without the end of its last line, as a proxy's may.
-        for text in [format!("{status}\n"), status.to_owned(), event] {
-            let mut watch = watch_chunks::<ConfigMap>(vec![Ok(text.clone().into_bytes())]);
-            let lines = watch.lines().await.unwrap();
-            let [Line::Failed(WireError::Api(status))] = &lines[..] else {
-                panic!("{text}: {lines:?}");
-            };
-            assert_eq!((status.code, &*status.message), (503, "etcd is away"));
-        }
-        for text in ["{}", "[1]", "no JSON", r#"{"type":"OTHER","object":{}}"#] {
-            let lines = all(watch_chunks::<ConfigMap>(vec![Ok(
-                format!("{text}\n").into_bytes()
-            )]))
-            .await;
-            assert_eq!(lines, ["failed the answer is no watch event"], "{text}");
-        }
-    }
-
-    #[tokio::test]
-    async fn an_undecodable_deletion_still_has_its_key() {
-        let object = r#"{"metadata":{"name":"a","namespace":"n","resourceVersion":"5"},"data":7}"#;
-        let text = format!(
-            "{{\"type\":\"DELETED\",\"object\":{object}}}\n{{\"type\":\"MODIFIED\",\"object\":{object}}}\n"
-        );
-        let lines = all(watch_chunks::<ConfigMap>(vec![Ok(text.into_bytes())])).await;
-        let version = "n/a Some(ResourceVersion(\"5\"))";
-        assert_eq!(
-            lines,
-            [
-                format!("gone undecodable {version}"),
-                format!("undecodable {version}")
-            ]
-        );
-    }
-
-    /// A kind whose decoder panics at one value.
-    #[derive(Clone, Debug, serde::Serialize, Deserialize)]
-    struct Fussy {
-        metadata: kube::core::ObjectMeta,
-        #[serde(deserialize_with = "fuss")]
-        data: String,
-    }
-
-    fn fuss<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-        let data = String::deserialize(deserializer)?;
-        assert_ne!(data, "bad", "as the test wants it");
-        Ok(data)
-    }
-
-    impl kube::Resource for Fussy {
-        type DynamicType = ();
-        type Scope = crate::kind::Namespaced;
-
-        fn kind((): &()) -> std::borrow::Cow<'_, str> {
-            "Fussy".into()
-        }
-
-        fn group((): &()) -> std::borrow::Cow<'_, str> {
-            "test.kubewright.dev".into()
-        }
-
-        fn version((): &()) -> std::borrow::Cow<'_, str> {
-            "v1".into()
-        }
-
-        fn plural((): &()) -> std::borrow::Cow<'_, str> {
-            "fussies".into()
-        }
-
-        fn meta(&self) -> &kube::core::ObjectMeta {
-            &self.metadata
-        }
-
-        fn meta_mut(&mut self) -> &mut kube::core::ObjectMeta {
-            &mut self.metadata
-        }
-    }
-
-    /// The invariant of this module.
-    #[tokio::test]
-    async fn a_decoder_that_panics_costs_one_object() {
-        let object =
-            |name: &str, data: &str| format!(r#"{{"metadata":{{"name":"{name}"}},"data":"{data}"}}"#);
-        let (a, b, c) = (object("a", "good"), object("b", "bad"), object("c", "good"));
-        let events = [&a, &b, &c].map(|object| format!("{{\"type\":\"ADDED\",\"object\":{object}}}\n"));
-        let lines = all(watch_chunks::<Fussy>(vec![Ok(events.concat().into_bytes())])).await;
-        assert_eq!(lines, ["set a", "undecodable b None", "set c"]);
-
-        let list = format!(r#"{{"items":[{a},{b},{c}]}}"#);
-        let list: RawList<'_> = serde_json::from_str(&list).unwrap();
-        let decoded = decode_items::<Fussy>(&list.items.unwrap(), Trim::default());
-        let names: Vec<_> = decoded
-            .objects
-            .iter()
-            .map(|object| ObjectKey::of(&**object).name)
-            .collect();
-        assert_eq!(names, ["a", "c"]);
-        assert_eq!(decoded.undecodable, [ObjectKey::cluster("b")]);
-    }
-}
+#[path = "wire_tests.rs"]
+mod tests;

@@ -14,7 +14,6 @@
 //! **Invariant:** a request that the server would answer with "no such resource" because of its scope or
 //! subresource does not compile.
 
-mod builtin;
 mod clientset;
 mod error;
 mod options;

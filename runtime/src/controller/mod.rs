@@ -54,16 +54,17 @@ use std::time::Duration;
 
 use crate::cache::{Informer, InformerFactory, NotSynced, WatchScope};
 use crate::events::EventRecorder;
-use crate::kind::{Kind, ObjectKey};
+use crate::kind::{Kind, ObjectKey, Scope};
 use crate::manager::ShardKeys;
 use crate::metrics::Metrics;
 use crate::queue::RateLimit;
+use crate::rbac::{RbacInfo, Rules};
 pub use context::Context;
 use context::Watched;
 pub use expectations::Expectations;
 pub use predicate::Predicate;
 pub use signal::shutdown_signal;
-use source::{Owned, Source};
+use source::{Owned, Role, Source};
 
 /// Brings objects of one kind to the state that they ask for.
 pub trait Reconciler: Send + Sync + 'static {
@@ -71,6 +72,9 @@ pub trait Reconciler: Send + Sync + 'static {
     type Object: Kind;
     /// Why a reconciliation failed; any error type, `anyhow::Error` among them.
     type Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send;
+
+    /// What it may do beside what the controller does itself; written by `#[rbac(...)]` on the impl.
+    const RBAC: RbacInfo = RbacInfo::NONE;
 
     /// Looks at the object `key` and does what it asks for. The object may be gone: read it from
     /// [`cx.lister()`](Context::lister).
@@ -133,6 +137,7 @@ pub struct Controller<R: Reconciler> {
     /// Scope of the kinds that it owns or watches, where it is not the factory's.
     others: Option<WatchScope>,
     settings: Settings,
+    rules: Rules,
     recorder: Option<EventRecorder>,
     expectations: Option<Expectations>,
     shards: Option<ShardKeys>,
@@ -202,8 +207,7 @@ pub enum RunError {
 impl<R: Reconciler> Controller<R> {
     /// A controller of the reconciler's kind in the factory's scope.
     pub fn new(factory: &InformerFactory, reconciler: R) -> Self {
-        let scope = factory.default_scope();
-        Self::with_informer(factory, (factory.informer(), scope), None, reconciler)
+        Self::with_scope(factory, factory.default_scope(), None, reconciler)
     }
 
     /// A controller of the reconciler's kind in another scope.
@@ -215,16 +219,17 @@ impl<R: Reconciler> Controller<R> {
             namespace: scope.namespace.clone(),
             ..WatchScope::all()
         };
-        let informer = factory.informer_of(scope.clone());
-        Self::with_informer(factory, (informer, Some(scope)), Some(others), reconciler)
+        Self::with_scope(factory, Some(scope), Some(others), reconciler)
     }
 
-    fn with_informer(
+    fn with_scope(
         factory: &InformerFactory,
-        (informer, scope): (Informer<R::Object>, Option<WatchScope>),
+        scope: Option<WatchScope>,
         others: Option<WatchScope>,
         reconciler: R,
     ) -> Self {
+        let rules = factory.rules_in::<R::Object>(scope.as_ref());
+        let informer = informer(factory, scope.clone());
         let mut watched = Watched::default();
         watched.add(informer.lister(), scope.as_ref());
         Self {
@@ -235,6 +240,7 @@ impl<R: Reconciler> Controller<R> {
             sources: Vec::new(),
             watched,
             others,
+            rules,
             settings: Settings {
                 name: <R::Object as kube::Resource>::kind(&()).to_ascii_lowercase(),
                 workers: 1,
@@ -275,22 +281,17 @@ impl<R: Reconciler> Controller<R> {
 
     /// [`owns`](Self::owns) with its own predicate.
     pub fn owns_with<C: Kind>(self, predicate: Predicate<C>) -> Self {
-        let other = self.other();
-        self.owns_from(other, predicate)
+        let scope = self.scope_of_others();
+        self.owns_from(scope, predicate)
     }
 
     /// [`owns`](Self::owns) for the `C`s of another scope.
     pub fn owns_in<C: Kind>(self, scope: WatchScope, predicate: Predicate<C>) -> Self {
-        let informer = self.factory.informer_of(scope.clone());
-        self.owns_from((informer, Some(scope)), predicate)
+        self.owns_from(Some(scope), predicate)
     }
 
-    fn owns_from<C: Kind>(
-        mut self,
-        (informer, scope): (Informer<C>, Option<WatchScope>),
-        predicate: Predicate<C>,
-    ) -> Self {
-        let role = self.watched.add(informer.lister(), scope.as_ref()).into();
+    fn owns_from<C: Kind>(mut self, scope: Option<WatchScope>, predicate: Predicate<C>) -> Self {
+        let (informer, role) = self.follow(scope);
         self.sources
             .push(source::owned(informer, role, predicate, Owned::ByController));
         self
@@ -310,8 +311,8 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let other = self.other();
-        self.watches_from(other, predicate, keys)
+        let scope = self.scope_of_others();
+        self.watches_from(scope, predicate, keys)
     }
 
     /// [`watches`](Self::watches) for the `W`s of another scope.
@@ -321,17 +322,16 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let informer = self.factory.informer_of(scope.clone());
-        self.watches_from((informer, Some(scope)), predicate, keys)
+        self.watches_from(Some(scope), predicate, keys)
     }
 
     fn watches_from<W: Kind>(
         mut self,
-        (informer, scope): (Informer<W>, Option<WatchScope>),
+        scope: Option<WatchScope>,
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let role = self.watched.add(informer.lister(), scope.as_ref()).into();
+        let (informer, role) = self.follow(scope);
         self.sources.push(source::mapped(
             informer,
             role,
@@ -341,12 +341,42 @@ impl<R: Reconciler> Controller<R> {
         self
     }
 
-    /// The informer of a kind that the controller does not reconcile, and its scope.
-    fn other<C: Kind>(&self) -> (Informer<C>, Option<WatchScope>) {
-        match &self.others {
-            Some(scope) => (self.factory.informer_of(scope.clone()), Some(scope.clone())),
-            None => (self.factory.informer(), self.factory.default_scope()),
+    /// Scope of the kinds that the controller does not reconcile.
+    fn others(&self) -> &WatchScope {
+        self.others.as_ref().unwrap_or(self.factory.scope())
+    }
+
+    /// The same, absent for the factory's namespaces.
+    fn scope_of_others(&self) -> Option<WatchScope> {
+        self.others.clone().or_else(|| self.factory.default_scope())
+    }
+
+    /// The informer of a kind that the controller does not reconcile, in a scope or the factory's namespaces.
+    fn follow<C: Kind>(&mut self, scope: Option<WatchScope>) -> (Informer<C>, Role) {
+        self.rules.merge(&self.factory.rules_in::<C>(scope.as_ref()));
+        let informer = informer(&self.factory, scope.clone());
+        let role = self.watched.add(informer.lister(), scope.as_ref()).into();
+        (informer, role)
+    }
+
+    /// All that the controller does on the server: what its caches follow, what [`Reconciler::RBAC`] says, and Events.
+    ///
+    /// A controller in the scope of one namespace is granted rights there, but for kinds that belong to the cluster. To
+    /// update an object out of a cache means to read it as well, since the cache leaves out an annotation that has to stay.
+    /// Not in it: what other users of the [factory](InformerFactory::rules) follow.
+    pub fn rules(&self) -> Rules {
+        let namespaced = <<R::Object as kube::Resource>::Scope as Scope>::NAMESPACED;
+        let namespace = self.others().namespace.as_deref();
+        let mut rules = self.rules.clone().with(&R::RBAC.placed(namespace));
+        if self.factory.leaves_out_last_applied() {
+            rules.merge(&self.rules.reads_before(&R::RBAC, namespace));
         }
+        if self.recorder.is_some() || self.settings.failure_events.is_some() {
+            // Events of objects without a namespace stand in this one.
+            let namespace = if namespaced { namespace } else { Some("default") };
+            rules.merge(&EventRecorder::rules(namespace));
+        }
+        rules
     }
 
     /// Leaves out changes of the reconciled kind that `predicate` does not accept; several must all accept.
@@ -478,5 +508,13 @@ impl<R: Reconciler> Controller<R> {
     /// See [`RunError`].
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
         run::run(self, shutdown).await
+    }
+}
+
+/// The informer of a kind in a scope, or in the factory's namespaces.
+fn informer<K: Kind>(factory: &InformerFactory, scope: Option<WatchScope>) -> Informer<K> {
+    match scope {
+        Some(scope) => factory.informer_of(scope),
+        None => factory.informer(),
     }
 }

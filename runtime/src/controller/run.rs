@@ -18,7 +18,7 @@ use tracing::Instrument;
 use super::context::{Context, Shared};
 use super::pause::{self, Paused, is_paused};
 use super::share::Share;
-use super::source::Intake;
+use super::source::{Intake, each_change};
 use super::writes::{Turn, Writes};
 use super::{Controller, ErrorPolicy, Reconciler, RunError, Settings, resync};
 use crate::cache::chain;
@@ -52,6 +52,7 @@ pub(super) async fn run<R: Reconciler>(
         recorder,
         expectations,
         shards,
+        rules: _,
     } = controller;
     let stop = factory.stopped().child_token();
     let queue = WorkQueue::with(
@@ -101,7 +102,7 @@ pub(super) async fn run<R: Reconciler>(
     };
     let share = intake.share.clone();
     // What comes again though nothing changed is spread by the above.
-    let changes = informer.subscribe_with(None);
+    let changes = informer.subscribe_as(each_change(None));
     feeds.spawn(intake.feed(
         changes,
         |intake, delta| intake.writes.delivered(delta),

@@ -4,6 +4,7 @@
 //! an object in the owner's cache (SC-10 to SC-12). A predicate or mapper that panics never ends its source.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -12,7 +13,7 @@ use super::expectations::Expectations;
 use super::predicate::Predicate;
 use super::share::Share;
 use super::writes::Writes;
-use crate::cache::{Delta, Informer, Lister, Subscription};
+use crate::cache::{Delta, Informer, Lister, Subscribe, Subscription};
 use crate::guard::guarded;
 use crate::kind::{Kind, ObjectKey, Scope};
 use crate::owner::{controller_of, refers_to_kind};
@@ -134,6 +135,12 @@ impl Intake {
     }
 }
 
+/// Each change one by one: expectations count them, and a write may be shown by one that came and went. What is done
+/// here for each is short, so that few wait.
+pub(super) fn each_change(resync: Option<Duration>) -> Subscribe {
+    Subscribe { resync, buffer: None }
+}
+
 struct Watched<W: Kind, F> {
     informer: Informer<W>,
     role: Role,
@@ -151,7 +158,9 @@ trait Keys<W, K>: Clone + Send + Sync + 'static {
 
 impl<K: Kind, W: Kind, F: Keys<W, K>> Source<K> for Watched<W, F> {
     fn feed(&self, intake: Intake, owners: Lister<K>) -> BoxFuture<'static, ()> {
-        let changes: Subscription<W> = self.informer.subscribe();
+        let changes: Subscription<W> = self
+            .informer
+            .subscribe_as(each_change(self.informer.resync_period()));
         let (keys, role) = (self.keys.clone(), self.role);
         let (owner, lister) = (keys.clone(), owners.clone());
         let hear = move |intake: &Intake, delta: &Delta<W>| {

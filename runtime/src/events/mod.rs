@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::client::AsClient;
 use crate::kind::Kind;
+use crate::rbac::Rules;
 use writer::{Message, Occurrence, Writer};
 
 /// How serious an event is.
@@ -95,6 +96,11 @@ impl EventRecorder {
         );
         tokio::spawn(writer.run(receiver));
         Self { sender, controller }
+    }
+
+    /// What recorders do: make and patch Events, and look for that of a series, in a namespace or in all of them.
+    pub fn rules(namespace: Option<&str>) -> Rules {
+        Rules::of::<k8s_openapi::api::events::v1::Event>(namespace, &["create", "get", "patch"])
     }
 
     /// Records that something went as it should: `reason` and `action` are one CamelCase word each.

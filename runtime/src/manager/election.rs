@@ -16,6 +16,7 @@ use crate::backoff::Backoff;
 use crate::cache::chain;
 use crate::client::{AsClient, Client, ClientError, InNamespace};
 use crate::metrics::Metrics;
+use crate::rbac::Rules;
 
 /// A candidate for the leadership among the replicas of a program, by a Lease as client-go's.
 ///
@@ -31,7 +32,7 @@ use crate::metrics::Metrics;
 /// # Ok(()) }
 /// ```
 ///
-/// Needs `get`, `create` and `update` on `leases` of `coordination.k8s.io`.
+/// Needs `get`, `create` and `update` on `leases` of `coordination.k8s.io`: [`rules`](Self::rules).
 #[derive(Clone, Debug)]
 #[must_use = "a candidate does nothing until it acquires"]
 pub struct LeaderElection {
@@ -133,6 +134,13 @@ impl LeaderElection {
         let metrics = self.metrics.leader(&self.name);
         self.leadership = Leadership::new(lease, self.clock.clone(), self.timing, metrics);
         self
+    }
+
+    /// What a candidate does: reads and updates its Lease, and makes one, which cannot be restricted to a name.
+    pub fn rules(&self) -> Rules {
+        let namespace = Some(&*self.namespace);
+        Rules::of_named::<Lease>(namespace, &[&self.name], &["get", "update"])
+            .with(&Rules::of::<Lease>(namespace, &["create"]))
     }
 
     /// Whether this process leads, for checks and for a client's layer.

@@ -22,6 +22,7 @@ use super::leadership::Leadership;
 use super::shards::{ShardKeys, Shards};
 use crate::cache::InformerFactory;
 use crate::controller::{Controller, Reconciler, shutdown_signal};
+use crate::rbac::Rules;
 
 /// Controllers, webhook servers and other tasks of a process, with one factory of caches, one leadership and one end.
 ///
@@ -55,6 +56,7 @@ pub struct Manager {
     grace: Duration,
     leading: Vec<Part>,
     always: Vec<Part>,
+    rules: Rules,
     #[cfg(feature = "serve")]
     live: Checks,
     #[cfg(feature = "serve")]
@@ -256,6 +258,7 @@ impl Manager {
             grace: Duration::from_secs(25),
             leading: Vec::new(),
             always: Vec::new(),
+            rules: Rules::new(),
             #[cfg(feature = "serve")]
             live: Checks::default(),
             #[cfg(feature = "serve")]
@@ -281,6 +284,24 @@ impl Manager {
         self
     }
 
+    /// Adds what tasks and servers do, which the manager cannot know: [`RbacInfo::rules`](crate::rbac::RbacInfo::rules) of
+    /// a task's attribute, `ManagedAuthority::rules`, ...
+    pub fn needs(mut self, rules: &Rules) -> Self {
+        self.rules.merge(rules);
+        self
+    }
+
+    /// All that the process does on the server: its controllers, the caches of the factory, the election or the shards, and what
+    /// was [added](Self::needs).
+    pub fn rules(&self) -> Rules {
+        let rules = self.rules.clone().with(&self.factory.rules());
+        match &self.contest {
+            Contest::Election(election) => rules.with(&election.rules()),
+            Contest::Shards(shards) => rules.with(&shards.rules()),
+            Contest::None => rules,
+        }
+    }
+
     /// What follows the loss of the leadership. Default: the end.
     pub fn on_lost(mut self, follows: OnLost) -> Self {
         self.on_lost = follows;
@@ -299,6 +320,7 @@ impl Manager {
     /// Runs a controller while this process leads.
     pub fn controller<R: Reconciler>(mut self, controller: Controller<R>) -> Self {
         let name = controller.label();
+        self.rules.merge(&controller.rules());
         let begin = move |term: Term| run_controller(controller, term);
         self.leading.push(Part {
             name,
@@ -315,7 +337,9 @@ impl Manager {
         mut self,
         mut make: impl FnMut() -> Controller<R> + Send + 'static,
     ) -> Self {
-        let name = make().label();
+        let first = make();
+        let name = first.label();
+        self.rules.merge(&first.rules());
         self.leading.push(Part {
             name,
             begin: Begin::Each(Box::new(move |term| run_controller(make(), term))),

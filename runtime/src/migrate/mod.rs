@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::AsClient;
 use crate::kind::{CustomKind, ObjectKey};
+use crate::rbac::Rules;
 
 use self::definition::Target;
 pub use self::owners::OwnersReport;
@@ -219,6 +220,29 @@ impl StorageMigration {
     /// Of this kind's definition.
     pub fn of<K: CustomKind>(client: &impl AsClient) -> Self {
         Self::new(client.as_client().clone(), K::INFO.crd_name)
+    }
+
+    /// What a run does: reads the definition, lists objects and writes them back, or has the server's migrator do it, and
+    /// writes the definition's status.
+    pub fn rules(&self) -> Rules {
+        let (plural, group) = self.definition.split_once('.').unwrap_or((&self.definition, ""));
+        let name = [&*self.definition];
+        let mut rules = Rules::of_named::<CustomResourceDefinition>(None, &name, &["get"]);
+        let mut add = |group: &str, resource: &str, names: &[&str], verbs: &[&str]| {
+            rules.insert(None, None, group, resource, names, verbs);
+        };
+        let definitions = ("apiextensions.k8s.io", "customresourcedefinitions/status");
+        add(definitions.0, definitions.1, &name, &["update"]);
+        // The server's migrator does not look at the objects for us, but whether they can be converted.
+        add(group, plural, &[], &["list"]);
+        if self.migrator != Migrator::Server {
+            add(group, plural, &[], &["update"]);
+        }
+        if self.migrator != Migrator::Own {
+            let verbs = ["create", "get", "watch"];
+            add(server::GROUP, "storageversionmigrations", &[], &verbs);
+        }
+        rules
     }
 
     /// Who rewrites the objects.

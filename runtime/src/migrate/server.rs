@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::definition::Target;
 use super::{MigrationError, StorageMigration, request};
 
-const GROUP: &str = "storagemigration.k8s.io";
+pub(super) const GROUP: &str = "storagemigration.k8s.io";
 const VERSIONS: [&str; 2] = ["v1", "v1beta1"];
 
 /// The version of `StorageVersionMigration` to use, where the server serves one.

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiext;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::Value;
@@ -22,6 +23,7 @@ use serde_json::Value;
 use super::admission::Configurations;
 use super::pem::{Bundle, BundleError};
 use super::publish::{Fill, PublishError, Target, is_injected};
+use crate::rbac::Rules;
 
 pub use probe::ProbeError;
 
@@ -184,6 +186,21 @@ impl Installation {
             timeout: Duration::from_secs(30),
             admission: Configurations::default(),
         }
+    }
+
+    /// What an installation does: reads and applies the definition and the configurations. An apply that makes an
+    /// object has its name, so that `create` can be restricted to it.
+    pub fn rules(&self) -> Rules {
+        let name = |meta: &ObjectMeta| meta.name.clone().unwrap_or_default();
+        let mutating = self.admission.mutating.as_ref();
+        let validating = self.admission.validating.as_ref();
+        let mut targets = vec![Target::Definition(name(&self.definition.metadata))];
+        targets.extend(mutating.map(|made| Target::Mutating(name(&made.metadata))));
+        targets.extend(validating.map(|made| Target::Validating(name(&made.metadata))));
+        let each = targets
+            .iter()
+            .map(|target| target.rules(&["create", "get", "patch"]));
+        each.fold(Rules::new(), |all, rules| all.with(&rules))
     }
 
     /// The authorities by which the webhook's certificate is checked, as [`ManagedAuthority::bundle`] gives them.

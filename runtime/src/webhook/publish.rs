@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::pem::Bundle;
 use crate::kind::CustomKind;
 use crate::pem::blocks;
+use crate::rbac::Rules;
 
 /// Owner of `caBundle`, and of that alone.
 const MANAGER: &str = "kubewright-ca-bundle";
@@ -116,6 +117,21 @@ impl Target {
         match self {
             Self::Definition(name) | Self::Validating(name) | Self::Mutating(name) => name,
         }
+    }
+
+    /// What is done to it: these verbs, on it alone.
+    pub(super) fn rules(&self, verbs: &[&str]) -> Rules {
+        let resource = self.resource();
+        let mut rules = Rules::new();
+        rules.insert(
+            None,
+            None,
+            &resource.group,
+            &resource.plural,
+            &[self.name()],
+            verbs,
+        );
+        rules
     }
 
     pub(super) fn resource(&self) -> ApiResource {

@@ -18,6 +18,7 @@ mod gadget;
 mod generate;
 mod mapping;
 mod migrate;
+mod rbac;
 mod real;
 mod sharing;
 mod versions;

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use kubewright::cache::InformerFactory;
-use kubewright::controller::Controller;
 use kubewright::events::EventRecorder;
-use kubewright::k8s_openapi::api::apps::v1::Deployment;
 use kubewright::k8s_openapi::api::events::v1::Event;
 use kubewright::k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kubewright::kube;
@@ -14,7 +12,7 @@ use kubewright::{Client, CustomResourceExt};
 use kubewright_apiserver::conformance::CASES;
 use kubewright_tests::ControlPlane;
 use sample_controller::api::{Foo, FooSpec};
-use sample_controller::controller::{AGENT, Clients, FooReconciler, rate_limit};
+use sample_controller::controller::{AGENT, Clients, controller};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +39,7 @@ async fn a_real_control_plane_agrees() {
     crate::admission::suite(client.clone()).await;
     the_crd_is_accepted_when_strict(&client).await;
     the_same_controller_reconciles(&client).await;
+    crate::rbac::suite(&client, &an_account(&plane, &client).await).await;
     crate::client::suite(client.clone(), crate::client::Server::Real).await;
     crate::mapping::suite(&client).await;
     crate::migrate::suite(&client).await;
@@ -48,6 +47,24 @@ async fn a_real_control_plane_agrees() {
     crate::webhook::suite(&client).await;
     crate::versions::suite(&client).await;
     the_same_suite_passes(&client).await;
+}
+
+/// A client of the example's service account, by a token of its own.
+async fn an_account(plane: &ControlPlane, client: &kube::Client) -> kube::Client {
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    let post = |uri: String, body: serde_json::Value| {
+        let request = http::Request::post(uri).body(serde_json::to_vec(&body).unwrap());
+        client.request::<serde_json::Value>(request.unwrap())
+    };
+    let account = serde_json::json!({"metadata": {"name": AGENT}});
+    post(accounts.to_owned(), account).await.unwrap();
+    let request =
+        serde_json::json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+    let answer = post(format!("{accounts}/{AGENT}/token"), request).await.unwrap();
+    plane
+        .client_with_token(answer["status"]["token"].as_str().unwrap())
+        .await
+        .unwrap()
 }
 
 /// The committed YAML, unchanged, with `fieldValidation=Strict`, and read back as the derive made it.
@@ -74,15 +91,8 @@ async fn the_same_controller_reconciles(client: &kube::Client) {
     let factory = InformerFactory::new(&clients);
     let recorder = EventRecorder::new(&clients, AGENT);
     let stop = CancellationToken::new();
-    let controller = tokio::spawn(
-        Controller::new(&factory, FooReconciler::new(&clients))
-            .name(AGENT)
-            .owns::<Deployment>()
-            .workers(2)
-            .rate_limit(rate_limit())
-            .recorder(recorder.clone())
-            .run_until(stop.clone().cancelled_owned()),
-    );
+    let controller =
+        tokio::spawn(controller(&factory, &clients, &recorder).run_until(stop.clone().cancelled_owned()));
 
     let foos = clients.foos().namespace("default");
     let deployments = clients.deployments().namespace("default");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kubewright::Client;
 use kubewright::cache::InformerFactory;
-use kubewright::controller::{Action, Context, Controller, Reconciler, RunError};
+use kubewright::controller::{Action, Context, Reconciler, RunError};
 use kubewright::events::EventRecorder;
 use kubewright::k8s_openapi::api::apps::v1::Deployment;
 use kubewright::k8s_openapi::api::events::v1::Event;
@@ -17,7 +17,7 @@ use kubewright::metrics::Metrics;
 use kubewright::metrics::prometheus_client::{encoding::text::encode, registry::Registry};
 use kubewright_apiserver::{CrdSource, DevServer};
 use sample_controller::api::{Foo, FooSpec, FooStatus};
-use sample_controller::controller::{AGENT, Clients, FooReconciler, SyncError, rate_limit};
+use sample_controller::controller::{AGENT, Clients, FooReconciler, SyncError, controller};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ pub(crate) const CRD: &str = include_str!("../../crds/foos.samplecontroller.k8s.
 /// Far beyond what anything here takes; reached only when it will never happen.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// User of the controller's requests, apart from the test's own.
-const CONTROLLER: &str = "controller";
+pub(crate) const CONTROLLER: &str = "controller";
 
 /// Waits until `holds`, and names what was waited for when it does not come.
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
@@ -293,18 +293,18 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn on(connection: kube::Client) -> Self {
+        let factory = InformerFactory::new(&connection);
+        Self::with(connection, factory)
+    }
+
+    /// With caches of its own kind.
+    pub(crate) fn with(connection: kube::Client, factory: InformerFactory) -> Self {
         let clients = Clients::new(connection);
-        let factory = InformerFactory::new(&clients);
         let recorder = EventRecorder::new(&clients, AGENT);
         let stop = CancellationToken::new();
         let mut figures = Registry::default();
-        let controller = Controller::new(&factory, FooReconciler::new(&clients))
-            .name(AGENT)
+        let controller = controller(&factory, &clients, &recorder)
             .metrics(&Metrics::register(&mut figures))
-            .owns::<Deployment>()
-            .workers(2)
-            .rate_limit(rate_limit())
-            .recorder(recorder.clone())
             .run_until(stop.clone().cancelled_owned());
         Self {
             stop,

@@ -7,6 +7,7 @@ mod golden;
 mod harness;
 #[cfg(unix)]
 mod program;
+mod rbac;
 mod resilience;
 mod running;
 mod sync;

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kubewright::kube::{self, client::Body};
-use kubewright_apiserver::Matcher;
+use kubewright_apiserver::{Chaos, Matcher};
 use tokio::sync::Notify;
 
-use crate::harness::{Log, Running, World, eventually};
+use crate::harness::{CONTROLLER, Log, Running, World, eventually};
 
 /// The Foo has its Deployment with the wanted replicas, its status is written, and there is nothing else.
 async fn settled(world: &World, replicas: i32) -> bool {
@@ -183,5 +183,33 @@ async fn a_kill_at_any_write_and_a_start_again() {
                 .count();
             assert_eq!(creates, 1, "{strike:?}: {:?}", world.writes());
         }
+    }
+}
+
+/// Whatever goes wrong on the way, in many orders: the work is done, and done once.
+#[tokio::test(start_paused = true)]
+async fn chaos_on_every_connection() {
+    for seed in 0..10 {
+        let world = World::new().await;
+        world.server.chaos(
+            Chaos::seeded(seed)
+                .only(Matcher::any().user(CONTROLLER))
+                .delay(0.3, Duration::from_secs(2))
+                .refuse(0.1)
+                .fail(0.1)
+                .lose(0.1)
+                .cut(0.2, 4_000),
+        );
+        let controller = world.run();
+        world.create_foo("foo", "web", Some(1)).await;
+        for replicas in 2..8 {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            world.set_foo_replicas("foo", replicas).await;
+        }
+        world.server.calm();
+        // Time runs only while nothing else can: whoever still waits after an hour waits for ever.
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert!(settled(&world, 7).await, "seed {seed}");
+        controller.stop().await.unwrap();
     }
 }

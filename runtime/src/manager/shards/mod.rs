@@ -29,6 +29,7 @@ use crate::backoff::Backoff;
 use crate::cache::chain;
 use crate::client::{AsClient, Client, ClientError, InNamespace};
 use crate::metrics::{Metrics, ShardMetrics};
+use crate::rbac::Rules;
 pub use keys::ShardKeys;
 pub(crate) use keys::{NotMine, Working};
 pub(crate) use view::{Place, Votes};
@@ -52,7 +53,7 @@ pub(crate) use view::{Place, Votes};
 /// A key is namespace and name of a reconciled object; all that leads to its reconciliation follows it. A replica that comes
 /// takes its share of all keys and moves no others; one that leaves, or dies, leaves its own to the others alone.
 ///
-/// Needs `list`, `get`, `create`, `update` and `delete` on `leases` of `coordination.k8s.io`.
+/// Needs `list`, `get`, `create`, `update` and `delete` on `leases` of `coordination.k8s.io`: [`rules`](Self::rules).
 #[derive(Clone, Debug)]
 #[must_use = "a member owns nothing until it joins"]
 pub struct Shards {
@@ -133,6 +134,12 @@ impl Shards {
         self.leadership = Leadership::new(group, self.clock.clone(), self.timing, metrics);
         self.keys = ShardKeys::new(Some(self.leadership.clone()));
         self
+    }
+
+    /// What a member does with the Leases of its group, whose names are not known before.
+    pub fn rules(&self) -> Rules {
+        const VERBS: [&str; 5] = ["create", "delete", "get", "list", "update"];
+        Rules::of::<Lease>(Some(&self.namespace), &VERBS)
     }
 
     /// Whether this process is a member, for checks and for a client's layer: its writes are those of the keys it owns as

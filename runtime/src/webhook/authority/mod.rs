@@ -28,6 +28,7 @@ use self::machine::{Phase, State, Step, View};
 use super::certificate::{CertificateError, Clock, FirstPair, Served};
 use super::pem::{Bundle, BundleError, PairError};
 use super::publish::{Fill, PublishError, Seen, Target};
+use crate::rbac::Rules;
 
 /// How long to wait after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -153,6 +154,16 @@ struct Kept {
 }
 
 impl ManagedAuthority {
+    /// What keeping it current does: reads, makes and updates the Secret, and writes bundles into the
+    /// [targets](Self::publish).
+    pub fn rules(&self) -> Rules {
+        let namespace = Some(&*self.namespace);
+        let secret = Rules::of_named::<Secret>(namespace, &[&self.secret], &["get", "update"])
+            .with(&Rules::of::<Secret>(namespace, &["create"]));
+        let targets = self.targets.iter().map(|target| target.rules(&["get", "patch"]));
+        targets.fold(secret, |all, rules| all.with(&rules))
+    }
+
     /// An authority that is kept in a Secret, which is made where it is missing.
     pub fn new(client: kube::Client, namespace: impl Into<String>, secret: impl Into<String>) -> Self {
         let replica = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());

@@ -1,0 +1,252 @@
+//! The store of a cache together with those who listen to it.
+//!
+//! **Invariant:** whoever subscribes gets the state of one moment and each change after it: the feeds are locked while the
+//! store changes and the change is queued.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kube::Resource;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::backlog::Backlog;
+use super::delta::{Delta, LastState};
+use super::namespaces;
+use super::reflector::{Change, Sink, after};
+use super::store::{Store, same_version};
+use super::subscription::Subscribe;
+use super::target::Cached;
+use crate::kind::ObjectKey;
+
+pub(super) struct Shared<K: Resource> {
+    pub(super) kind: String,
+    pub(super) store: Store<K>,
+    /// Locked while the store changes and the change is queued, so that a new subscriber misses nothing. What a
+    /// subscriber waits for is therefore at most the queueing of a whole list; that is built before.
+    feeds: Mutex<Vec<Feed<K>>>,
+    pub(super) synced: watch::Sender<bool>,
+    feeds_changed: Notify,
+    /// How many changes were merged for subscribers.
+    pub(super) merged: Arc<AtomicU64>,
+}
+
+/// The sending half of one subscription.
+pub(super) struct Feed<K: Resource> {
+    pub(super) backlog: Arc<Backlog<K>>,
+    resync: Option<Duration>,
+    due: Instant,
+}
+
+impl<K: Resource> Drop for Feed<K> {
+    fn drop(&mut self) {
+        self.backlog.end();
+    }
+}
+
+impl<K: Resource> Shared<K> {
+    pub(super) fn new(kind: String) -> Self {
+        Self {
+            kind,
+            store: Store::new(),
+            feeds: Mutex::default(),
+            synced: watch::Sender::new(false),
+            feeds_changed: Notify::new(),
+            merged: Arc::default(),
+        }
+    }
+
+    /// What is queued from now on, preceded by what the cache holds; that alone where it is not `open`.
+    pub(super) fn subscribe(&self, settings: Subscribe, open: bool) -> Arc<Backlog<K>> {
+        let resync = settings.resync.filter(|period| !period.is_zero());
+        let backlog = Arc::new(Backlog::new(settings.buffer, &self.merged));
+        let feed = Feed {
+            backlog: Arc::clone(&backlog),
+            resync,
+            due: after(resync.unwrap_or_default()),
+        };
+        let mut feeds = self.feeds();
+        // Of several namespaces some may be here before all are.
+        let held = self.store.list().into_iter();
+        feed.backlog.replay(held.map(Delta::Added), &self.kind);
+        if *self.synced.borrow() {
+            feed.backlog.synced();
+        }
+        // Without a feed the stream ends.
+        if open {
+            feeds.push(feed);
+        }
+        drop(feeds);
+        self.feeds_changed.notify_one();
+        backlog
+    }
+
+    /// Nothing more comes: streams end once everything that was queued has been taken.
+    pub(super) fn end(&self) {
+        self.feeds().clear();
+    }
+
+    pub(super) fn feeds(&self) -> MutexGuard<'_, Vec<Feed<K>>> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replays the store to each subscriber whose period has passed.
+    pub(super) async fn resync(&self) {
+        loop {
+            let due = self
+                .feeds()
+                .iter()
+                .filter_map(|feed| feed.resync.map(|_| feed.due))
+                .min();
+            match due {
+                Some(due) => tokio::select! {
+                    () = tokio::time::sleep_until(due) => {}
+                    () = self.feeds_changed.notified() => continue,
+                },
+                None => {
+                    self.feeds_changed.notified().await;
+                    continue;
+                }
+            }
+            let now = Instant::now();
+            let mut feeds = self.feeds();
+            if !*self.synced.borrow() {
+                for feed in &mut *feeds {
+                    feed.due = after(feed.resync.unwrap_or_default());
+                }
+                continue;
+            }
+            for feed in feeds.iter_mut() {
+                let Some(period) = feed.resync.filter(|_| feed.due <= now) else {
+                    continue;
+                };
+                feed.due = after(period);
+                if feed.backlog.len() > 0 {
+                    continue;
+                }
+                let held = self.store.list().into_iter();
+                feed.backlog.replay(held.map(Delta::resync), &self.kind);
+            }
+        }
+    }
+}
+
+impl<K: Cached> Shared<K> {
+    fn send(&self, feeds: &mut Vec<Feed<K>>, delta: &Delta<K>) {
+        feeds.retain(|feed| feed.backlog.push(delta.clone(), &self.kind));
+    }
+
+    fn set(&self, feeds: &mut Vec<Feed<K>>, new: Arc<K>) {
+        match self.store.insert(Arc::clone(&new)) {
+            None => self.send(feeds, &Delta::Added(new)),
+            // Sent twice around a broken connection.
+            Some(old) if same_version(&*old, &*new) => {}
+            Some(old) if old.meta().uid == new.meta().uid => self.send(feeds, &Delta::Updated { old, new }),
+            Some(old) => {
+                self.send(feeds, &Delta::vanished(old));
+                self.send(feeds, &Delta::Added(new));
+            }
+        }
+    }
+
+    /// What one of several namespaces has, but for `undecodable`, which stay as they were.
+    pub(super) fn replace_namespace(&self, namespace: &str, objects: &[Arc<K>], undecodable: &[ObjectKey]) {
+        /// How many objects at once keep a new subscriber waiting.
+        const SOME: usize = 256;
+        let names = namespaces::names(objects, undecodable);
+        let gone = |object: &Arc<K>| {
+            object
+                .meta()
+                .name
+                .as_ref()
+                .is_none_or(|name| !names.contains(name))
+        };
+        let gone: Vec<_> = self.store.namespace(namespace).into_iter().filter(gone).collect();
+        for some in gone.chunks(SOME) {
+            let mut feeds = self.feeds();
+            for object in some {
+                let name = object.meta().name.as_deref().unwrap_or_default();
+                if let Some(old) = self.store.remove(Some(namespace), name) {
+                    self.send(&mut feeds, &Delta::vanished(old));
+                }
+            }
+        }
+        for some in objects.chunks(SOME) {
+            let mut feeds = self.feeds();
+            for new in some {
+                let name = new.meta().name.as_deref().unwrap_or_default();
+                let held = self.store.get(Some(namespace), name);
+                // What did not change stays the object that readers and subscribers have.
+                if held.is_none_or(|held| !same_version(&*held, &**new)) {
+                    self.set(&mut feeds, Arc::clone(new));
+                }
+            }
+        }
+    }
+
+    /// Nothing of a namespace is followed any more.
+    pub(super) fn forget(&self, namespace: &str) {
+        self.replace_namespace(namespace, &[], &[]);
+    }
+
+    /// The first state is complete: each namespace was listed.
+    pub(super) fn complete(&self) {
+        let feeds = self.feeds();
+        if *self.synced.borrow() {
+            return;
+        }
+        // Nobody writes while the feeds are locked, so that the same objects take each other's places.
+        drop(self.store.replacement(self.store.list(), &[]).commit());
+        self.synced.send_replace(true);
+        for feed in &*feeds {
+            feed.backlog.synced();
+        }
+    }
+}
+
+impl<K: Cached> Sink<K> for Shared<K> {
+    fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]) {
+        // Nobody else writes to the store, so what is built here is still right when it is committed.
+        let replacement = self.store.replacement(objects, undecodable);
+        let mut feeds = self.feeds();
+        let deltas = replacement.commit();
+        let first = !self.synced.send_replace(true);
+        feeds.retain(|feed| {
+            if !first {
+                return deltas
+                    .iter()
+                    .all(|delta| feed.backlog.push(delta.clone(), &self.kind));
+            }
+            let open = feed.backlog.replay(deltas.iter().cloned(), &self.kind);
+            feed.backlog.synced();
+            open
+        });
+    }
+
+    fn apply(&self, changes: Vec<Change<K>>) {
+        let mut feeds = self.feeds();
+        for change in changes {
+            let mut send = |delta: Delta<K>| self.send(&mut feeds, &delta);
+            match change {
+                Change::Set(object) => self.set(&mut feeds, Arc::new(object)),
+                Change::Gone(object) => {
+                    let meta = object.meta();
+                    let name = meta.name.as_deref().unwrap_or_default();
+                    // Whoever listens never heard of an object that the cache did not hold.
+                    if self.store.remove(meta.namespace.as_deref(), name).is_some() {
+                        send(Delta::Deleted {
+                            object: Arc::new(object),
+                            state: LastState::Final,
+                        });
+                    }
+                }
+                Change::GoneKey(key) => {
+                    if let Some(old) = self.store.remove(key.namespace.as_deref(), &key.name) {
+                        send(Delta::vanished(old));
+                    }
+                }
+            }
+        }
+    }
+}
