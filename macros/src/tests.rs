@@ -471,3 +471,13 @@ fn mistakes_of_defaults() {
         assert_eq!(mistakes(crate::defaults, input), [wanted]);
     }
 }
+
+/// Of rights nothing is emitted but the constant, beside what it stands on.
+#[test]
+fn rights_are_one_constant() {
+    let attribute = quote!(Foo: get, patch; status(Foo): update; urls("/metrics"), verbs("get"));
+    let text = crate::on_code(attribute, &quote!(impl Syncer {}));
+    let text = prettyplease::unparse(&syn::parse2(text).unwrap());
+    assert!(text.lines().count() <= 12, "{text}");
+    insta::assert_snapshot!(text);
+}

@@ -10,10 +10,11 @@
 //! 8. [Caches and controllers](controllers): informers, listers, indexes, the work queue, reconcilers, shutdown
 //! 9. [Running it](running): several controllers in a process, leader election, health, shutdown
 //! 10. [Manifests](manifests): CRDs from the build script, committed and checked
-//! 11. [Testing](testing): a Kubernetes API server inside the test
-//! 12. [What the derive emits](expanded): the expanded example, piece by piece, with its size
-//! 13. [Coming from kube-rs](from_kube_rs): where each thing of kube and kube-runtime is here
-//! 14. [Coming from Go](from_go): where each thing of client-go and controller-runtime is here
+//! 11. [Rights](rbac): roles from what the code says and does, and tests that they are exactly those
+//! 12. [Testing](testing): a Kubernetes API server inside the test
+//! 13. [What the derive emits](expanded): the expanded example, piece by piece, with its size
+//! 14. [Coming from kube-rs](from_kube_rs): where each thing of kube and kube-runtime is here
+//! 15. [Coming from Go](from_go): where each thing of client-go and controller-runtime is here
 
 #[doc = include_str!("../docs/first-controller.md")]
 pub mod first_controller {}
@@ -44,6 +45,9 @@ pub mod running {}
 
 #[doc = include_str!("../docs/manifests.md")]
 pub mod manifests {}
+
+#[doc = include_str!("../docs/rbac.md")]
+pub mod rbac {}
 
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}

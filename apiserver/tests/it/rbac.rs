@@ -6,8 +6,8 @@ use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kubewright_apiserver::{DevServer, Listen};
 
 async fn server(yaml: &str) -> DevServer {
-    let server = DevServer::builder().rbac().start().await.unwrap();
-    server.apply_yaml(yaml).await.unwrap();
+    let server = DevServer::builder().rbac().start().await.expect("a server");
+    server.apply_yaml(yaml).await.expect("objects");
     server
 }
 

@@ -33,7 +33,7 @@ pub(crate) enum Subject {
     /// The constructor of `RuleInfo`, and the name of another subresource.
     Kind {
         constructor: &'static str,
-        kind: Type,
+        kind: Box<Type>,
         subresource: Option<LitStr>,
     },
     Resources {
@@ -79,7 +79,7 @@ pub(crate) fn build(attrs: RbacAttrs, errors: &mut Errors) -> Rbac {
     let mut rules = Vec::new();
     let mut seen = HashSet::new();
     for entry in attrs.entries {
-        judge(entry, &mut seen, &mut rules, errors);
+        judge(&entry, &mut seen, &mut rules, errors);
     }
     Rbac {
         rules,
@@ -119,8 +119,8 @@ fn by_hand(items: &[ImplItem], errors: &mut Errors) {
     }
 }
 
-fn judge(entry: Entry, seen: &mut HashSet<String>, rules: &mut Vec<Rule>, errors: &mut Errors) {
-    let place = place(&entry, errors);
+fn judge(entry: &Entry, seen: &mut HashSet<String>, rules: &mut Vec<Rule>, errors: &mut Errors) {
+    let place = place(entry, errors);
     for name in entry.names.iter().flatten() {
         if name.value().is_empty() {
             errors.at(
@@ -137,12 +137,12 @@ fn judge(entry: Entry, seen: &mut HashSet<String>, rules: &mut Vec<Rule>, errors
             "`names()` names nothing; write `names(\"a\")`, or leave it out for all objects",
         );
     }
-    let verbs = verbs(&entry, errors);
+    let verbs = verbs(entry, errors);
     let subjects = match &entry.targets {
-        Some(targets) => of_types(&entry, targets, &verbs, seen, errors),
-        None => of_names(&entry, errors).into_iter().collect(),
+        Some(targets) => of_types(entry, targets, &verbs, seen, errors),
+        None => of_names(entry, errors).into_iter().collect(),
     };
-    wildcard(&entry, errors);
+    wildcard(entry, errors);
     if let (Some(names), Some((_, span))) = (
         &entry.names,
         entry.verbs.iter().find(|(verb, _)| verb == "create"),
@@ -297,7 +297,7 @@ fn of_types(
         of_part(entry, target, verbs, errors);
         subjects.push(Subject::Kind {
             constructor,
-            kind: target.kind.clone(),
+            kind: Box::new(target.kind.clone()),
             subresource: match &target.part {
                 Part::Other(name) => Some(name.clone()),
                 _ => None,

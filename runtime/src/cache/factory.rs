@@ -249,7 +249,7 @@ impl InformerFactory {
         self.discovered(kind, self.default_scope())
     }
 
-    /// The scope of informers that are asked for without one; absent for the factory's namespaces.
+    /// The scope of informers that are asked for without one, where it is one.
     pub(crate) fn default_scope(&self) -> Option<WatchScope> {
         self.inner.namespaces.is_none().then(|| self.inner.scope.clone())
     }
@@ -369,19 +369,22 @@ impl InformerFactory {
         each.fold(Rules::new(), |all, rules| all.with(&rules))
     }
 
-    pub(crate) fn scope(&self) -> &WatchScope {
-        &self.inner.scope
+    /// What a cache of `K` in a scope does, or in the factory's.
+    pub(crate) fn rules_of<K: Kind>(&self, scope: Option<&WatchScope>) -> Rules {
+        let scopes = match (scope, &self.inner.namespaces) {
+            (Some(scope), _) => vec![scope.clone()],
+            (None, Some(namespaces)) if <K::Scope as Scope>::NAMESPACED => namespaces.scopes(),
+            (None, _) => vec![self.inner.scope.clone()],
+        };
+        let each = scopes.iter().map(WatchScope::rules::<K>);
+        each.fold(Rules::new(), |all, rules| all.with(&rules))
     }
 
-    /// The rights that the informer of a kind in a scope needs, or in the factory's namespaces.
-    pub(crate) fn rules_in<K: Kind>(&self, scope: Option<&WatchScope>) -> Rules {
-        match (scope, &self.inner.namespaces) {
-            (Some(scope), _) => scope.rules::<K>(),
-            (None, Some(namespaces)) if <K::Scope as Scope>::NAMESPACED => {
-                let scopes = namespaces.scopes().into_iter();
-                scopes.fold(Rules::new(), |all, scope| all.with(&scope.rules::<K>()))
-            }
-            (None, _) => self.inner.scope.rules::<K>(),
+    /// The namespaces of the factory, or all of them.
+    pub(crate) fn places(&self) -> Vec<Option<String>> {
+        match &self.inner.namespaces {
+            Some(namespaces) => namespaces.names().into_iter().map(Some).collect(),
+            None => vec![self.inner.scope.namespace.clone()],
         }
     }
 

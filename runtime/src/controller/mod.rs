@@ -207,7 +207,8 @@ pub enum RunError {
 impl<R: Reconciler> Controller<R> {
     /// A controller of the reconciler's kind in the factory's scope.
     pub fn new(factory: &InformerFactory, reconciler: R) -> Self {
-        Self::with_scope(factory, factory.default_scope(), None, reconciler)
+        let scope = factory.default_scope();
+        Self::with_informer(factory, (factory.informer(), scope), None, reconciler)
     }
 
     /// A controller of the reconciler's kind in another scope.
@@ -219,17 +220,17 @@ impl<R: Reconciler> Controller<R> {
             namespace: scope.namespace.clone(),
             ..WatchScope::all()
         };
-        Self::with_scope(factory, Some(scope), Some(others), reconciler)
+        let informer = factory.informer_of(scope.clone());
+        Self::with_informer(factory, (informer, Some(scope)), Some(others), reconciler)
     }
 
-    fn with_scope(
+    fn with_informer(
         factory: &InformerFactory,
-        scope: Option<WatchScope>,
+        (informer, scope): (Informer<R::Object>, Option<WatchScope>),
         others: Option<WatchScope>,
         reconciler: R,
     ) -> Self {
-        let rules = factory.rules_in::<R::Object>(scope.as_ref());
-        let informer = informer(factory, scope.clone());
+        let rules = factory.rules_of::<R::Object>(scope.as_ref());
         let mut watched = Watched::default();
         watched.add(informer.lister(), scope.as_ref());
         Self {
@@ -281,17 +282,22 @@ impl<R: Reconciler> Controller<R> {
 
     /// [`owns`](Self::owns) with its own predicate.
     pub fn owns_with<C: Kind>(self, predicate: Predicate<C>) -> Self {
-        let scope = self.scope_of_others();
-        self.owns_from(scope, predicate)
+        let other = self.other();
+        self.owns_from(other, predicate)
     }
 
     /// [`owns`](Self::owns) for the `C`s of another scope.
     pub fn owns_in<C: Kind>(self, scope: WatchScope, predicate: Predicate<C>) -> Self {
-        self.owns_from(Some(scope), predicate)
+        let informer = self.factory.informer_of(scope.clone());
+        self.owns_from((informer, Some(scope)), predicate)
     }
 
-    fn owns_from<C: Kind>(mut self, scope: Option<WatchScope>, predicate: Predicate<C>) -> Self {
-        let (informer, role) = self.follow(scope);
+    fn owns_from<C: Kind>(
+        mut self,
+        (informer, scope): (Informer<C>, Option<WatchScope>),
+        predicate: Predicate<C>,
+    ) -> Self {
+        let role = self.follow(&informer, scope.as_ref());
         self.sources
             .push(source::owned(informer, role, predicate, Owned::ByController));
         self
@@ -311,8 +317,8 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let scope = self.scope_of_others();
-        self.watches_from(scope, predicate, keys)
+        let other = self.other();
+        self.watches_from(other, predicate, keys)
     }
 
     /// [`watches`](Self::watches) for the `W`s of another scope.
@@ -322,16 +328,17 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        self.watches_from(Some(scope), predicate, keys)
+        let informer = self.factory.informer_of(scope.clone());
+        self.watches_from((informer, Some(scope)), predicate, keys)
     }
 
     fn watches_from<W: Kind>(
         mut self,
-        scope: Option<WatchScope>,
+        (informer, scope): (Informer<W>, Option<WatchScope>),
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let (informer, role) = self.follow(scope);
+        let role = self.follow(&informer, scope.as_ref());
         self.sources.push(source::mapped(
             informer,
             role,
@@ -341,33 +348,39 @@ impl<R: Reconciler> Controller<R> {
         self
     }
 
-    /// Scope of the kinds that the controller does not reconcile.
-    fn others(&self) -> &WatchScope {
-        self.others.as_ref().unwrap_or(self.factory.scope())
+    /// The informer of a kind that the controller does not reconcile, and its scope.
+    fn other<C: Kind>(&self) -> (Informer<C>, Option<WatchScope>) {
+        match &self.others {
+            Some(scope) => (self.factory.informer_of(scope.clone()), Some(scope.clone())),
+            None => (self.factory.informer(), self.factory.default_scope()),
+        }
     }
 
-    /// The same, absent for the factory's namespaces.
-    fn scope_of_others(&self) -> Option<WatchScope> {
-        self.others.clone().or_else(|| self.factory.default_scope())
-    }
-
-    /// The informer of a kind that the controller does not reconcile, in a scope or the factory's namespaces.
-    fn follow<C: Kind>(&mut self, scope: Option<WatchScope>) -> (Informer<C>, Role) {
-        self.rules.merge(&self.factory.rules_in::<C>(scope.as_ref()));
-        let informer = informer(&self.factory, scope.clone());
-        let role = self.watched.add(informer.lister(), scope.as_ref()).into();
-        (informer, role)
+    fn follow<C: Kind>(&mut self, informer: &Informer<C>, scope: Option<&WatchScope>) -> Role {
+        self.rules.merge(&self.factory.rules_of::<C>(scope));
+        self.watched.add(informer.lister(), scope).into()
     }
 
     /// All that the controller does on the server: what its caches follow, what [`Reconciler::RBAC`] says, and Events.
     ///
-    /// A controller in the scope of one namespace is granted rights there, but for kinds that belong to the cluster. To
-    /// update an object out of a cache means to read it as well, since the cache leaves out an annotation that has to stay.
-    /// Not in it: what other users of the [factory](InformerFactory::rules) follow.
+    /// A controller in the scope of one namespace, or of several, is granted rights there, but for kinds that belong to the
+    /// cluster. To update an object out of a cache means to read it as well, since the cache leaves out an annotation that
+    /// has to stay. Not in it: what other users of the [factory](InformerFactory::rules) follow.
     pub fn rules(&self) -> Rules {
+        let places = match &self.others {
+            Some(scope) => vec![scope.namespace.clone()],
+            None => self.factory.places(),
+        };
+        let mut rules = self.rules.clone();
+        for place in &places {
+            rules.merge(&self.rules_in(place.as_deref()));
+        }
+        rules
+    }
+
+    fn rules_in(&self, namespace: Option<&str>) -> Rules {
         let namespaced = <<R::Object as kube::Resource>::Scope as Scope>::NAMESPACED;
-        let namespace = self.others().namespace.as_deref();
-        let mut rules = self.rules.clone().with(&R::RBAC.placed(namespace));
+        let mut rules = R::RBAC.placed(namespace);
         if self.factory.leaves_out_last_applied() {
             rules.merge(&self.rules.reads_before(&R::RBAC, namespace));
         }
@@ -508,13 +521,5 @@ impl<R: Reconciler> Controller<R> {
     /// See [`RunError`].
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
         run::run(self, shutdown).await
-    }
-}
-
-/// The informer of a kind in a scope, or in the factory's namespaces.
-fn informer<K: Kind>(factory: &InformerFactory, scope: Option<WatchScope>) -> Informer<K> {
-    match scope {
-        Some(scope) => factory.informer_of(scope),
-        None => factory.informer(),
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret};
 use kube::Api;
-use kubewright::cache::{InformerFactory, ReflectorConfig, Trim, WatchScope};
+use kubewright::cache::{InformerFactory, NamespaceSet, ReflectorConfig, Trim, WatchScope};
 use kubewright::controller::{Action, Context, Controller, Predicate, Reconciler};
 use kubewright::finalizer::{self, finalizer};
 use kubewright::kind::{Kind, ObjectKey};
-use kubewright::manager::{LeaderElection, Manager};
+use kubewright::manager::{LeaderElection, Manager, Shards};
 use kubewright::rbac::{Rules, Usage};
 use kubewright::{Client, rbac};
 use kubewright_apiserver::DevServer;
@@ -129,6 +129,41 @@ async fn a_manager_sums_up() {
             "create leases.coordination.k8s.io in namespace \"system\"",
             "get, update leases.coordination.k8s.io \"operator\" in namespace \"system\"",
         ]
+    );
+}
+
+#[tokio::test]
+async fn several_namespaces_are_granted_one_by_one() {
+    let server = DevServer::start().await.unwrap();
+    let client = server.client();
+    let namespaces = NamespaceSet::of(["a", "b"]);
+    let factory = InformerFactory::builder(&client).namespaces(&namespaces).build();
+    let controller = Controller::new(&factory, idle::<Deployment>())
+        .failure_events(None)
+        .watches_by_owner::<Pod>();
+    let manager = Manager::new(&factory)
+        .shards(Shards::new(&client, "system", "operator"))
+        .controller(controller);
+    let mut expected = vec!["list nodes in every namespace".to_owned()];
+    for namespace in ["a", "b"] {
+        expected.extend([
+            format!("update configmaps in namespace \"{namespace}\""),
+            format!("list, watch pods in namespace \"{namespace}\""),
+            format!("get, list, update, watch deployments.apps in namespace \"{namespace}\""),
+        ]);
+    }
+    expected.extend([
+        "get secrets \"tls\" in namespace \"system\"".to_owned(),
+        "create, delete, get, list, update leases.coordination.k8s.io in namespace \"system\"".to_owned(),
+    ]);
+    assert_eq!(lines(&manager.rules()), expected);
+    // The factory follows what is added later.
+    namespaces.add("c");
+    assert!(
+        factory
+            .rules()
+            .to_string()
+            .contains("list, watch pods in namespace \"c\"")
     );
 }
 
