@@ -259,8 +259,8 @@ impl<R: Reconciler> Worker<R> {
             if stop.is_cancelled() {
                 return;
             }
-            let item = match self.queue.get().now_or_never() {
-                Some(item) => item,
+            let item = match self.queue.take_ready() {
+                Some(item) => Some(item),
                 None => tokio::select! {
                     biased;
                     () = stop.cancelled() => return,

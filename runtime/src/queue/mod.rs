@@ -283,6 +283,14 @@ impl<T: Hash + Eq> WorkQueue<T> {
         }
     }
 
+    /// The next key, where one waits.
+    pub(crate) fn take_ready(&self) -> Option<Item<T>> {
+        match self.next() {
+            Next::Ready(item) => item,
+            Next::At(_) | Next::Later => None,
+        }
+    }
+
     fn next(&self) -> Next<T> {
         let inner = &self.inner;
         let mut now = inner.clock();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kubewright::Client;
 use kubewright::backoff::Backoff;
-use kubewright::cache::{InformerFactory, WatchScope};
+use kubewright::cache::{InformerFactory, NamespaceSet, WatchScope};
 use kubewright::client::InNamespace;
 use kubewright::controller::{
     Action, Context, Controller, ErrorPolicy, Expectations, Predicate, Reconciler, RunError,
@@ -751,6 +751,36 @@ async fn in_scope_children_stay_in_the_namespace() {
             owned("secrets", "kube-system", true),
         ])
     );
+}
+
+#[tokio::test]
+async fn a_controller_follows_the_namespaces_of_its_factory_alone() {
+    let world = World::new().await;
+    let calls = Calls::default();
+    let namespaces = NamespaceSet::of(["default"]);
+    let client = world.server.client();
+    let factory = InformerFactory::builder(&client).namespaces(&namespaces).build();
+    let controller = Controller::new(&factory, calls.noting()).owns::<Secret>();
+    let rules = controller.rules();
+    assert!(
+        rules.policy_rules(None).iter().all(|rule| {
+            let resources = rule.resources.iter().flatten();
+            resources.filter(|resource| *resource == "secrets").count() == 0
+        }),
+        "{rules:?}"
+    );
+    let running = Running::start(world.set_up(controller));
+    world.make("a").await;
+    calls.reach("a", 1).await;
+    running.stop().await;
+    let everywhere = world.server.request_log().into_iter().filter(|request| {
+        let path = request.resource.as_ref();
+        matches!(request.verb, Some("list" | "watch"))
+            && path.is_some_and(|path| {
+                path.namespace.is_none() && ["configmaps", "secrets"].contains(&&*path.resource)
+            })
+    });
+    assert_eq!(everywhere.count(), 0);
 }
 
 /// The secrets of a map in the reconciler's cache.
