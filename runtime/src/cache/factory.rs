@@ -368,8 +368,32 @@ impl InformerFactory {
         each.fold(Rules::new(), |all, rules| all.with(&rules))
     }
 
-    pub(crate) fn scope(&self) -> &WatchScope {
-        &self.inner.scope
+    /// The informer of a kind in a scope; absent: as [`informer`](Self::informer).
+    pub(crate) fn informer_in<K: Kind>(&self, scope: Option<WatchScope>) -> Informer<K> {
+        match scope {
+            Some(scope) => self.informer_of(scope),
+            None => self.informer(),
+        }
+    }
+
+    /// What that informer does.
+    pub(crate) fn rules_in<K: Kind>(&self, scope: Option<&WatchScope>) -> Rules {
+        match (scope, &self.inner.namespaces) {
+            (Some(scope), _) => scope.rules::<K>(),
+            (None, Some(namespaces)) if <K::Scope as Scope>::NAMESPACED => {
+                let scopes = namespaces.scopes().into_iter();
+                scopes.fold(Rules::new(), |all, scope| all.with(&scope.rules::<K>()))
+            }
+            (None, _) => self.inner.scope.rules::<K>(),
+        }
+    }
+
+    /// Where informers without a scope of their own look: namespaces, or all of them.
+    pub(crate) fn places(&self) -> Vec<Option<String>> {
+        match &self.inner.namespaces {
+            Some(namespaces) => namespaces.names().into_iter().map(Some).collect(),
+            None => vec![self.inner.scope.namespace.clone()],
+        }
     }
 
     /// Whether its objects lack what [`Client::update`](crate::Client::update) reads again from the server.

@@ -206,7 +206,7 @@ pub enum RunError {
 impl<R: Reconciler> Controller<R> {
     /// A controller of the reconciler's kind in the factory's scope.
     pub fn new(factory: &InformerFactory, reconciler: R) -> Self {
-        Self::with_scope(factory, factory.scope().clone(), None, reconciler)
+        Self::with_scope(factory, None, None, reconciler)
     }
 
     /// A controller of the reconciler's kind in another scope.
@@ -218,17 +218,17 @@ impl<R: Reconciler> Controller<R> {
             namespace: scope.namespace.clone(),
             ..WatchScope::all()
         };
-        Self::with_scope(factory, scope, Some(others), reconciler)
+        Self::with_scope(factory, Some(scope), Some(others), reconciler)
     }
 
     fn with_scope(
         factory: &InformerFactory,
-        scope: WatchScope,
+        scope: Option<WatchScope>,
         others: Option<WatchScope>,
         reconciler: R,
     ) -> Self {
-        let rules = scope.rules::<R::Object>();
-        let informer = factory.informer_of(scope);
+        let rules = factory.rules_in::<R::Object>(scope.as_ref());
+        let informer = factory.informer_in(scope);
         let mut watched = Watched::default();
         watched.add(informer.lister());
         Self {
@@ -280,12 +280,16 @@ impl<R: Reconciler> Controller<R> {
 
     /// [`owns`](Self::owns) with its own predicate.
     pub fn owns_with<C: Kind>(self, predicate: Predicate<C>) -> Self {
-        let scope = self.others().clone();
-        self.owns_in(scope, predicate)
+        let scope = self.others.clone();
+        self.owns_from(scope, predicate)
     }
 
     /// [`owns`](Self::owns) for the `C`s of another scope.
-    pub fn owns_in<C: Kind>(mut self, scope: WatchScope, predicate: Predicate<C>) -> Self {
+    pub fn owns_in<C: Kind>(self, scope: WatchScope, predicate: Predicate<C>) -> Self {
+        self.owns_from(Some(scope), predicate)
+    }
+
+    fn owns_from<C: Kind>(mut self, scope: Option<WatchScope>, predicate: Predicate<C>) -> Self {
         let informer = self.follow(scope);
         let role = self.watched.add(informer.lister()).into();
         self.sources
@@ -307,14 +311,23 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let scope = self.others().clone();
-        self.watches_in(scope, predicate, keys)
+        let scope = self.others.clone();
+        self.watches_from(scope, predicate, keys)
     }
 
     /// [`watches`](Self::watches) for the `W`s of another scope.
     pub fn watches_in<W: Kind>(
-        mut self,
+        self,
         scope: WatchScope,
+        predicate: Predicate<W>,
+        keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
+    ) -> Self {
+        self.watches_from(Some(scope), predicate, keys)
+    }
+
+    fn watches_from<W: Kind>(
+        mut self,
+        scope: Option<WatchScope>,
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
@@ -329,38 +342,40 @@ impl<R: Reconciler> Controller<R> {
         self
     }
 
-    /// Scope of the kinds that the controller does not reconcile.
-    fn others(&self) -> &WatchScope {
-        self.others.as_ref().unwrap_or(self.factory.scope())
-    }
-
     /// The informer of a kind that the controller does not reconcile.
     fn other<C: Kind>(&mut self) -> Informer<C> {
-        let scope = self.others().clone();
+        let scope = self.others.clone();
         self.follow(scope)
     }
 
-    fn follow<C: Kind>(&mut self, scope: WatchScope) -> Informer<C> {
-        self.rules.merge(&scope.rules::<C>());
-        self.factory.informer_of(scope)
+    fn follow<C: Kind>(&mut self, scope: Option<WatchScope>) -> Informer<C> {
+        self.rules.merge(&self.factory.rules_in::<C>(scope.as_ref()));
+        self.factory.informer_in(scope)
     }
 
     /// All that the controller does on the server: what its caches follow, what [`Reconciler::RBAC`] says, and Events.
     ///
-    /// A controller in the scope of one namespace is granted rights there, but for kinds that belong to the cluster. To
+    /// A controller in the scope of one namespace, or of some, is granted rights there, but for kinds that belong to the cluster. To
     /// update an object out of a cache means to read it as well, since the cache leaves out an annotation that has to stay.
     /// Not in it: what other users of the [factory](InformerFactory::rules) follow.
     pub fn rules(&self) -> Rules {
         let namespaced = <<R::Object as kube::Resource>::Scope as Scope>::NAMESPACED;
-        let namespace = self.others().namespace.as_deref();
-        let mut rules = self.rules.clone().with(&R::RBAC.placed(namespace));
-        if self.factory.leaves_out_last_applied() {
-            rules.merge(&self.rules.reads_before(&R::RBAC, namespace));
-        }
-        if self.recorder.is_some() || self.settings.failure_events.is_some() {
-            // Events of objects without a namespace stand in this one.
-            let namespace = if namespaced { namespace } else { Some("default") };
-            rules.merge(&EventRecorder::rules(namespace));
+        let places = match &self.others {
+            Some(scope) => vec![scope.namespace.clone()],
+            None => self.factory.places(),
+        };
+        let mut rules = self.rules.clone();
+        for namespace in &places {
+            let namespace = namespace.as_deref();
+            rules.merge(&R::RBAC.placed(namespace));
+            if self.factory.leaves_out_last_applied() {
+                rules.merge(&self.rules.reads_before(&R::RBAC, namespace));
+            }
+            if self.recorder.is_some() || self.settings.failure_events.is_some() {
+                // Events of objects without a namespace stand in this one.
+                let namespace = if namespaced { namespace } else { Some("default") };
+                rules.merge(&EventRecorder::rules(namespace));
+            }
         }
         rules
     }

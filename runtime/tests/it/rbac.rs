@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret};
 use kube::Api;
-use kubewright::cache::{InformerFactory, ReflectorConfig, Trim, WatchScope};
+use kubewright::cache::{InformerFactory, NamespaceSet, ReflectorConfig, Trim, WatchScope};
 use kubewright::controller::{Action, Context, Controller, Predicate, Reconciler};
 use kubewright::finalizer::{self, finalizer};
 use kubewright::kind::{Kind, ObjectKey};
@@ -130,6 +130,31 @@ async fn a_manager_sums_up() {
             "get, update leases.coordination.k8s.io \"operator\" in namespace \"system\"",
         ]
     );
+}
+
+/// A factory of some namespaces: its controllers follow these, and are granted nothing elsewhere.
+#[tokio::test]
+async fn a_controller_of_some_namespaces_follows_and_is_granted_these() {
+    let server = DevServer::start().await.unwrap();
+    let factory = InformerFactory::builder(&server.client())
+        .namespaces(&NamespaceSet::of(["a", "b"]))
+        .build();
+    let controller = Controller::new(&factory, idle::<Deployment>()).owns::<Pod>();
+    let wanted = |namespace: &str| {
+        [
+            format!("update configmaps in namespace {namespace:?}"),
+            format!("list, watch pods in namespace {namespace:?}"),
+            format!("get, list, update, watch deployments.apps in namespace {namespace:?}"),
+            format!("create, get, patch events.events.k8s.io in namespace {namespace:?}"),
+        ]
+    };
+    let mut all = vec!["list nodes in every namespace".to_owned()];
+    all.extend(wanted("a"));
+    all.extend(wanted("b"));
+    all.push("get secrets \"tls\" in namespace \"system\"".to_owned());
+    assert_eq!(lines(&controller.rules()), all);
+    // What the factory follows is no more than that.
+    assert_eq!(lines(&factory.rules()).len(), 4, "{}", factory.rules());
 }
 
 /// On a server that refuses everything else.
