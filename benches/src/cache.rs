@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::AsyncBufReadExt;
-use kubewright::cache::Trim;
+use kubewright::cache::{KeepDecoded, Trim};
 use kubewright::k8s_openapi::api::core::v1::Pod;
 use kubewright::kube::{Client, Config};
 
@@ -118,15 +118,20 @@ pub(crate) async fn child(arguments: &[String]) -> Result<()> {
         last_applied: true,
     };
     let ours = |text: &str| if text == "both" { both } else { Trim::default() };
+    let keep = |who: &str| match who {
+        "ours-decoded" => KeepDecoded::All,
+        _ => KeepDecoded::default(),
+    };
     // kube-runtime keeps everything, unless it is told otherwise.
     let theirs = |text: &str| if text == "both" { both } else { Trim::NOTHING };
     let figures = match *arguments.as_slice() {
         ["serve", kind, objects] => return standin::serve(which(kind)?, number(objects)?).await,
-        ["ours", "store", "foo", url, objects, what] => {
-            ours::store::<Foo>(url, number(objects)?, ours(what)).await?
-        }
-        ["ours", "store", "pod", url, objects, what] => {
-            ours::store::<Pod>(url, number(objects)?, ours(what)).await?
+        [who @ ("ours" | "ours-decoded"), "store", kind, url, objects, what] => {
+            let (objects, trim, keep) = (number(objects)?, ours(what), keep(who));
+            match which(kind)? {
+                Which::Foo => ours::store::<Foo>(url, objects, trim, keep).await?,
+                Which::Pod => ours::store::<Pod>(url, objects, trim, keep).await?,
+            }
         }
         ["kube", "store", "foo", url, objects, what] => {
             peer::store::<Foo>(url, number(objects)?, theirs(what)).await?
@@ -178,6 +183,8 @@ impl StandIn {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Who {
     Ours,
+    /// Ours with all objects ready to be read.
+    Decoded,
     Kube,
     /// client-go; for controllers, controller-runtime.
     Go,
@@ -189,6 +196,7 @@ impl Who {
     fn label(self) -> &'static str {
         match self {
             Self::Ours => "kubewright",
+            Self::Decoded => "kubewright, all decoded",
             Self::Kube => "kube-runtime",
             Self::Go => "client-go",
             Self::ControllerRuntime => "controller-runtime",
@@ -225,7 +233,17 @@ impl Table {
 
     /// Prints how ours stands to a peer; `better` is true where more is better.
     fn held(&self, figure: &str, label: &str, against: Who, more: bool, goal: &str) {
-        let (ours, theirs) = (self.samples(Who::Ours, figure), self.samples(against, figure));
+        self.held_by(Who::Ours, figure, label, against, more, goal);
+    }
+
+    /// The same, with all objects ready to be read.
+    fn held_decoded(&self, figure: &str, label: &str, against: Who, more: bool, goal: &str) {
+        let label = format!("{label}, all decoded,");
+        self.held_by(Who::Decoded, figure, &label, against, more, goal);
+    }
+
+    fn held_by(&self, who: Who, figure: &str, label: &str, against: Who, more: bool, goal: &str) {
+        let (ours, theirs) = (self.samples(who, figure), self.samples(against, figure));
         if ours.is_empty() || theirs.is_empty() {
             return;
         }
@@ -294,10 +312,11 @@ impl Bench {
     ) -> Result<Option<Figures>> {
         let objects = objects.to_string();
         let mut command = match who {
-            Who::Ours | Who::Kube | Who::Floor => {
+            Who::Ours | Who::Decoded | Who::Kube | Who::Floor => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.arg(CHILD).arg(match who {
                     Who::Ours => "ours",
+                    Who::Decoded => "ours-decoded",
                     Who::Kube => "kube",
                     _ => "floor",
                 });
@@ -350,7 +369,7 @@ fn setting(name: &str, usual: usize) -> usize {
 /// What can be measured alone.
 pub(crate) const PARTS: [&str; 5] = ["store", "memory", "queue", "controller", "growth"];
 
-const PEERS: [Who; 3] = [Who::Ours, Who::Kube, Who::Go];
+const PEERS: [Who; 4] = [Who::Ours, Who::Decoded, Who::Kube, Who::Go];
 
 pub(crate) fn run(parts: &[&str]) -> Result<()> {
     let objects = setting("KUBEWRIGHT_BENCH_OBJECTS", 100_000);
@@ -411,8 +430,10 @@ fn store(bench: &Bench, objects: usize) -> Result<()> {
         ("get", "get, one thread"),
         ("get_contended", "get, two threads beside a writer"),
     ] {
-        table.held(figure, label, Who::Kube, true, "at least 3");
-        table.held(figure, label, Who::Go, true, "at least 1");
+        for (peer, goal) in [(Who::Kube, "at least 3"), (Who::Go, "at least 1")] {
+            table.held(figure, label, peer, true, goal);
+            table.held_decoded(figure, label, peer, true, goal);
+        }
     }
     Ok(())
 }
@@ -500,33 +521,38 @@ fn controller(bench: &Bench, objects: usize) -> Result<()> {
 
 fn growth(bench: &Bench, objects: usize) -> Result<()> {
     heading("growth: kubewright's cost per object");
-    for objects in [objects / 10, objects, objects * 10] {
-        let table = bench.table(&[Who::Ours], "store", Which::Foo, objects, "default")?;
+    let sizes = [objects / 10, objects, objects * 10];
+    for (who, objects) in [Who::Ours, Who::Decoded]
+        .into_iter()
+        .flat_map(|who| sizes.map(|size| (who, size)))
+    {
+        let table = bench.table(&[who], "store", Which::Foo, objects, "default")?;
+        let what = format!("{}, {objects}", who.label());
         let us = |figure: &str| {
             let mut samples = Samples::default();
-            samples.push(table.samples(Who::Ours, figure).median() * 1e6 / objects as f64);
+            samples.push(table.samples(who, figure).median() * 1e6 / objects as f64);
             samples
         };
-        row(&format!("{objects}: sync per object"), "us", &us("sync_s"));
+        row(&format!("{what}: sync per object"), "us", &us("sync_s"));
         row(
-            &format!("{objects}: processor time of the sync per object"),
+            &format!("{what}: processor time of the sync per object"),
             "us",
             &us("sync_cpu_s"),
         );
         row(
-            &format!("{objects}: memory per object"),
+            &format!("{what}: memory per object"),
             "B",
-            &table.samples(Who::Ours, "bytes"),
+            &table.samples(who, "bytes"),
         );
         row(
-            &format!("{objects}: gets per second"),
+            &format!("{what}: gets per second"),
             "1/s",
-            &table.samples(Who::Ours, "get"),
+            &table.samples(who, "get"),
         );
         row(
-            &format!("{objects}: 100 objects by index"),
+            &format!("{what}: 100 objects by index"),
             "us",
-            &table.samples(Who::Ours, "index_us"),
+            &table.samples(who, "index_us"),
         );
     }
     Ok(())

@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kubewright::cache::{InformerFactory, Lister, Reflector, ReflectorConfig, Store, Trim, WatchScope};
+use kubewright::cache::{
+    InformerFactory, KeepDecoded, Lister, Reflector, ReflectorConfig, Store, Trim, WatchScope,
+};
 use kubewright::controller::{Action, Context, Controller, Reconciler};
 use kubewright::kind::{Kind, Namespaced, ObjectKey};
 use kubewright::kube::ResourceExt;
@@ -22,6 +24,7 @@ pub(crate) async fn store<K: Kind<Scope = Namespaced>>(
     url: &str,
     objects: usize,
     trim: Trim,
+    keep_decoded: KeepDecoded,
 ) -> Result<Figures> {
     let mut figures = Figures::new();
     let client = client(url)?;
@@ -32,6 +35,7 @@ pub(crate) async fn store<K: Kind<Scope = Namespaced>>(
     let (memory, used, begun) = (rss()?, cpu()?, Instant::now());
     let config = ReflectorConfig {
         trim,
+        keep_decoded,
         ..ReflectorConfig::default()
     };
     let reflector = Reflector::new(&client, &WatchScope::all(), config, store.clone());

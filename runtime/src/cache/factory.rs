@@ -249,7 +249,8 @@ impl InformerFactory {
         self.discovered(kind, self.default_scope())
     }
 
-    fn default_scope(&self) -> Option<WatchScope> {
+    /// The scope of informers that are asked for without one, where it is one.
+    pub(crate) fn default_scope(&self) -> Option<WatchScope> {
         self.inner.namespaces.is_none().then(|| self.inner.scope.clone())
     }
 
@@ -368,27 +369,18 @@ impl InformerFactory {
         each.fold(Rules::new(), |all, rules| all.with(&rules))
     }
 
-    /// The informer of a kind in a scope; absent: as [`informer`](Self::informer).
-    pub(crate) fn informer_in<K: Kind>(&self, scope: Option<WatchScope>) -> Informer<K> {
-        match scope {
-            Some(scope) => self.informer_of(scope),
-            None => self.informer(),
-        }
+    /// What a cache of `K` in a scope does, or in the factory's.
+    pub(crate) fn rules_of<K: Kind>(&self, scope: Option<&WatchScope>) -> Rules {
+        let scopes = match (scope, &self.inner.namespaces) {
+            (Some(scope), _) => vec![scope.clone()],
+            (None, Some(namespaces)) if <K::Scope as Scope>::NAMESPACED => namespaces.scopes(),
+            (None, _) => vec![self.inner.scope.clone()],
+        };
+        let each = scopes.iter().map(WatchScope::rules::<K>);
+        each.fold(Rules::new(), |all, rules| all.with(&rules))
     }
 
-    /// What that informer does.
-    pub(crate) fn rules_in<K: Kind>(&self, scope: Option<&WatchScope>) -> Rules {
-        match (scope, &self.inner.namespaces) {
-            (Some(scope), _) => scope.rules::<K>(),
-            (None, Some(namespaces)) if <K::Scope as Scope>::NAMESPACED => {
-                let scopes = namespaces.scopes().into_iter();
-                scopes.fold(Rules::new(), |all, scope| all.with(&scope.rules::<K>()))
-            }
-            (None, _) => self.inner.scope.rules::<K>(),
-        }
-    }
-
-    /// Where informers without a scope of their own look: namespaces, or all of them.
+    /// The namespaces of the factory, or all of them.
     pub(crate) fn places(&self) -> Vec<Option<String>> {
         match &self.inner.namespaces {
             Some(namespaces) => namespaces.names().into_iter().map(Some).collect(),

@@ -6,17 +6,20 @@
 //! **Invariant:** of each object the last state is kept; one that did not fit its type leaves what was known of it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use hashbrown::DefaultHashBuilder;
 use kube::Resource;
 
-use super::table::{Hashed, Namespaces, place};
+use super::replacement::Incoming;
+use super::store::Values;
+use super::table::{Hashed, Table};
 use super::wire::Decoded;
 use crate::kind::ObjectKey;
 
 pub(super) struct Gathered<K> {
-    objects: Namespaces<K>,
+    objects: Table<K>,
+    /// By the slot of their object.
+    values: Vec<Values>,
     /// Those of which nothing is known but the key.
     undecodable: BTreeSet<ObjectKey>,
     hasher: DefaultHashBuilder,
@@ -26,25 +29,38 @@ pub(super) struct Gathered<K> {
 impl<K: Resource> Gathered<K> {
     pub(super) fn new() -> Self {
         Self {
-            objects: Namespaces::default(),
+            objects: Table::default(),
+            values: Vec::new(),
             undecodable: BTreeSet::new(),
             hasher: DefaultHashBuilder::default(),
             count: 0,
         }
     }
 
-    pub(super) fn set(&mut self, object: K) {
-        let object = Arc::new(object);
-        let keyless = self.undecodable.is_empty() || !self.undecodable.remove(&ObjectKey::of(&*object));
-        let held = Arc::clone(&object);
-        let namespace = Hashed::new(&self.hasher, place(&*held).0);
-        let old = self.objects.insert(&self.hasher, namespace, object);
+    pub(super) fn set(&mut self, incoming: Incoming<K>) {
+        let Incoming { object, values } = incoming;
+        let entry = object.entry.clone();
+        let identity = entry.identity();
+        let keyless = self.undecodable.is_empty() || {
+            let namespace = Some(identity.namespace).filter(|namespace| !namespace.is_empty());
+            !self.undecodable.remove(&ObjectKey {
+                namespace: namespace.map(str::to_owned),
+                name: identity.name.to_owned(),
+            })
+        };
+        let namespace = Hashed::new(&self.hasher, identity.namespace);
+        let (slot, old) = self.objects.set(&self.hasher, namespace, object);
+        let slot = slot as usize;
+        if slot >= self.values.len() {
+            self.values.resize_with(slot + 1, Values::new);
+        }
+        self.values[slot] = values;
         self.count += usize::from(old.is_none() && keyless);
     }
 
     pub(super) fn undecodable(&mut self, key: ObjectKey) {
         let namespace = Hashed::new(&self.hasher, key.namespace.as_deref().unwrap_or_default());
-        if self.objects.get(&self.hasher, namespace, &key.name).is_none() {
+        if self.objects.find(&self.hasher, namespace, &key.name).is_none() {
             self.count += usize::from(self.undecodable.insert(key));
         }
     }
@@ -60,9 +76,16 @@ impl<K: Resource> Gathered<K> {
         self.count
     }
 
-    pub(super) fn into_decoded(self) -> Decoded<K> {
+    pub(super) fn into_decoded(mut self) -> Decoded<K> {
+        let slots = self.objects.in_order();
+        let objects = slots.into_iter().filter_map(|slot| {
+            Some(Incoming {
+                object: self.objects.take(slot)?,
+                values: std::mem::take(&mut self.values[slot as usize]),
+            })
+        });
         Decoded {
-            objects: self.objects.into_objects(),
+            objects: objects.collect(),
             undecodable: self.undecodable.into_iter().collect(),
         }
     }
@@ -86,6 +109,11 @@ mod tests {
     #[test]
     fn keeps_the_last_state_of_each() {
         let key = |name: &str| ObjectKey::namespaced("n", name);
+        let store = crate::cache::Store::<ConfigMap>::new();
+        let decoded = std::sync::atomic::AtomicUsize::new(0);
+        let map = |namespace: &str, name: &str, version: &str| {
+            store.incoming(map(namespace, name, version), &[], &decoded)
+        };
         let mut gathered = Gathered::new();
         for (name, version) in [("a", "1"), ("b", "1"), ("a", "2"), ("c", "1")] {
             gathered.set(map("n", name, version));
@@ -112,12 +140,14 @@ mod tests {
             .objects
             .iter()
             .map(|map| {
-                let version = map.metadata.resource_version.as_deref().unwrap();
-                format!("{} {version}", ObjectKey::of(&**map))
+                let identity = map.entry().identity();
+                let (namespace, name, version) =
+                    (identity.namespace, identity.name, identity.version.unwrap());
+                format!("{namespace}/{name} {version}")
             })
             .collect();
-        // Namespace by namespace; the entry that was last stands where another was removed.
-        assert_eq!(found, ["m/a 1", "n/a 2", "n/e 3", "n/c 1"]);
+        // Namespace by namespace, in the order in which they came.
+        assert_eq!(found, ["m/a 1", "n/a 2", "n/c 1", "n/e 3"]);
         assert_eq!(decoded.undecodable, [key("d")]);
     }
 }

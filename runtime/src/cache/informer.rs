@@ -177,7 +177,7 @@ impl<K: Cached> Informer<K> {
         resync: Option<Duration>,
         stop: CancellationToken,
     ) -> Self {
-        let shared = Arc::new(Shared::new(target.name.clone()));
+        let shared = Arc::new(Shared::new(target.name.clone(), config.keep_decoded));
         let status = Arc::<watch::Sender<_>>::default();
         let parts = matches!(place, Place::Namespaces(_)).then(Arc::<Parts>::default);
         Self {

@@ -4,6 +4,7 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::*;
+use crate::cache::Delta;
 use crate::cache::reflector::Change;
 use crate::kind::ObjectKey;
 
@@ -12,11 +13,15 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// An informer that the test feeds.
 fn informer() -> Informer<ConfigMap> {
+    informer_with(ReflectorConfig::default())
+}
+
+fn informer_with(config: ReflectorConfig) -> Informer<ConfigMap> {
     let service = tower::service_fn(|_: http::Request<kube::client::Body>| {
         std::future::pending::<Result<http::Response<kube::client::Body>, kube::Error>>()
     });
     let client = kube::Client::new(service, "default");
-    Informer::new(&client, &WatchScope::all(), ReflectorConfig::default())
+    Informer::new(&client, &WatchScope::all(), config)
 }
 
 fn map(name: &str) -> ConfigMap {
@@ -55,7 +60,7 @@ async fn a_subscriber_that_never_reads_costs_an_entry_for_each_object() {
             ..Subscribe::default()
         }),
     );
-    shared.replace(maps(OBJECTS), &[]);
+    shared.relist(maps(OBJECTS));
     for version in 2..2 + UPDATES {
         let mut map = map(&format!("m{}", version % OBJECTS));
         map.metadata.resource_version = Some(version.to_string());
@@ -87,7 +92,7 @@ async fn a_subscriber_that_never_reads_costs_an_entry_for_each_object() {
     }
     // A first state is not merged, however long.
     drop(never);
-    shared.replace(maps(20_000), &[]);
+    shared.relist(maps(20_000));
     let late = informer.subscribe();
     assert_eq!((late.pending(), late.merged()), (20_001, 0));
 }
@@ -108,7 +113,7 @@ async fn an_index_function_delays_no_reader_and_no_subscriber() {
     };
     informer.add_index("slow", slow).unwrap();
     let shared = Arc::clone(&informer.core.shared);
-    let replacing = std::thread::spawn(move || shared.replace(maps(1), &[]));
+    let replacing = std::thread::spawn(move || shared.relist(maps(1)));
     enters.recv_timeout(DEADLINE).unwrap();
     let (done, outcome) = channel::channel();
     let beside = informer.clone();
@@ -122,4 +127,53 @@ async fn an_index_function_delays_no_reader_and_no_subscriber() {
     informer.stop();
     let changes: Vec<_> = changes.map(|delta| delta.key().name).collect().await;
     assert_eq!(changes, ["m0"]);
+}
+
+/// Whoever listens gets old states from objects that nobody kept decoded.
+#[tokio::test]
+async fn old_states_come_from_packed_objects() {
+    let config = ReflectorConfig {
+        keep_decoded: crate::cache::KeepDecoded::UpTo(0),
+        ..ReflectorConfig::default()
+    };
+    let informer = informer_with(config);
+    let shared = &informer.core.shared;
+    let state = |name: &str, uid: &str, version: &str| {
+        let mut map = map(name);
+        map.metadata.uid = Some(uid.to_owned());
+        map.metadata.resource_version = Some(version.to_owned());
+        map
+    };
+    shared.relist(vec![
+        Arc::new(state("a", "u", "1")),
+        Arc::new(state("b", "u", "1")),
+    ]);
+    let mut changes = informer.subscribe();
+    for _ in 0..2 {
+        assert!(matches!(changes.recv().await, Some(Delta::Added(_))));
+    }
+    let key = ObjectKey::of(&state("b", "u", "1"));
+    shared.apply(vec![
+        Change::Set(state("a", "u", "2")),
+        Change::Set(state("a", "u", "2")),
+        Change::Set(state("a", "v", "3")),
+        Change::GoneKey(key),
+    ]);
+    shared.relist(vec![Arc::new(state("a", "v", "4"))]);
+    shared.relist(vec![Arc::new(state("a", "v", "4"))]);
+    shared.relist(Vec::new());
+    let mut seen = Vec::new();
+    let version = |map: &Arc<ConfigMap>| map.metadata.resource_version.clone().unwrap();
+    while changes.pending() > 0 {
+        seen.push(match changes.recv().await.unwrap() {
+            Delta::Added(new) => format!("+{}", version(&new)),
+            Delta::Updated { old, new } => format!("{}>{}", version(&old), version(&new)),
+            Delta::Deleted { object, state } => format!("-{} {state:?}", version(&object)),
+        });
+    }
+    assert_eq!(
+        seen,
+        ["1>2", "-2 LastKnown", "+3", "-1 LastKnown", "3>4", "-4 LastKnown"]
+    );
+    assert!(informer.lister().size().decodes > 0);
 }

@@ -14,8 +14,11 @@ use crate::kind::{Cluster, ObjectKey};
 
 /// Reads the objects of one kind from a [`Store`].
 ///
-/// Objects come as `Arc`s: reading copies nothing, and a change needs a clone of the object (SC-19). Lists have no
-/// particular order.
+/// Objects come as `Arc`s, and a change needs a clone of the object (SC-19). Lists have no particular order.
+///
+/// Reading an object that the cache keeps [decoded](super::KeepDecoded) copies nothing; another one is decoded for it,
+/// and kept where it is read again. Two reads of one state may therefore give two `Arc`s: what tells states apart is
+/// their `resourceVersion`.
 pub struct Lister<K> {
     store: Store<K>,
     /// Keeps the watch behind the store running as long as somebody may read from it.
@@ -88,8 +91,9 @@ impl<K: Resource> Lister<K> {
     /// Where a label index was added (`add_label_index`) over the key of one of its requirements `key=value`,
     /// `key in (..)` or `key`, this looks at what that index finds; otherwise at every object.
     pub fn select(&self, selector: &Selector) -> Vec<Arc<K>> {
-        let candidates = self.store.candidates(selector, usize::MAX);
-        select(candidates.unwrap_or_else(|| self.store.list()), selector)
+        let wanted = |object: &K| selector.matches(object.labels());
+        let candidates = self.store.candidates(selector, usize::MAX, wanted);
+        candidates.unwrap_or_else(|| self.store.list_where(wanted))
     }
 
     /// How many objects there are.
@@ -170,7 +174,7 @@ impl<K: Resource> NamespaceLister<'_, K> {
 
     /// All objects of the namespace.
     pub fn list(&self) -> Vec<Arc<K>> {
-        self.store.namespace(self.namespace)
+        self.store.namespace(self.namespace, |_| true)
     }
 
     /// The objects of the namespace whose labels `selector` matches.
@@ -178,17 +182,11 @@ impl<K: Resource> NamespaceLister<'_, K> {
     /// A label index serves it, as in [`Lister::select`], where it finds fewer objects than the namespace has.
     pub fn select(&self, selector: &Selector) -> Vec<Arc<K>> {
         let most = self.store.namespace_len(self.namespace);
-        let Some(mut candidates) = self.store.candidates(selector, most) else {
-            return select(self.list(), selector);
-        };
-        candidates.retain(|object| object.meta().namespace.as_deref().unwrap_or_default() == self.namespace);
-        select(candidates, selector)
+        let wanted = |object: &K| selector.matches(object.labels());
+        let here = |object: &K| object.meta().namespace.as_deref().unwrap_or_default() == self.namespace;
+        let candidates = self
+            .store
+            .candidates(selector, most, |object| here(object) && wanted(object));
+        candidates.unwrap_or_else(|| self.store.namespace(self.namespace, wanted))
     }
-}
-
-fn select<K: Resource>(mut objects: Vec<Arc<K>>, selector: &Selector) -> Vec<Arc<K>> {
-    if !selector.selects_all() {
-        objects.retain(|object| selector.matches(object.labels()));
-    }
-    objects
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use serde::ser::{self, Serialize, Serializer};
@@ -27,9 +28,13 @@ const SAMPLE: usize = 256;
 pub struct CacheSize {
     /// Objects.
     pub objects: usize,
+    /// Those of them that are ready to be read; the others are [packed](super::KeepDecoded).
+    pub decoded: usize,
+    /// How often a packed object was decoded to be read, since the cache is there.
+    pub decodes: u64,
     /// Bytes of memory for the objects, tables and indexes.
     ///
-    /// An estimate from up to 256 of the objects, for an allocator like glibc's. Not seen are the gaps that an allocator
+    /// What is packed is known; what is decoded is an estimate from up to 256 objects, for an allocator like glibc's. Not seen are the gaps that an allocator
     /// leaves, what a type boxes, and optional fields that all elements of a list lack; something that is no text in
     /// memory but serializes one of its own is taken for a text. Expect it to be right within a fifth for flat objects, and
     /// a third too small where lists of large structs are most of an object, as in pods.
@@ -44,20 +49,23 @@ impl<K: Kind> Lister<K> {
 }
 
 fn size<K: Kind>(store: &Store<K>) -> CacheSize {
-    let (sample, objects, tables) = store.sample(SAMPLE);
+    let (sample, tally, tables) = store.sample(SAMPLE);
     let counted: usize = sample.iter().map(|object| of_object(&**object)).sum();
-    let bytes = match sample.len() {
+    let decoded = match sample.len() {
         0 => 0,
         // In 128 bits, since neither a cache's bytes nor a sum's times its objects need fit otherwise.
-        count => (counted as u128 * objects as u128 / count as u128) as usize,
+        count => (counted as u128 * tally.decoded as u128 / count as u128) as usize,
     };
     CacheSize {
-        objects,
-        bytes: bytes + tables,
+        objects: tally.decoded + tally.packed,
+        decoded: tally.decoded,
+        decodes: store.decodes(),
+        // Each packed object is a request of its own to the allocator.
+        bytes: decoded + tally.packed_bytes + tally.packed * 16 + tables,
     }
 }
 
-fn of_object<K: Kind>(object: &K) -> usize {
+pub(super) fn of_object<K: Serialize>(object: &K) -> usize {
     let mut heap = Heap { bytes: 0, depth: 0 };
     // A serializer of a user's may fail or stop early; what was counted by then is the best that is known.
     let _ = object.serialize(&mut heap);
@@ -347,8 +355,9 @@ macro_rules! fields {
 
 fields! { SerializeStruct, SerializeStructVariant }
 
-/// Sizes of caches for dashboards: `kubewright_cache_objects{kind}` and `kubewright_cache_bytes{kind}`, estimated when
-/// they are asked for. Neither client-go nor controller-runtime has a metric for it.
+/// Sizes of caches for dashboards: `kubewright_cache_objects{kind}`, `kubewright_cache_decoded_objects{kind}` and
+/// `kubewright_cache_bytes{kind}`, estimated when they are asked for, and `kubewright_cache_decodes_total{kind}`, of caches
+/// that are still read. Neither client-go nor controller-runtime has a metric for it.
 ///
 /// ```no_run
 /// # use k8s_openapi::api::core::v1::Pod;
@@ -391,10 +400,15 @@ impl CacheMetrics {
         caches.push(Box::new(measure));
     }
 
-    const FAMILIES: [Family; 2] = [
+    const FAMILIES: [Family; 3] = [
         ("kubewright_cache_objects", "Objects in caches", |size| {
             size.objects
         }),
+        (
+            "kubewright_cache_decoded_objects",
+            "Objects in caches that are ready to be read",
+            |size| size.decoded,
+        ),
         (
             "kubewright_cache_bytes",
             "Estimate of the memory of caches",
@@ -411,6 +425,8 @@ impl CacheMetrics {
             };
             let sum = sizes.entry(kind).or_default();
             sum.objects += size.objects;
+            sum.decoded += size.decoded;
+            sum.decodes += size.decodes;
             sum.bytes += size.bytes;
             true
         });
@@ -428,6 +444,14 @@ impl Collector for CacheMetrics {
                 let gauge = ConstGauge::new(i64::try_from(of(size)).unwrap_or(i64::MAX));
                 gauge.encode(family.encode_family(&[("kind", kind.as_str())])?)?;
             }
+        }
+        let counter = ConstCounter::new(0_u64);
+        let help = "How often a packed object was decoded to be read";
+        let mut family =
+            encoder.encode_descriptor("kubewright_cache_decodes", help, None, counter.metric_type())?;
+        for (kind, size) in &sizes {
+            let counter = ConstCounter::new(size.decodes);
+            counter.encode(family.encode_family(&[("kind", kind.as_str())])?)?;
         }
         Ok(())
     }
@@ -478,9 +502,10 @@ mod tests {
         let each = of_object(&**small.list().first().unwrap());
         let size = large.size();
         assert_eq!(size.objects, 1_000);
-        // With the tables, of 37 bytes for each object and some more.
+        assert_eq!((size.decoded, size.decodes), (1_000, 0));
+        // With the tables, of 57 bytes for each object and up to twice that.
         assert!(
-            (1_000 * (each + 37)..1_000 * (each + 80)).contains(&size.bytes),
+            (1_000 * (each + 57)..1_000 * (each + 120)).contains(&size.bytes),
             "{size:?}"
         );
         let mut registry = Registry::default();

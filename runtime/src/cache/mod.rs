@@ -33,6 +33,8 @@
 //! Only the first of these objects may be written back as a whole; the others lack what the server has, and are
 //! changed by patches.
 //!
+//! Objects that nobody reads are packed where a cache is large: [`KeepDecoded`].
+//!
 //! **Invariant:** what a cache hands out is shared and never changes; a newer state is a new object.
 
 mod backlog;
@@ -43,7 +45,9 @@ mod informer;
 mod lister;
 mod measure;
 mod namespaces;
+mod packed;
 mod reflector;
+mod replacement;
 mod shared;
 mod store;
 mod subscription;
@@ -61,7 +65,7 @@ pub use lister::{Lister, NamespaceLister, UnknownIndex};
 pub use measure::{CacheMetrics, CacheSize};
 pub use namespaces::{NamespaceSet, NamespaceStatus};
 pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};
-pub use store::{IndexExists, Store};
+pub use store::{IndexExists, KeepDecoded, Store};
 pub use subscription::{EventHandler, Registration, Subscribe, Subscription, on_change};
 pub use target::Cached;
 pub use trim::Trim;

@@ -14,7 +14,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::reflector::{Change, Reflector, ReflectorHandle, ReflectorStatus, Sink, WatchScope};
+use super::reflector::{Change, Intake, Reflector, ReflectorHandle, ReflectorStatus, Sink, WatchScope};
+use super::replacement::Incoming;
 use super::shared::Shared;
 use super::target::Cached;
 use crate::kind::ObjectKey;
@@ -149,9 +150,13 @@ struct Part<K: Cached> {
 }
 
 impl<K: Cached> Sink<K> for Part<K> {
-    fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]) {
+    fn intake(&self) -> Intake<K> {
+        self.shared.intake()
+    }
+
+    fn replace(&self, objects: Vec<Incoming<K>>, undecodable: &[ObjectKey]) {
         self.shared
-            .replace_namespace(&self.namespace, &objects, undecodable);
+            .replace_namespace(&self.namespace, objects, undecodable);
         self.listed.store(true, Ordering::Release);
         self.changed.notify_one();
     }
@@ -252,7 +257,9 @@ pub(super) async fn follow<K: Cached>(
 }
 
 /// Names of objects.
-pub(super) fn names<K: Cached>(objects: &[Arc<K>], others: &[ObjectKey]) -> HashSet<String> {
-    let names = objects.iter().filter_map(|object| object.meta().name.clone());
+pub(super) fn names<K: Cached>(objects: &[Incoming<K>], others: &[ObjectKey]) -> HashSet<String> {
+    let names = objects
+        .iter()
+        .map(|object| object.object.entry.identity().name.to_owned());
     names.chain(others.iter().map(|key| key.name.clone())).collect()
 }

@@ -9,15 +9,17 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::gathered::Gathered;
-use super::store::Store;
+use super::replacement::Incoming;
+use super::store::{KeepDecoded, Store};
 use super::target::{Cached, Namespace, Target};
 use super::transform::Transforming;
 use super::trim::Trim;
@@ -111,6 +113,8 @@ pub struct ReflectorConfig {
     pub initial_timeout: Duration,
     /// What is left out of the objects.
     pub trim: Trim,
+    /// How many objects the cache keeps ready to be read; the others are packed. Default 32 MiB of them.
+    pub keep_decoded: KeepDecoded,
 }
 
 impl Default for ReflectorConfig {
@@ -124,14 +128,21 @@ impl Default for ReflectorConfig {
             idle_timeout: Duration::from_secs(150),
             initial_timeout: Duration::from_secs(30),
             trim: Trim::default(),
+            keep_decoded: KeepDecoded::default(),
         }
     }
 }
 
+/// Makes of an object, on the thread that decoded it, what a whole list of them may wait as; gives the key where it
+/// cannot be kept.
+pub(super) type Intake<K> = Arc<dyn Fn(K) -> Result<Incoming<K>, ObjectKey> + Send + Sync>;
+
 /// Where a reflector's changes go.
 pub(crate) trait Sink<K>: Send + Sync {
+    /// For the objects of one list.
+    fn intake(&self) -> Intake<K>;
     /// Everything there is, but for `undecodable`, which stay as they were.
-    fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]);
+    fn replace(&self, objects: Vec<Incoming<K>>, undecodable: &[ObjectKey]);
     /// Changes in the server's order.
     fn apply(&self, changes: Vec<Change<K>>);
 }
@@ -146,22 +157,28 @@ pub(crate) enum Change<K> {
 }
 
 impl<K: Cached> Sink<K> for Store<K> {
-    fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]) {
-        Store::replace(self, objects, undecodable);
+    fn intake(&self) -> Intake<K> {
+        let (store, decoded) = (self.clone(), AtomicUsize::new(0));
+        let functions = store.writing().clone();
+        Arc::new(move |object| Ok(store.incoming(object, &functions, &decoded)))
+    }
+
+    fn replace(&self, objects: Vec<Incoming<K>>, undecodable: &[ObjectKey]) {
+        self.replacement(objects, undecodable).commit();
     }
 
     fn apply(&self, changes: Vec<Change<K>>) {
         for change in changes {
             match change {
-                Change::Set(object) => drop(self.insert(Arc::new(object))),
+                Change::Set(object) => drop(self.set(Arc::new(object))),
                 Change::Gone(object) => {
                     let meta = object.meta();
-                    self.remove(
+                    self.unset(
                         meta.namespace.as_deref(),
                         meta.name.as_deref().unwrap_or_default(),
                     );
                 }
-                Change::GoneKey(key) => drop(self.remove(key.namespace.as_deref(), &key.name)),
+                Change::GoneKey(key) => drop(self.unset(key.namespace.as_deref(), &key.name)),
             }
         }
     }
@@ -253,6 +270,7 @@ pub struct Reflector<K> {
 impl<K: Kind> Reflector<K> {
     /// A reflector that fills `store`; it does nothing until it [runs](Self::run).
     pub fn new(client: &impl AsClient, scope: &WatchScope, config: ReflectorConfig, store: Store<K>) -> Self {
+        store.keep(config.keep_decoded);
         let client = client.as_client().clone();
         Self::with_sink(client, Target::of::<K>(), scope, config, Arc::new(store))
     }
@@ -312,6 +330,7 @@ impl<K: Cached> Reflector<K> {
     #[must_use]
     pub fn transform(mut self, transform: impl Fn(&mut K) + Send + Sync + 'static) -> Self {
         let sink = self.sink;
+        let transform = Arc::new(transform);
         self.sink = Arc::new(Transforming { sink, transform });
         self
     }
@@ -478,6 +497,7 @@ impl<K: Cached> Reflector<K> {
         self.opened();
         // An object may change before the state is complete.
         let mut state = Gathered::new();
+        let intake = self.sink.intake();
         let mut known = 0;
         let mut deadline = after(self.config.initial_timeout);
         loop {
@@ -488,10 +508,20 @@ impl<K: Cached> Reflector<K> {
             if lines.is_empty() {
                 return Ok(None);
             }
+            let (taken, lines) = take_in(lines, &intake).await?;
+            for object in taken {
+                match object {
+                    Ok(object) => state.set(object),
+                    Err(key) => state.undecodable(key),
+                }
+            }
             let mut lines = lines.into_iter();
             for line in &mut lines {
                 match line {
-                    Line::Set(object) => state.set(object),
+                    Line::Set(object) => match intake(object) {
+                        Ok(object) => state.set(object),
+                        Err(key) => state.undecodable(key),
+                    },
                     // As later: what is known of the object stays.
                     Line::Undecodable(key, _) => state.undecodable(key),
                     Line::Gone(object) => state.gone(&ObjectKey::of(&object)),
@@ -524,12 +554,14 @@ impl<K: Cached> Reflector<K> {
         let mut all = Decoded::new();
         let mut decoding: Option<JoinHandle<Result<Decoded<K>, WireError>>> = None;
         let mut next: Option<String> = None;
+        let mut intake = self.sink.intake();
         let version = loop {
-            let page = match self.wire.page(next.as_deref()).await {
+            let page = match self.wire.page(next.as_deref(), &intake).await {
                 // The rest of the list is no longer available at its version: begin again.
                 Err(error) if error.is_expired() && next.is_some() => {
                     tracing::info!(object.kind = %self.wire.target.name, "list expired between two pages; listing again");
                     all = Decoded::new();
+                    intake = self.sink.intake();
                     decoding = None;
                     next = None;
                     // Against a server too slow for its own compaction, one whole answer is the way out.
@@ -629,6 +661,32 @@ impl<K: Cached> Reflector<K> {
             self.version = Some(version.into());
         }
     }
+}
+
+/// What lines begin with: objects that are there, taken in where that may take a while.
+async fn take_in<K: Cached>(
+    mut lines: Vec<Line<K>>,
+    intake: &Intake<K>,
+) -> Result<(Vec<Result<Incoming<K>, ObjectKey>>, Vec<Line<K>>), WireError> {
+    const FEW: usize = 64;
+    let other = lines.iter().position(|line| !matches!(line, Line::Set(_)));
+    let rest = lines.split_off(other.unwrap_or(lines.len()));
+    let count = lines.len();
+    let objects = lines.into_iter().filter_map(|line| match line {
+        Line::Set(object) => Some(object),
+        _ => None,
+    });
+    let taken = match count {
+        ..=FEW => objects.map(|object| intake(object)).collect(),
+        _ => {
+            let intake = Arc::clone(intake);
+            joined(spawn_blocking(move || {
+                Ok(objects.map(|object| intake(object)).collect())
+            }))
+            .await?
+        }
+    };
+    Ok((taken, rest))
 }
 
 impl<K> Decoded<K> {

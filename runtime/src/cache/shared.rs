@@ -14,9 +14,11 @@ use tokio::time::Instant;
 use super::backlog::Backlog;
 use super::delta::{Delta, LastState};
 use super::namespaces;
-use super::reflector::{Change, Sink, after};
-use super::store::{Store, same_version};
+use super::reflector::{Change, Intake, Sink, after};
+use super::replacement::Incoming;
+use super::store::{KeepDecoded, Store};
 use super::subscription::Subscribe;
+use super::table::Entry;
 use super::target::Cached;
 use crate::kind::ObjectKey;
 
@@ -46,10 +48,13 @@ impl<K: Resource> Drop for Feed<K> {
 }
 
 impl<K: Resource> Shared<K> {
-    pub(super) fn new(kind: String) -> Self {
+    pub(super) fn new(kind: String, keep_decoded: KeepDecoded) -> Self
+    where
+        K: Cached,
+    {
         Self {
             kind,
-            store: Store::new(),
+            store: Store::keeping(keep_decoded),
             feeds: Mutex::default(),
             synced: watch::Sender::new(false),
             feeds_changed: Notify::new(),
@@ -137,49 +142,70 @@ impl<K: Cached> Shared<K> {
         feeds.retain(|feed| feed.backlog.push(delta.clone(), &self.kind));
     }
 
-    fn set(&self, feeds: &mut Vec<Feed<K>>, new: Arc<K>) {
-        match self.store.insert(Arc::clone(&new)) {
-            None => self.send(feeds, &Delta::Added(new)),
-            // Sent twice around a broken connection.
-            Some(old) if same_version(&*old, &*new) => {}
-            Some(old) if old.meta().uid == new.meta().uid => self.send(feeds, &Delta::Updated { old, new }),
+    /// An old state for who listens: what is packed is decoded for nobody else.
+    fn old(&self, feeds: &[Feed<K>], entry: &Entry<K>) -> Option<Arc<K>> {
+        match feeds {
+            [] => None,
+            _ => self.store.open(entry),
+        }
+    }
+
+    fn set(&self, feeds: &mut Vec<Feed<K>>, incoming: Incoming<K>) {
+        let entry = incoming.object.entry.clone();
+        let before = self.store.put(incoming);
+        let is = entry.identity();
+        // Sent twice around a broken connection.
+        if feeds.is_empty()
+            || before
+                .as_ref()
+                .is_some_and(|before| before.identity().is_same_version(&is))
+        {
+            return;
+        }
+        let Some(new) = self.store.open(&entry) else {
+            return;
+        };
+        let is_same = before
+            .as_ref()
+            .is_some_and(|before| before.identity().uid == is.uid);
+        match before.and_then(|before| self.old(feeds, &before)) {
+            Some(old) if is_same => self.send(feeds, &Delta::Updated { old, new }),
             Some(old) => {
                 self.send(feeds, &Delta::vanished(old));
                 self.send(feeds, &Delta::Added(new));
             }
+            None => self.send(feeds, &Delta::Added(new)),
         }
     }
 
     /// What one of several namespaces has, but for `undecodable`, which stay as they were.
-    pub(super) fn replace_namespace(&self, namespace: &str, objects: &[Arc<K>], undecodable: &[ObjectKey]) {
+    pub(super) fn replace_namespace(
+        &self,
+        namespace: &str,
+        objects: Vec<Incoming<K>>,
+        undecodable: &[ObjectKey],
+    ) {
         /// How many objects at once keep a new subscriber waiting.
         const SOME: usize = 256;
-        let names = namespaces::names(objects, undecodable);
-        let gone = |object: &Arc<K>| {
-            object
-                .meta()
-                .name
-                .as_ref()
-                .is_none_or(|name| !names.contains(name))
-        };
-        let gone: Vec<_> = self.store.namespace(namespace).into_iter().filter(gone).collect();
+        let names = namespaces::names(&objects, undecodable);
+        let mut gone = self.store.names(namespace);
+        gone.retain(|name| !names.contains(name));
         for some in gone.chunks(SOME) {
             let mut feeds = self.feeds();
-            for object in some {
-                let name = object.meta().name.as_deref().unwrap_or_default();
-                if let Some(old) = self.store.remove(Some(namespace), name) {
+            for name in some {
+                let old = self.store.unset(Some(namespace), name);
+                if let Some(old) = old.and_then(|old| self.old(&feeds, &old)) {
                     self.send(&mut feeds, &Delta::vanished(old));
                 }
             }
         }
-        for some in objects.chunks(SOME) {
+        let mut objects = objects.into_iter().peekable();
+        while objects.peek().is_some() {
             let mut feeds = self.feeds();
-            for new in some {
-                let name = new.meta().name.as_deref().unwrap_or_default();
-                let held = self.store.get(Some(namespace), name);
+            for new in objects.by_ref().take(SOME) {
                 // What did not change stays the object that readers and subscribers have.
-                if held.is_none_or(|held| !same_version(&*held, &**new)) {
-                    self.set(&mut feeds, Arc::clone(new));
+                if !self.store.holds(&new.object.entry.identity()) {
+                    self.set(&mut feeds, new);
                 }
             }
         }
@@ -187,7 +213,7 @@ impl<K: Cached> Shared<K> {
 
     /// Nothing of a namespace is followed any more.
     pub(super) fn forget(&self, namespace: &str) {
-        self.replace_namespace(namespace, &[], &[]);
+        self.replace_namespace(namespace, Vec::new(), &[]);
     }
 
     /// The first state is complete: each namespace was listed.
@@ -196,8 +222,7 @@ impl<K: Cached> Shared<K> {
         if *self.synced.borrow() {
             return;
         }
-        // Nobody writes while the feeds are locked, so that the same objects take each other's places.
-        drop(self.store.replacement(self.store.list(), &[]).commit());
+        self.store.complete();
         self.synced.send_replace(true);
         for feed in &*feeds {
             feed.backlog.synced();
@@ -205,13 +230,36 @@ impl<K: Cached> Shared<K> {
     }
 }
 
+#[cfg(test)]
+impl<K: Cached> Shared<K> {
+    /// A list of all objects, as a reflector hands it on.
+    pub(super) fn relist(&self, objects: Vec<Arc<K>>) {
+        let intake = self.intake();
+        let taken = objects
+            .into_iter()
+            .map(|object| intake(Arc::unwrap_or_clone(object)));
+        self.replace(taken.filter_map(Result::ok).collect(), &[]);
+    }
+}
+
 impl<K: Cached> Sink<K> for Shared<K> {
-    fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]) {
+    fn intake(&self) -> Intake<K> {
+        self.store.intake()
+    }
+
+    fn replace(&self, objects: Vec<Incoming<K>>, undecodable: &[ObjectKey]) {
         // Nobody else writes to the store, so what is built here is still right when it is committed.
         let replacement = self.store.replacement(objects, undecodable);
         let mut feeds = self.feeds();
-        let deltas = replacement.commit();
+        let differences = replacement.commit();
         let first = !self.synced.send_replace(true);
+        let deltas: Vec<_> = match feeds.is_empty() {
+            true => Vec::new(),
+            false => differences
+                .iter()
+                .filter_map(|difference| difference.delta(&self.store))
+                .collect(),
+        };
         feeds.retain(|feed| {
             if !first {
                 return deltas
@@ -227,23 +275,24 @@ impl<K: Cached> Sink<K> for Shared<K> {
     fn apply(&self, changes: Vec<Change<K>>) {
         let mut feeds = self.feeds();
         for change in changes {
-            let mut send = |delta: Delta<K>| self.send(&mut feeds, &delta);
             match change {
-                Change::Set(object) => self.set(&mut feeds, Arc::new(object)),
+                Change::Set(object) => self.set(&mut feeds, self.store.changed(object)),
                 Change::Gone(object) => {
                     let meta = object.meta();
                     let name = meta.name.as_deref().unwrap_or_default();
                     // Whoever listens never heard of an object that the cache did not hold.
-                    if self.store.remove(meta.namespace.as_deref(), name).is_some() {
-                        send(Delta::Deleted {
+                    if self.store.unset(meta.namespace.as_deref(), name).is_some() {
+                        let delta = Delta::Deleted {
                             object: Arc::new(object),
                             state: LastState::Final,
-                        });
+                        };
+                        self.send(&mut feeds, &delta);
                     }
                 }
                 Change::GoneKey(key) => {
-                    if let Some(old) = self.store.remove(key.namespace.as_deref(), &key.name) {
-                        send(Delta::vanished(old));
+                    let old = self.store.unset(key.namespace.as_deref(), &key.name);
+                    if let Some(old) = old.and_then(|old| self.old(&feeds, &old)) {
+                        self.send(&mut feeds, &Delta::vanished(old));
                     }
                 }
             }

@@ -1,37 +1,72 @@
 //! The objects of one kind, and the indexes over them.
 //!
-//! An object is found by its namespace, then by its name; each index holds further `Arc`s, so that a look-up by index
-//! is one step. Namespaces are spread over parts with a lock each, so that who reads one seldom meets who writes
-//! another. Index functions run under the writers' lock alone, which no reader takes, and a replacement of all
-//! objects is built beside the old tables and swapped in: readers wait for some table operations, never for user code
-//! or for a whole list.
+//! An object is found by its namespace, then by its name, in a slot that it keeps; an index holds slots. Namespaces are
+//! spread over parts with a lock each, so that who reads one seldom meets who writes another. Index functions run under
+//! the writers' lock alone, which no reader takes, and a replacement of all objects is built beside the old tables and
+//! swapped in: readers wait for some table operations, never for user code or for a whole list.
+//!
+//! Objects that are not read are packed ([`Packing`]) as far as those that are decoded weigh more than the store's
+//! budget. Packing and reading call the type's serde, and are therefore done without any lock; what comes of it is put in
+//! place where the same object still stands there.
 //!
 //! **Invariant:** readers see each object either before or after a change, never between the table and an index,
 //! and a replacement as one step. A writer therefore holds the locks of all that it changes until everything is
-//! changed, and whoever reads all parts holds all their locks. Locks are taken in one order: parts as they stand, then
-//! the indexes.
+//! changed, and whoever reads several parts holds all their locks. Locks are taken in one order: the indexes, then the
+//! parts as they stand. Whether an object is packed changes nothing but how long it takes to read it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, Weak,
+};
 
-use hashbrown::DefaultHashBuilder;
+use hashbrown::{DefaultHashBuilder, HashSet};
 use kube::core::{Expression, Selector};
 use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+#[cfg(test)]
 use super::Delta;
-use super::table::{Group, Hashed, Index, IndexName, Namespaces, place};
+use super::measure;
+use super::packed::{Identity, Packed, Packing};
+use super::replacement::{Incoming, Replacement};
+use super::table::{At, Entry, Hashed, Index, IndexName, Slot, Table, Tally, Weighed, Weight};
 use super::target::kind_name;
 use crate::guard::guarded;
 use crate::kind::ObjectKey;
 
 /// A function that gives the values under which an index finds an object.
-type IndexFn<K> = Box<dyn Fn(&K) -> Vec<String> + Send + Sync>;
+pub(super) type IndexFn<K> = Arc<dyn Fn(&K) -> Vec<String> + Send + Sync>;
+
+/// How many of its objects a cache keeps ready to be read.
+///
+/// The others are packed: some tenth of the memory, or less where a type has many optional fields, but reading one
+/// decodes it, which takes some microseconds. Those that are read stay ready, at the cost of those that are not. Small
+/// caches are within the default as a whole.
+///
+/// A packed object goes through its type's `Serialize` and `Deserialize`, as when it is written to the server and
+/// read again; what a type skips there is lost. Objects that their type would not read again are not packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepDecoded {
+    /// Those that take up to so many bytes, by the estimate of [`Lister::size`](super::Lister::size). 0 packs each
+    /// object.
+    UpTo(usize),
+    /// All.
+    All,
+}
+
+impl Default for KeepDecoded {
+    /// 32 MiB.
+    fn default() -> Self {
+        Self::UpTo(32 << 20)
+    }
+}
 
 /// The objects of one kind and the indexes over them, shared by its clones.
 ///
 /// A [`Reflector`](super::Reflector) fills it, a [`Lister`](super::Lister) reads it.
 pub struct Store<K> {
-    inner: Arc<Inner<K>>,
+    pub(super) inner: Arc<Inner<K>>,
 }
 
 impl<K> Clone for Store<K> {
@@ -42,7 +77,7 @@ impl<K> Clone for Store<K> {
     }
 }
 
-impl<K: Resource> Default for Store<K> {
+impl<K: Resource + Serialize + DeserializeOwned> Default for Store<K> {
     fn default() -> Self {
         Self::new()
     }
@@ -62,69 +97,76 @@ impl<K> WeakStore<K> {
 
 /// Into how many parts namespaces are spread. More of them cost memory in each cache, and a machine has few threads that
 /// read at the same instant.
-const PARTS: usize = 16;
+pub(super) const PARTS: usize = At::PARTS;
 
 /// Some namespaces behind a lock, on cache lines of its own.
 #[repr(align(128))]
-struct Part<K>(RwLock<Namespaces<K>>);
+pub(super) struct Part<K>(pub(super) RwLock<Table<K>>);
 
-struct Inner<K> {
-    parts: [Part<K>; PARTS],
+/// The type's own ways, known where the store was made.
+struct Codec<K> {
+    pack: fn(&Packing, &K) -> Option<Packed>,
+    read: fn(&Packing, &Packed) -> Option<K>,
+    bytes: fn(&K) -> usize,
+}
+
+pub(super) struct Inner<K> {
+    pub(super) parts: [Part<K>; PARTS],
     /// In the order of their functions; never fewer than before.
-    indexes: RwLock<Vec<Index<K>>>,
+    pub(super) indexes: RwLock<Vec<Index>>,
     /// Whether all objects were replaced at least once: before that, this is no state of the server. Set while all
     /// locks are held.
-    synced: AtomicBool,
-    hasher: DefaultHashBuilder,
+    pub(super) synced: AtomicBool,
+    pub(super) hasher: DefaultHashBuilder,
     /// The functions of the indexes. Locked by a writer from reading what is there until its change stands; readers
     /// never take it.
-    writing: Mutex<Vec<IndexFn<K>>>,
+    pub(super) writing: Mutex<Vec<IndexFn<K>>>,
+    codec: Codec<K>,
+    packing: Packing,
+    /// What decoded objects may weigh; the largest number is no bound.
+    budget: AtomicUsize,
+    /// What they weigh, in all parts.
+    pub(super) weight: AtomicUsize,
+    /// How often a packed object was decoded for a reader.
+    decodes: AtomicU64,
+    /// The part that gives objects away next; locked by who packs.
+    hand: Mutex<usize>,
 }
 
 // A panic inside one of the short sections under these locks could only be an allocation that fails; user code runs
 // outside of them. The tables are therefore whole even behind a poisoned lock.
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+pub(super) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+pub(super) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The values that each index has for one object, in the order of the indexes.
-type Values = Vec<Vec<String>>;
+pub(super) type Values = Vec<Vec<String>>;
 
-fn values<K>(functions: &[IndexFn<K>], object: &K) -> Values {
+pub(super) fn values<K>(functions: &[IndexFn<K>], object: &K) -> Values {
     functions.iter().map(|values_of| values_of(object)).collect()
 }
 
-fn index_object<K: Resource>(
-    indexes: &mut [Index<K>],
-    hasher: &DefaultHashBuilder,
-    values: &Values,
-    object: &Arc<K>,
-) {
+pub(super) fn index_object(indexes: &mut [Index], values: &Values, at: At) {
     for (index, values) in indexes.iter_mut().zip(values) {
         for value in values {
-            index.insert(hasher, value, object);
+            index.insert(value, at);
         }
     }
 }
 
-fn unindex_object<K: Resource>(
-    indexes: &mut [Index<K>],
-    hasher: &DefaultHashBuilder,
-    values: &Values,
-    at: (&str, &str),
-) {
+fn unindex_object(indexes: &mut [Index], values: &Values, at: At) {
     for (index, values) in indexes.iter_mut().zip(values) {
         for value in values {
-            index.remove(hasher, value, at);
+            index.remove(value, at);
         }
     }
 }
 
-fn custom<'a, K>(indexes: &'a [Index<K>], name: &str) -> Option<&'a Index<K>> {
+fn custom<'a>(indexes: &'a [Index], name: &str) -> Option<&'a Index> {
     indexes
         .iter()
         .find(|index| matches!(&index.name, IndexName::Custom(other) if **other == *name))
@@ -140,62 +182,214 @@ pub struct IndexExists {
     pub kind: String,
 }
 
-/// New tables beside the present ones. Other writers wait until it is committed or dropped.
-pub(crate) struct Replacement<'a, K> {
-    store: &'a Store<K>,
-    fresh: Fresh<K>,
-    deltas: Vec<Delta<K>>,
-    _writing: MutexGuard<'a, Vec<IndexFn<K>>>,
+/// What was found, to be decoded once no lock is held.
+struct Found<K> {
+    ready: Vec<Arc<K>>,
+    /// With where it is, and whether it was read before.
+    packed: Vec<(At, Packed, bool)>,
 }
 
-struct Fresh<K> {
-    parts: [Namespaces<K>; PARTS],
-    indexes: Vec<Index<K>>,
-}
-
-impl<K: Resource> Replacement<'_, K> {
-    /// Lets readers see the new state, and says what changed.
-    pub(crate) fn commit(mut self) -> Vec<Delta<K>> {
-        let inner = &*self.store.inner;
-        {
-            let mut parts: Vec<_> = inner.parts.iter().map(|part| write(&part.0)).collect();
-            let mut indexes = write(&inner.indexes);
-            for (part, fresh) in parts.iter_mut().zip(&mut self.fresh.parts) {
-                std::mem::swap(&mut **part, fresh);
-            }
-            std::mem::swap(&mut *indexes, &mut self.fresh.indexes);
-            inner.synced.store(true, Ordering::Release);
+impl<K: Resource> Found<K> {
+    fn with_capacity(count: usize) -> Self {
+        Self {
+            ready: Vec::with_capacity(count),
+            packed: Vec::new(),
         }
-        // What was replaced is dropped here, where nobody waits for it.
-        self.deltas
+    }
+
+    fn add(&mut self, part: usize, (slot, held): (u32, &Slot<K>), touch: bool) {
+        match held.entry() {
+            Some(Entry::Decoded(object)) => {
+                if touch {
+                    held.touch();
+                }
+                self.ready.push(Arc::clone(object));
+            }
+            Some(Entry::Packed(packed)) => {
+                self.packed
+                    .push((At::new(part, slot), packed.clone(), touch && held.touch()));
+            }
+            None => {}
+        }
     }
 }
 
-impl<K: Resource> Store<K> {
+impl<K: Resource + Serialize + DeserializeOwned> Store<K> {
     /// An empty store.
     pub fn new() -> Self {
-        Self {
+        Self::keeping(KeepDecoded::default())
+    }
+
+    /// An empty store that keeps so many objects decoded. A reflector that fills it brings its
+    /// [own setting](super::ReflectorConfig::keep_decoded).
+    pub fn keeping(decoded: KeepDecoded) -> Self {
+        let store = Self {
             inner: Arc::new(Inner {
                 parts: std::array::from_fn(|_| Part(RwLock::default())),
                 indexes: RwLock::default(),
                 synced: AtomicBool::new(false),
                 hasher: DefaultHashBuilder::default(),
                 writing: Mutex::default(),
+                codec: Codec {
+                    pack: |packing, object| packing.pack(object),
+                    read: |packing, packed| packing.read(packed),
+                    bytes: measure::of_object,
+                },
+                packing: Packing::new(),
+                budget: AtomicUsize::new(0),
+                weight: AtomicUsize::new(0),
+                decodes: AtomicU64::new(0),
+                hand: Mutex::new(0),
             }),
+        };
+        store.keep(decoded);
+        store
+    }
+}
+
+impl<K: Resource> Store<K> {
+    /// Sets the budget from now on.
+    pub(super) fn keep(&self, decoded: KeepDecoded) {
+        let budget = match decoded {
+            KeepDecoded::UpTo(bytes) => bytes.min(usize::MAX - 1),
+            KeepDecoded::All => usize::MAX,
+        };
+        self.inner.budget.store(budget, Ordering::Relaxed);
+        self.settle();
+    }
+
+    fn budget(&self) -> usize {
+        self.inner.budget.load(Ordering::Relaxed)
+    }
+
+    /// What an object weighs, where that is asked.
+    pub(super) fn weight_of(&self, object: &K) -> Weight {
+        match self.budget() {
+            usize::MAX => Weight::default(),
+            _ => Weight::of((self.inner.codec.bytes)(object)),
         }
     }
 
-    fn hashed<'a>(&self, namespace: &'a str) -> (&RwLock<Namespaces<K>>, Hashed<'a>) {
+    /// An object of the first state or of a list, packed where `decoded` of that list weigh as much as they may.
+    pub(super) fn incoming(&self, object: K, functions: &[IndexFn<K>], decoded: &AtomicUsize) -> Incoming<K> {
+        let values = values(functions, &object);
+        let weight = self.weight_of(&object);
+        let before = decoded.fetch_add(weight.bytes(), Ordering::Relaxed);
+        let packed = if before.saturating_add(weight.bytes()) > self.budget() {
+            decoded.fetch_sub(weight.bytes(), Ordering::Relaxed);
+            (self.inner.codec.pack)(&self.inner.packing, &object)
+        } else {
+            None
+        };
+        Incoming {
+            object: match packed {
+                Some(packed) => Weighed {
+                    entry: Entry::Packed(packed),
+                    weight: Weight::default(),
+                },
+                None => Weighed {
+                    entry: Entry::Decoded(Arc::new(object)),
+                    weight,
+                },
+            },
+            values,
+        }
+    }
+
+    /// The object; `None` where its type does not read what it wrote, which is logged.
+    pub(super) fn open(&self, entry: &Entry<K>) -> Option<Arc<K>> {
+        match entry {
+            Entry::Decoded(object) => Some(Arc::clone(object)),
+            Entry::Packed(packed) => self.read(packed),
+        }
+    }
+
+    fn read(&self, packed: &Packed) -> Option<Arc<K>> {
+        self.inner.decodes.fetch_add(1, Ordering::Relaxed);
+        (self.inner.codec.read)(&self.inner.packing, packed).map(Arc::new)
+    }
+
+    /// Keeps a packed object decoded, as it is read again and again.
+    fn admit(&self, at: At, packed: &Packed, object: &Arc<K>) {
+        let weight = self.weight_of(object);
+        if weight.bytes() <= self.budget() {
+            let mut part = write(&self.inner.parts[at.part()].0);
+            self.weighed(&mut part, |part| part.decoded(at.slot(), packed, object, weight));
+        }
+    }
+
+    /// Changes a part, and takes down what its objects weigh then.
+    fn weighed<T>(&self, part: &mut Table<K>, change: impl FnOnce(&mut Table<K>) -> T) -> T {
+        let before = part.tally().weight;
+        let changed = change(part);
+        let after = part.tally().weight;
+        let weight = &self.inner.weight;
+        if after >= before {
+            weight.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            weight.fetch_sub(before - after, Ordering::Relaxed);
+        }
+        changed
+    }
+
+    /// Packs objects until those that are decoded weigh no more than they may.
+    pub(super) fn settle(&self) {
+        let excess = || {
+            let weight = self.inner.weight.load(Ordering::Relaxed);
+            weight.saturating_sub(self.budget())
+        };
+        if excess() == 0 {
+            return;
+        }
+        // Whoever packs goes on until it is enough.
+        let mut hand = match self.inner.hand.try_lock() {
+            Ok(hand) => hand,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        // Each part is passed once for what has more than its share, and then as often as bits may have to be cleared.
+        let mut passed = 0;
+        while passed < PARTS * 3 {
+            let excess = excess();
+            if excess == 0 {
+                return;
+            }
+            let at = *hand;
+            let part = &self.inner.parts[at].0;
+            let weight = read(part).tally().weight;
+            let is_small = weight.saturating_mul(PARTS) < self.inner.weight.load(Ordering::Relaxed);
+            let (victims, whole) = match weight {
+                0 => (Vec::new(), true),
+                _ if passed < PARTS && is_small => (Vec::new(), true),
+                _ => write(part).victims(excess),
+            };
+            if whole {
+                *hand = (at + 1) % PARTS;
+            }
+            passed = if victims.is_empty() { passed + 1 } else { 0 };
+            for (slot, object) in victims {
+                let packed = (self.inner.codec.pack)(&self.inner.packing, &object);
+                let mut part = write(part);
+                self.weighed(&mut part, |part| part.packed(slot, &object, packed));
+            }
+        }
+    }
+
+    pub(super) fn hashed<'a>(&self, namespace: &'a str) -> (usize, Hashed<'a>) {
         let hashed = Hashed::new(&self.inner.hasher, namespace);
-        (&self.inner.parts[hashed.part(PARTS)].0, hashed)
+        (hashed.part(PARTS), hashed)
+    }
+
+    fn part(&self, part: usize) -> &RwLock<Table<K>> {
+        &self.inner.parts[part].0
     }
 
     /// All parts, in one state.
-    fn parts(&self) -> Vec<RwLockReadGuard<'_, Namespaces<K>>> {
+    pub(super) fn parts(&self) -> Vec<RwLockReadGuard<'_, Table<K>>> {
         self.inner.parts.iter().map(|part| read(&part.0)).collect()
     }
 
-    fn writing(&self) -> MutexGuard<'_, Vec<IndexFn<K>>> {
+    pub(super) fn writing(&self) -> MutexGuard<'_, Vec<IndexFn<K>>> {
         self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -226,7 +420,7 @@ impl<K: Resource> Store<K> {
                 kind: kind_name::<K>(),
             });
         }
-        self.push_index(&mut functions, IndexName::Custom(name.into()), Box::new(values));
+        self.push_index(&mut functions, IndexName::Custom(name.into()), Arc::new(values));
         Ok(())
     }
 
@@ -240,14 +434,23 @@ impl<K: Resource> Store<K> {
         }
         let key = key.to_owned();
         let values = move |object: &K| object.labels().get(&key).cloned().into_iter().collect();
-        self.push_index(&mut functions, name, Box::new(values));
+        self.push_index(&mut functions, name, Arc::new(values));
     }
 
     fn push_index(&self, functions: &mut Vec<IndexFn<K>>, name: IndexName, values: IndexFn<K>) {
         let mut index = Index::new(name);
-        for object in &self.list() {
-            for value in values(object) {
-                index.insert(&self.inner.hasher, &value, object);
+        // Only writers give slots another object, and they wait.
+        let all: Vec<(At, Entry<K>)> = (0..)
+            .zip(&self.parts())
+            .flat_map(|(part, table)| {
+                let slots = table.slots();
+                slots.filter_map(move |(slot, held)| Some((At::new(part, slot), held.entry()?.clone())))
+            })
+            .collect();
+        for (at, entry) in all {
+            let Some(object) = self.open(&entry) else { continue };
+            for value in values(&object) {
+                index.insert(&value, at);
             }
         }
         functions.push(values);
@@ -256,138 +459,133 @@ impl<K: Resource> Store<K> {
 
     /// Sets one object and gives the one that it replaces.
     pub fn insert(&self, object: Arc<K>) -> Option<Arc<K>> {
-        let hasher = &self.inner.hasher;
-        let functions = self.writing();
-        let held = Arc::clone(&object);
-        let at = place(&*held);
-        let old = self.get(Some(at.0), at.1);
-        let old_values = old.as_ref().map(|old| values(&functions, old));
-        let values = values(&functions, &object);
-        let (part, namespace) = self.hashed(at.0);
-        let mut part = write(part);
-        let mut indexes = (!functions.is_empty()).then(|| write(&self.inner.indexes));
-        if let Some(indexes) = &mut indexes {
-            if let Some(old_values) = old_values.filter(|old| *old != values) {
-                unindex_object(indexes, hasher, &old_values, at);
-            }
-            index_object(indexes, hasher, &values, &object);
+        let old = self.set(object)?;
+        self.open(&old)
+    }
+
+    /// [`insert`](Self::insert), what was there in whichever form it was.
+    pub(super) fn set(&self, object: Arc<K>) -> Option<Entry<K>> {
+        self.put(self.weigh(object))
+    }
+
+    /// An object that changed, which is read next.
+    pub(super) fn changed(&self, object: K) -> Incoming<K> {
+        self.weigh(Arc::new(object))
+    }
+
+    fn weigh(&self, object: Arc<K>) -> Incoming<K> {
+        let weight = self.weight_of(&object);
+        let entry = Entry::Decoded(object);
+        Incoming {
+            object: Weighed { entry, weight },
+            values: Values::new(),
         }
-        part.insert(hasher, namespace, object);
-        drop((part, indexes));
+    }
+
+    /// Sets one object in whichever form it came.
+    pub(super) fn put(&self, incoming: Incoming<K>) -> Option<Entry<K>> {
+        let hasher = &self.inner.hasher;
+        let Incoming {
+            object,
+            values: mut new_values,
+        } = incoming;
+        let functions = self.writing();
+        let held = object.entry.clone();
+        let Identity { namespace, name, .. } = held.identity();
+        let (part, namespace) = self.hashed(namespace);
+        // Without an index nobody asks what was there.
+        let mut old_values = Values::new();
+        if !functions.is_empty() {
+            let old = read(self.part(part)).get(hasher, namespace, name).cloned();
+            if let Some(old) = old.and_then(|old| self.open(&old)) {
+                old_values = values(&functions, &old);
+            }
+            // Functions may have come since the object did.
+            if new_values.len() < functions.len()
+                && let Some(object) = self.open(&held)
+            {
+                let later = values(&functions[new_values.len()..], &object);
+                new_values.extend(later);
+            }
+        }
+        // Indexes hold slots: the same values lead to the new object as they are.
+        let mut indexes = (old_values != new_values).then(|| write(&self.inner.indexes));
+        let mut table = write(self.part(part));
+        let (slot, old) = self.weighed(&mut table, |table| table.set(hasher, namespace, object));
+        if let Some(indexes) = &mut indexes {
+            let at = At::new(part, slot);
+            unindex_object(indexes, &old_values, at);
+            index_object(indexes, &new_values, at);
+        }
+        drop((table, indexes, functions));
+        self.settle();
         old
+    }
+
+    /// Whether this very version is there.
+    pub(super) fn holds(&self, identity: &Identity<'_>) -> bool {
+        let (part, namespace) = self.hashed(identity.namespace);
+        let table = read(self.part(part));
+        let held = table.get(&self.inner.hasher, namespace, identity.name);
+        held.is_some_and(|held| held.identity().is_same_version(identity))
     }
 
     /// Removes one object and gives it.
     pub fn remove(&self, namespace: Option<&str>, name: &str) -> Option<Arc<K>> {
+        let old = self.unset(namespace, name)?;
+        self.open(&old)
+    }
+
+    /// [`remove`](Self::remove), what was there in whichever form it was.
+    pub(super) fn unset(&self, namespace: Option<&str>, name: &str) -> Option<Entry<K>> {
         let hasher = &self.inner.hasher;
         let functions = self.writing();
-        let old = self.get(namespace, name)?;
-        let values = values(&functions, &old);
-        let at = place(&*old);
-        let (part, namespace) = self.hashed(at.0);
-        let mut part = write(part);
-        let mut indexes = write(&self.inner.indexes);
-        unindex_object(&mut indexes, hasher, &values, at);
-        part.remove(hasher, namespace, at.1);
-        drop((part, indexes));
-        Some(old)
+        let (part, namespace) = self.hashed(namespace.unwrap_or_default());
+        let old = read(self.part(part)).get(hasher, namespace, name).cloned()?;
+        let values = match functions.is_empty() {
+            true => Values::new(),
+            false => self
+                .open(&old)
+                .map(|old| values(&functions, &old))
+                .unwrap_or_default(),
+        };
+        let mut indexes = (!functions.is_empty()).then(|| write(&self.inner.indexes));
+        let mut table = write(self.part(part));
+        let removed = self.weighed(&mut table, |table| table.remove(hasher, namespace, name));
+        if let (Some(indexes), Some((slot, _))) = (&mut indexes, &removed) {
+            unindex_object(indexes, &values, At::new(part, *slot));
+        }
+        drop((table, indexes));
+        removed.map(|(_, old)| old)
     }
 
     /// Replaces all objects by `objects`, in one step, and says what that changed.
     ///
     /// Objects that are gone are reported with their last known state. An object whose version has not changed
-    /// stays the same `Arc` and is not reported. One that was deleted and created again under its name, which
+    /// stays what it was and is not reported. One that was deleted and created again under its name, which
     /// its UID tells, is reported as both. Of several states of one object the last one counts. Objects in `keep`
     /// stay as they are where `objects` lacks them.
-    pub(crate) fn replace(&self, objects: Vec<Arc<K>>, keep: &[ObjectKey]) -> Vec<Delta<K>> {
-        self.replacement(objects, keep).commit()
+    #[cfg(test)]
+    pub(crate) fn replace(&self, objects: Vec<Arc<K>>, keep: &[ObjectKey]) -> Vec<Delta<K>>
+    where
+        K: Clone,
+    {
+        let decoded = AtomicUsize::new(0);
+        let functions = self.writing().clone();
+        let objects = objects
+            .into_iter()
+            .map(|object| self.incoming(K::clone(&object), &functions, &decoded))
+            .collect();
+        let differences = self.replacement(objects, keep).commit();
+        differences
+            .iter()
+            .filter_map(|difference| difference.delta(self))
+            .collect()
     }
 
-    /// Builds what [`replace`](Self::replace) swaps in, so that the swap itself is short.
-    pub(crate) fn replacement(&self, objects: Vec<Arc<K>>, keep: &[ObjectKey]) -> Replacement<'_, K> {
-        let hasher = &self.inner.hasher;
-        let functions = self.writing();
-        let names: Vec<_> = read(&self.inner.indexes)
-            .iter()
-            .map(|index| index.name.clone())
-            .collect();
-        let mut fresh = Fresh {
-            parts: std::array::from_fn(|_| Namespaces::default()),
-            indexes: names.into_iter().map(Index::new).collect(),
-        };
-        // What stands in the new tables, in the order of `objects`.
-        let mut standing = objects;
-        let mut deltas = Vec::new();
-        {
-            let parts = self.parts();
-            let mut twice = false;
-            for object in &mut standing {
-                let namespace = Hashed::new(hasher, place(&**object).0);
-                let part = namespace.part(PARTS);
-                let old = parts[part].get(hasher, namespace, place(&**object).1);
-                if let Some(old) = old.filter(|old| same_version(&***old, &**object)) {
-                    *object = Arc::clone(old);
-                }
-                let namespace = Hashed::new(hasher, place(&**object).0);
-                twice |= fresh.parts[part]
-                    .insert(hasher, namespace, Arc::clone(object))
-                    .is_some();
-            }
-            if twice {
-                standing.retain(|object| {
-                    let (namespace, name) = place(&**object);
-                    let namespace = Hashed::new(hasher, namespace);
-                    let last = fresh.parts[namespace.part(PARTS)].get(hasher, namespace, name);
-                    last.is_some_and(|last| Arc::ptr_eq(last, object))
-                });
-            }
-            for new in &standing {
-                let (namespace, name) = place(&**new);
-                let namespace = Hashed::new(hasher, namespace);
-                match parts[namespace.part(PARTS)].get(hasher, namespace, name) {
-                    Some(old) if Arc::ptr_eq(old, new) => {}
-                    Some(old) if old.meta().uid == new.meta().uid => deltas.push(Delta::Updated {
-                        old: Arc::clone(old),
-                        new: Arc::clone(new),
-                    }),
-                    Some(old) => {
-                        deltas.push(Delta::vanished(Arc::clone(old)));
-                        deltas.push(Delta::Added(Arc::clone(new)));
-                    }
-                    None => deltas.push(Delta::Added(Arc::clone(new))),
-                }
-            }
-            for key in keep {
-                let namespace = Hashed::new(hasher, key.namespace.as_deref().unwrap_or_default());
-                let part = namespace.part(PARTS);
-                if fresh.parts[part].get(hasher, namespace, &key.name).is_none()
-                    && let Some(old) = parts[part].get(hasher, namespace, &key.name)
-                {
-                    fresh.parts[part].insert(hasher, namespace, Arc::clone(old));
-                    standing.push(Arc::clone(old));
-                }
-            }
-            for (part, fresh) in parts.iter().zip(&mut fresh.parts) {
-                fresh.shrink();
-                for old in part.objects() {
-                    let (namespace, name) = place(&**old);
-                    if fresh.get(hasher, Hashed::new(hasher, namespace), name).is_none() {
-                        deltas.push(Delta::vanished(Arc::clone(old)));
-                    }
-                }
-            }
-        }
-        if !functions.is_empty() {
-            for object in &standing {
-                index_object(&mut fresh.indexes, hasher, &values(&functions, object), object);
-            }
-        }
-        Replacement {
-            store: self,
-            fresh,
-            deltas,
-            _writing: functions,
-        }
+    /// Builds what a commit swaps in, so that the swap itself is short.
+    pub(super) fn replacement(&self, objects: Vec<Incoming<K>>, keep: &[ObjectKey]) -> Replacement<'_, K> {
+        Replacement::new(self, objects, keep)
     }
 
     /// Whether all objects were replaced at least once, as a reflector does with the first state.
@@ -395,39 +593,132 @@ impl<K: Resource> Store<K> {
         self.inner.synced.load(Ordering::Acquire)
     }
 
+    /// What is there is a state of the server.
+    pub(super) fn complete(&self) {
+        let _indexes = write(&self.inner.indexes);
+        let _parts: Vec<_> = self.inner.parts.iter().map(|part| write(&part.0)).collect();
+        self.inner.synced.store(true, Ordering::Release);
+    }
+
     pub(crate) fn get(&self, namespace: Option<&str>, name: &str) -> Option<Arc<K>> {
         let (part, namespace) = self.hashed(namespace.unwrap_or_default());
-        read(part).get(&self.inner.hasher, namespace, name).cloned()
+        let (at, packed, again) = {
+            let table = read(self.part(part));
+            let slot = table.find(&self.inner.hasher, namespace, name)?;
+            let held = table.slot(slot)?;
+            let again = held.touch();
+            match held.entry()? {
+                Entry::Decoded(object) => return Some(Arc::clone(object)),
+                Entry::Packed(packed) => (At::new(part, slot), packed.clone(), again),
+            }
+        };
+        let object = self.read(&packed)?;
+        // What is read once, as each object is when a controller begins, takes nobody's place.
+        if again {
+            self.admit(at, &packed, &object);
+            self.settle();
+        }
+        Some(object)
+    }
+
+    /// Decodes what was found, and keeps what was read before, up to a share of what may be kept.
+    fn opened(&self, found: Found<K>, mut wanted: impl FnMut(&K) -> bool) -> Vec<Arc<K>> {
+        let Found { mut ready, packed } = found;
+        ready.retain(|object| wanted(object));
+        let mut kept = 0;
+        for (at, packed, again) in packed {
+            let Some(object) = self.read(&packed) else {
+                continue;
+            };
+            if !wanted(&object) {
+                continue;
+            }
+            if again && kept < self.budget() / 4 {
+                kept += self.weight_of(&object).bytes();
+                self.admit(at, &packed, &object);
+            }
+            ready.push(object);
+        }
+        self.settle();
+        ready
     }
 
     pub(crate) fn list(&self) -> Vec<Arc<K>> {
-        let parts = self.parts();
-        let mut objects = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
-        for part in &parts {
-            objects.extend(part.objects().cloned());
-        }
-        objects
+        self.list_where(|_| true)
     }
 
-    pub(crate) fn namespace(&self, namespace: &str) -> Vec<Arc<K>> {
+    /// All objects that `wanted` wants. What is packed stays so: who reads everything does not read any of it more often
+    /// than the rest.
+    pub(crate) fn list_where(&self, wanted: impl FnMut(&K) -> bool) -> Vec<Arc<K>> {
+        let found = {
+            let parts = self.parts();
+            let mut found = Found::with_capacity(parts.iter().map(|part| part.tally().decoded).sum());
+            for (nth, part) in parts.iter().enumerate() {
+                for slot in part.slots() {
+                    found.add(nth, slot, false);
+                }
+            }
+            found
+        };
+        self.opened(found, wanted)
+    }
+
+    pub(crate) fn namespace(&self, namespace: &str, wanted: impl FnMut(&K) -> bool) -> Vec<Arc<K>> {
         let (part, namespace) = self.hashed(namespace);
-        read(part).of(namespace).cloned().collect()
+        let found = {
+            let table = read(self.part(part));
+            let mut found = Found::with_capacity(table.len_of(namespace));
+            for slot in table.of(namespace) {
+                found.add(part, slot, true);
+            }
+            found
+        };
+        self.opened(found, wanted)
+    }
+
+    /// Names of the objects of a namespace.
+    pub(super) fn names(&self, namespace: &str) -> Vec<String> {
+        let (part, namespace) = self.hashed(namespace);
+        let table = read(self.part(part));
+        let entries = table.of(namespace).filter_map(|(_, slot)| slot.entry());
+        entries.map(|entry| entry.identity().name.to_owned()).collect()
     }
 
     pub(crate) fn namespace_len(&self, namespace: &str) -> usize {
         let (part, namespace) = self.hashed(namespace);
-        read(part).of(namespace).len()
+        read(self.part(part)).len_of(namespace)
+    }
+
+    /// What stands in some slots, in one state.
+    fn at(&self, mut slots: Vec<At>) -> Found<K> {
+        // In the order in which their objects most often lie in memory; parts come one after another.
+        slots.sort_unstable();
+        let mut found = Found::with_capacity(slots.len());
+        let mut tables = Vec::with_capacity(PARTS);
+        for of_part in slots.chunk_by(|a, b| a.part() == b.part()) {
+            let part = of_part[0].part();
+            tables.push((of_part, part, read(self.part(part))));
+        }
+        for (slots, part, table) in &tables {
+            for at in *slots {
+                if let Some(slot) = table.slot(at.slot()) {
+                    found.add(*part, (at.slot(), slot), true);
+                }
+            }
+        }
+        found
     }
 
     /// `None` where there is no index of that name.
     pub(crate) fn indexed(&self, index: &str, value: &str) -> Option<Vec<Arc<K>>> {
-        let indexes = read(&self.inner.indexes);
-        let group = custom(&indexes, index)?.groups.get(value);
-        Some(
-            group
-                .map(|group| group.objects().cloned().collect())
-                .unwrap_or_default(),
-        )
+        let found = {
+            let indexes = read(&self.inner.indexes);
+            let Some(group) = custom(&indexes, index)?.groups.get(value) else {
+                return Some(Vec::new());
+            };
+            self.at(group.iter().copied().collect())
+        };
+        Some(self.opened(found, |_| true))
     }
 
     pub(crate) fn index_values(&self, index: &str) -> Option<Vec<String>> {
@@ -436,54 +727,76 @@ impl<K: Resource> Store<K> {
         Some(groups.keys().map(ToString::to_string).collect())
     }
 
-    /// Fewer than `most` objects, of which all that `selector` selects are some; `None` where no label index tells so
-    /// few of them.
-    pub(crate) fn candidates(&self, selector: &Selector, most: usize) -> Option<Vec<Arc<K>>> {
-        let indexes = read(&self.inner.indexes);
-        let served = selector.clone().into_iter().filter_map(|requirement| {
-            let key = match &requirement {
-                Expression::Equal(key, _) | Expression::In(key, _) | Expression::Exists(key) => key,
-                // Those without the label match these, and are in no index.
-                Expression::NotEqual(..) | Expression::NotIn(..) | Expression::DoesNotExist(_) => {
-                    return None;
-                }
-            };
-            let index = indexes
-                .iter()
-                .find(|index| matches!(&index.name, IndexName::Label(label) if **label == **key))?;
-            let groups: Vec<&Group<K>> = match &requirement {
-                Expression::Equal(_, value) => index.groups.get(value.as_str()).into_iter().collect(),
-                Expression::In(_, values) => values
+    /// Those that `wanted` wants of fewer than `most` objects, of which all that `selector` selects are some; `None`
+    /// where no label index tells so few of them.
+    pub(crate) fn candidates(
+        &self,
+        selector: &Selector,
+        most: usize,
+        wanted: impl FnMut(&K) -> bool,
+    ) -> Option<Vec<Arc<K>>> {
+        let found = {
+            let indexes = read(&self.inner.indexes);
+            let served = selector.clone().into_iter().filter_map(|requirement| {
+                let key = match &requirement {
+                    Expression::Equal(key, _) | Expression::In(key, _) | Expression::Exists(key) => key,
+                    // Those without the label match these, and are in no index.
+                    Expression::NotEqual(..) | Expression::NotIn(..) | Expression::DoesNotExist(_) => {
+                        return None;
+                    }
+                };
+                let index = indexes
                     .iter()
-                    .filter_map(|value| index.groups.get(value.as_str()))
-                    .collect(),
-                _ => index.groups.values().collect(),
-            };
-            let count: usize = groups.iter().map(|group| group.objects().len()).sum();
-            Some((count, groups))
-        });
-        let (count, groups) = served.min_by_key(|(count, _)| *count)?;
-        if count >= most {
-            return None;
-        }
-        // An object has one value of a label, so no two groups share one.
-        let objects = groups.iter().flat_map(|group| group.objects());
-        Some(objects.cloned().collect())
+                    .find(|index| matches!(&index.name, IndexName::Label(label) if **label == **key))?;
+                let groups: Vec<&HashSet<At>> = match &requirement {
+                    Expression::Equal(_, value) => index.groups.get(value.as_str()).into_iter().collect(),
+                    Expression::In(_, values) => values
+                        .iter()
+                        .filter_map(|value| index.groups.get(value.as_str()))
+                        .collect(),
+                    _ => index.groups.values().collect(),
+                };
+                let count: usize = groups.iter().map(|group| group.len()).sum();
+                Some((count, groups))
+            });
+            let (count, groups) = served.min_by_key(|(count, _)| *count)?;
+            if count >= most {
+                return None;
+            }
+            // An object has one value of a label, so no two groups share one.
+            self.at(groups.into_iter().flatten().copied().collect())
+        };
+        Some(self.opened(found, wanted))
     }
 
-    /// Up to about `most` objects from all over, how many there are, and bytes of the tables.
-    pub(crate) fn sample(&self, most: usize) -> (Vec<Arc<K>>, usize, usize) {
-        let (sample, objects, tables) = {
+    /// Up to about `most` decoded objects from all over, what there is, and bytes of the tables.
+    pub(super) fn sample(&self, most: usize) -> (Vec<Arc<K>>, Tally, usize) {
+        let (sample, tally, tables) = {
             let parts = self.parts();
-            let objects: usize = parts.iter().map(|part| part.len()).sum();
-            let step = objects.div_ceil(most).max(1);
-            let all = parts.iter().flat_map(|part| part.objects());
-            let sample = all.step_by(step).cloned().collect();
+            let tally: Tally = parts.iter().map(|part| part.tally()).sum();
+            let step = tally.decoded.div_ceil(most).max(1);
+            let decoded = parts
+                .iter()
+                .flat_map(|part| part.entries())
+                .filter_map(|entry| match entry {
+                    Entry::Decoded(object) => Some(object),
+                    Entry::Packed(_) => None,
+                });
+            let sample = decoded.step_by(step).cloned().collect();
             let tables: usize = parts.iter().map(|part| part.bytes()).sum();
-            (sample, objects, tables)
+            (sample, tally, tables)
         };
         let indexes: usize = read(&self.inner.indexes).iter().map(Index::bytes).sum();
-        (sample, objects, tables + indexes)
+        let shared = match tally.packed {
+            0 => 0,
+            _ => self.inner.packing.bytes(),
+        };
+        (sample, tally, tables + indexes + shared)
+    }
+
+    /// How often a packed object was decoded for a reader.
+    pub(crate) fn decodes(&self) -> u64 {
+        self.inner.decodes.load(Ordering::Relaxed)
     }
 
     /// The store for as long as others hold it.
@@ -504,6 +817,9 @@ pub(crate) fn same_version<K: Resource>(a: &K, b: &K) -> bool {
     a.resource_version.is_some() && a.resource_version == b.resource_version && a.uid == b.uid
 }
 
+#[cfg(test)]
+#[path = "packing_tests.rs"]
+mod packing_tests;
 #[cfg(test)]
 #[path = "store_tests.rs"]
 mod tests;

@@ -127,11 +127,21 @@ fn any_op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// Nothing, or about one object, or several, or all of them.
+fn any_keep() -> impl Strategy<Value = KeepDecoded> {
+    prop::sample::select(vec![
+        KeepDecoded::UpTo(0),
+        KeepDecoded::UpTo(700),
+        KeepDecoded::UpTo(2_000),
+        KeepDecoded::All,
+    ])
+}
+
 proptest! {
     /// The invariant of the store as far as one thread can see it: the table and each index always agree.
     #[test]
-    fn matches_a_map_model(ops in prop::collection::vec(any_op(), 1..40)) {
-        let store = Store::new();
+    fn matches_a_map_model(ops in prop::collection::vec(any_op(), 1..40), keep in any_keep()) {
+        let store = Store::keeping(keep);
         let lister = Lister::new(store.clone());
         let mut model: BTreeMap<ObjectKey, State> = BTreeMap::new();
         let mut indexes = BTreeSet::new();
@@ -173,6 +183,13 @@ proptest! {
                 Op::AddIndex(name) => {
                     prop_assert_eq!(store.add_index(name, by_value).is_ok(), indexes.insert(name));
                 }
+            }
+            let weight: Tally = store.parts().iter().map(|part| part.tally()).sum();
+            prop_assert!(weight.weight <= store.budget());
+            prop_assert_eq!(weight.weight, store.inner.weight.load(Ordering::Relaxed));
+            for state in model.values() {
+                let found = store.get(Some(state.namespace), state.name).map(|found| State::of(&found));
+                prop_assert_eq!(found.as_ref(), Some(state));
             }
             let all: BTreeSet<_> = model.values().cloned().collect();
             prop_assert_eq!(states(&lister.list()), all.clone());
@@ -343,10 +360,13 @@ fn selectors_are_the_same_with_and_without_an_index() {
     }
     // The smaller of two indexes, and none where none fits.
     let both = &selectors[9];
-    assert_eq!(indexed.candidates(both, usize::MAX).unwrap().len(), 16);
-    assert!(indexed.candidates(both, 16).is_none());
+    assert_eq!(indexed.candidates(both, usize::MAX, |_| true).unwrap().len(), 16);
+    assert!(indexed.candidates(both, 16, |_| true).is_none());
     for selector in [&selectors[0], &selectors[5], &selectors[6], &selectors[8]] {
-        assert!(indexed.candidates(selector, usize::MAX).is_none(), "{selector}");
+        assert!(
+            indexed.candidates(selector, usize::MAX, |_| true).is_none(),
+            "{selector}"
+        );
     }
 }
 
@@ -358,7 +378,10 @@ fn replace_with_duplicates_keeps_the_last_everywhere() {
     let deltas = store.replace(vec![old.object(), new.object()], &[]);
     assert_eq!(deltas.iter().map(short).collect::<Vec<_>>(), ["added 3"]);
     assert_eq!(store.len(), 1);
-    assert_eq!(states(&store.namespace("n")), BTreeSet::from([new.clone()]));
+    assert_eq!(
+        states(&store.namespace("n", |_| true)),
+        BTreeSet::from([new.clone()])
+    );
     assert!(store.indexed("value", "x").unwrap().is_empty());
     assert_eq!(
         states(&store.indexed("value", "y").unwrap()),

@@ -1,16 +1,23 @@
-//! Tables of shared objects: by name within a namespace, and by namespace and name under a value of an index.
+//! Tables of shared objects by namespace and name, and indexes over them.
 //!
 //! A look-up by name is what controllers do most, and memory that is not at hand is what it waits for. Names that
 //! are short stand beside the pointers, so that finding one touches neither the object nor its strings.
 //!
-//! **Invariant:** the name in an entry is the name of its object; objects never change.
+//! An object keeps its slot as long as it is there, whatever becomes of it; indexes hold slots, and keep nothing alive.
+//!
+//! **Invariant:** the name in a slot is the name of its object; objects never change. Each decoded object that counts is
+//! in the queue of those that may be packed.
 
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::hash_table::Entry as Place;
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 use kube::Resource;
+
+use super::packed::{Identity, Packed};
 
 /// Namespace and name, empty where absent.
 pub(super) fn place<K: Resource>(object: &K) -> (&str, &str) {
@@ -27,6 +34,57 @@ fn hash_of(hasher: &DefaultHashBuilder, text: &str) -> u64 {
     state.finish()
 }
 
+/// An object in one of its two forms.
+pub(super) enum Entry<K> {
+    Decoded(Arc<K>),
+    Packed(Packed),
+}
+
+impl<K> Clone for Entry<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Decoded(object) => Self::Decoded(Arc::clone(object)),
+            Self::Packed(packed) => Self::Packed(packed.clone()),
+        }
+    }
+}
+
+impl<K: Resource> Entry<K> {
+    pub(super) fn identity(&self) -> Identity<'_> {
+        match self {
+            Self::Decoded(object) => Identity::of(&**object),
+            Self::Packed(packed) => packed.identity(),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Decoded(object) => place(&**object).1,
+            Self::Packed(packed) => packed.name(),
+        }
+    }
+}
+
+/// An entry with what it weighs decoded: 0 where that does not count, as it cannot be packed or nobody asked.
+pub(super) struct Weighed<K> {
+    pub(super) entry: Entry<K>,
+    pub(super) weight: Weight,
+}
+
+/// Bytes in units of 64.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Weight(u16);
+
+impl Weight {
+    pub(super) fn of(bytes: usize) -> Self {
+        Self(u16::try_from(bytes.div_ceil(64)).unwrap_or(u16::MAX))
+    }
+
+    pub(super) fn bytes(self) -> usize {
+        usize::from(self.0) * 64
+    }
+}
+
 /// A name where it is short, otherwise its end, which is where generated names differ.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Label {
@@ -35,7 +93,7 @@ struct Label {
 }
 
 impl Label {
-    const ROOM: usize = 23;
+    const ROOM: usize = 19;
     const LONG: u8 = u8::MAX;
 
     fn of(name: &str) -> Self {
@@ -52,19 +110,42 @@ impl Label {
     }
 }
 
-struct Named<K> {
-    object: Arc<K>,
+/// A place for an object.
+pub(super) struct Slot<K> {
+    /// Absent where the slot is free.
+    entry: Option<Entry<K>>,
+    weight: Weight,
+    /// Whether it was read since the queue passed it.
+    read: AtomicBool,
+    queued: bool,
     label: Label,
 }
 
-impl<K: Resource> Named<K> {
+impl<K: Resource> Slot<K> {
+    /// What is there; slots that tables give away are not free.
+    pub(super) fn entry(&self) -> Option<&Entry<K>> {
+        self.entry.as_ref()
+    }
+
+    /// Notes that it was read, and tells whether it had been before.
+    pub(super) fn touch(&self) -> bool {
+        // Most often it is so already; a write would take the line from other readers.
+        let before = self.read.load(Ordering::Relaxed);
+        if !before {
+            self.read.store(true, Ordering::Relaxed);
+        }
+        before
+    }
+
     fn is(&self, label: &Label, name: &str) -> bool {
-        self.label == *label && (label.length != Label::LONG || place(&*self.object).1 == name)
+        let same_end = self.label == *label;
+        same_end
+            && (label.length != Label::LONG || self.entry.as_ref().is_some_and(|entry| entry.name() == name))
     }
 
     fn hash(&self, hasher: &DefaultHashBuilder) -> u64 {
         match self.label.length {
-            Label::LONG => hash_of(hasher, place(&*self.object).1),
+            Label::LONG => hash_of(hasher, self.entry.as_ref().map(Entry::name).unwrap_or_default()),
             // As `hash_of` of the whole name, which these bytes are.
             length => {
                 let mut state = hasher.build_hasher();
@@ -75,76 +156,81 @@ impl<K: Resource> Named<K> {
     }
 }
 
-/// The objects of one namespace by name.
-struct Names<K> {
-    /// Places in `entries`.
+struct Namespace {
+    name: Box<str>,
+    /// Slots by the hash of the name.
     slots: HashTable<u32>,
-    entries: Vec<Named<K>>,
 }
 
-impl<K: Resource> Names<K> {
-    fn get(&self, hasher: &DefaultHashBuilder, name: &str) -> Option<&Arc<K>> {
-        let label = Label::of(name);
-        let slot = self.slots.find(hash_of(hasher, name), |slot| {
-            self.entries[*slot as usize].is(&label, name)
-        })?;
-        Some(&self.entries[*slot as usize].object)
-    }
+/// What a table holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// Objects that are decoded.
+    pub(super) decoded: usize,
+    /// What they weigh, as far as they count.
+    pub(super) weight: usize,
+    /// Objects that are packed, and their bytes.
+    pub(super) packed: usize,
+    pub(super) packed_bytes: usize,
+}
 
-    fn insert(&mut self, hasher: &DefaultHashBuilder, object: Arc<K>) -> Option<Arc<K>> {
-        let Self { slots, entries } = self;
-        let name = place(&*object).1;
-        let label = Label::of(name);
-        let entry = slots.entry(
-            hash_of(hasher, name),
-            |slot| entries[*slot as usize].is(&label, name),
-            |slot| entries[*slot as usize].hash(hasher),
-        );
+impl Tally {
+    fn add<K>(&mut self, entry: &Entry<K>, weight: Weight) {
         match entry {
-            Entry::Occupied(entry) => Some(std::mem::replace(
-                &mut entries[*entry.get() as usize].object,
-                object,
-            )),
-            Entry::Vacant(entry) => {
-                entry.insert(u32::try_from(entries.len()).expect("fewer objects than addresses of 32 bits"));
-                entries.push(Named { object, label });
-                None
+            Entry::Decoded(_) => {
+                self.decoded += 1;
+                self.weight += weight.bytes();
+            }
+            Entry::Packed(packed) => {
+                self.packed += 1;
+                self.packed_bytes += packed.len();
             }
         }
     }
 
-    fn remove(&mut self, hasher: &DefaultHashBuilder, name: &str) -> Option<Arc<K>> {
-        let Self { slots, entries } = self;
-        let label = Label::of(name);
-        let found = slots.find_entry(hash_of(hasher, name), |slot| {
-            entries[*slot as usize].is(&label, name)
-        });
-        let slot = found.ok()?.remove().0;
-        let removed = entries.swap_remove(slot as usize);
-        // The last entry stands in its place now.
-        if let Some(moved) = entries.get(slot as usize) {
-            let last = entries.len();
-            let other = slots.find_mut(moved.hash(hasher), |other| *other as usize == last);
-            *other.expect("each entry has its slot") = slot;
+    fn take<K>(&mut self, entry: &Entry<K>, weight: Weight) {
+        match entry {
+            Entry::Decoded(_) => {
+                self.decoded -= 1;
+                self.weight -= weight.bytes();
+            }
+            Entry::Packed(packed) => {
+                self.packed -= 1;
+                self.packed_bytes -= packed.len();
+            }
         }
-        Some(removed.object)
     }
 }
 
-struct Namespace<K> {
-    name: Box<str>,
-    names: Names<K>,
+impl std::iter::Sum for Tally {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, other| Self {
+            decoded: sum.decoded + other.decoded,
+            weight: sum.weight + other.weight,
+            packed: sum.packed + other.packed,
+            packed_bytes: sum.packed_bytes + other.packed_bytes,
+        })
+    }
 }
 
 /// Objects by namespace and name; those of cluster-scoped kinds are in the namespace without a name.
-pub(super) struct Namespaces<K> {
-    table: HashTable<Namespace<K>>,
+pub(super) struct Table<K> {
+    namespaces: HashTable<Namespace>,
+    slots: Vec<Slot<K>>,
+    free: Vec<u32>,
+    /// Decoded objects, that which is packed next in front. Some may be gone or packed by now.
+    queue: VecDeque<u32>,
+    tally: Tally,
 }
 
-impl<K> Default for Namespaces<K> {
+impl<K> Default for Table<K> {
     fn default() -> Self {
         Self {
-            table: HashTable::new(),
+            namespaces: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            queue: VecDeque::new(),
+            tally: Tally::default(),
         }
     }
 }
@@ -170,12 +256,25 @@ impl<'a> Hashed<'a> {
     }
 }
 
-impl<K: Resource> Namespaces<K> {
-    fn names(&self, namespace: Hashed<'_>) -> Option<&Names<K>> {
-        let found = self
-            .table
-            .find(namespace.hash, |other| &*other.name == namespace.name)?;
-        Some(&found.names)
+impl<K: Resource> Table<K> {
+    fn namespace(&self, namespace: Hashed<'_>) -> Option<&Namespace> {
+        self.namespaces
+            .find(namespace.hash, |other| &*other.name == namespace.name)
+    }
+
+    pub(super) fn find(&self, hasher: &DefaultHashBuilder, namespace: Hashed<'_>, name: &str) -> Option<u32> {
+        let label = Label::of(name);
+        let slots = &self.namespace(namespace)?.slots;
+        slots
+            .find(hash_of(hasher, name), |slot| {
+                self.slots[*slot as usize].is(&label, name)
+            })
+            .copied()
+    }
+
+    /// `None` where the slot was given up.
+    pub(super) fn slot(&self, at: u32) -> Option<&Slot<K>> {
+        self.slots.get(at as usize)
     }
 
     pub(super) fn get(
@@ -183,30 +282,91 @@ impl<K: Resource> Namespaces<K> {
         hasher: &DefaultHashBuilder,
         namespace: Hashed<'_>,
         name: &str,
-    ) -> Option<&Arc<K>> {
-        self.names(namespace)?.get(hasher, name)
+    ) -> Option<&Entry<K>> {
+        self.slot(self.find(hasher, namespace, name)?)?.entry()
     }
 
-    /// Sets an object of `namespace` and gives the one that it replaces.
-    pub(super) fn insert(
+    /// Sets an object of `namespace`; gives its slot and the object that it replaces.
+    pub(super) fn set(
         &mut self,
         hasher: &DefaultHashBuilder,
         namespace: Hashed<'_>,
-        object: Arc<K>,
-    ) -> Option<Arc<K>> {
-        let entry = self.table.entry(
+        new: Weighed<K>,
+    ) -> (u32, Option<Entry<K>>) {
+        let Self {
+            namespaces,
+            slots,
+            free,
+            ..
+        } = self;
+        let found = namespaces.entry(
             namespace.hash,
             |other| &*other.name == namespace.name,
             |other| hash_of(hasher, &other.name),
         );
-        let names = entry.or_insert_with(|| Namespace {
+        let found = found.or_insert_with(|| Namespace {
             name: namespace.name.into(),
-            names: Names {
-                slots: HashTable::new(),
-                entries: Vec::new(),
-            },
+            slots: HashTable::new(),
         });
-        names.into_mut().names.insert(hasher, object)
+        let name = new.entry.name();
+        let label = Label::of(name);
+        let place = found.into_mut().slots.entry(
+            hash_of(hasher, name),
+            |slot| slots[*slot as usize].is(&label, name),
+            |slot| slots[*slot as usize].hash(hasher),
+        );
+        let at = match place {
+            Place::Occupied(place) => *place.get(),
+            Place::Vacant(place) => {
+                let at = free.pop().unwrap_or_else(|| {
+                    slots.push(Slot {
+                        entry: None,
+                        weight: Weight::default(),
+                        read: AtomicBool::new(false),
+                        queued: false,
+                        label,
+                    });
+                    u32::try_from(slots.len() - 1).expect("fewer objects than addresses of 32 bits")
+                });
+                slots[at as usize].label = label;
+                place.insert(at);
+                at
+            }
+        };
+        let old = self.put(at, Some(new));
+        (at, old)
+    }
+
+    fn put(&mut self, at: u32, new: Option<Weighed<K>>) -> Option<Entry<K>> {
+        let slot = &mut self.slots[at as usize];
+        let old = slot.entry.take();
+        if let Some(old) = &old {
+            self.tally.take(old, slot.weight);
+        }
+        // A newer state is read as often as the older ones were.
+        if !matches!(
+            (&old, &new),
+            (
+                Some(Entry::Decoded(_)),
+                Some(Weighed {
+                    entry: Entry::Decoded(_),
+                    ..
+                })
+            )
+        ) {
+            *slot.read.get_mut() = false;
+        }
+        slot.weight = Weight::default();
+        if let Some(Weighed { entry, weight }) = new {
+            self.tally.add(&entry, weight);
+            if matches!(entry, Entry::Decoded(_)) && !slot.queued && weight != Weight::default() {
+                slot.queued = true;
+                self.queue.push_back(at);
+            }
+            slot.weight = weight;
+            slot.entry = Some(entry);
+        }
+        old
     }
 
     pub(super) fn remove(
@@ -214,93 +374,156 @@ impl<K: Resource> Namespaces<K> {
         hasher: &DefaultHashBuilder,
         namespace: Hashed<'_>,
         name: &str,
-    ) -> Option<Arc<K>> {
-        let found = self
-            .table
-            .find_entry(namespace.hash, |other| &*other.name == namespace.name);
+    ) -> Option<(u32, Entry<K>)> {
+        let Self {
+            namespaces, slots, ..
+        } = self;
+        let found = namespaces.find_entry(namespace.hash, |other| &*other.name == namespace.name);
         let mut found = found.ok()?;
-        let names = &mut found.get_mut().names;
-        let removed = names.remove(hasher, name);
-        if names.entries.is_empty() {
+        let label = Label::of(name);
+        let names = &mut found.get_mut().slots;
+        let place = names.find_entry(hash_of(hasher, name), |slot| {
+            slots[*slot as usize].is(&label, name)
+        });
+        let at = place.ok()?.remove().0;
+        if names.is_empty() {
             found.remove();
         }
-        removed
+        self.free.push(at);
+        self.put(at, None).map(|old| (at, old))
     }
 
-    pub(super) fn objects(&self) -> impl Iterator<Item = &Arc<K>> {
-        let entries = self.table.iter().flat_map(|namespace| &namespace.names.entries);
-        entries.map(|entry| &entry.object)
-    }
-
-    /// All objects, namespace by namespace.
-    pub(super) fn into_objects(self) -> Vec<Arc<K>> {
-        let count = self.len();
-        let mut namespaces: Vec<_> = self.table.into_iter().collect();
-        namespaces.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        let mut objects = Vec::with_capacity(count);
-        for namespace in namespaces {
-            objects.extend(namespace.names.entries.into_iter().map(|entry| entry.object));
+    /// Some objects that were not read of late, to be packed, until they weigh `excess`; in the second place whether the
+    /// queue was passed as a whole.
+    pub(super) fn victims(&mut self, excess: usize) -> (Vec<(u32, Arc<K>)>, bool) {
+        const MOST: usize = 32;
+        let (mut victims, mut weight) = (Vec::new(), 0);
+        for _ in 0..self.queue.len() {
+            if victims.len() == MOST || weight >= excess {
+                return (victims, false);
+            }
+            let Some(at) = self.queue.pop_front() else { break };
+            let slot = &mut self.slots[at as usize];
+            let Some(Entry::Decoded(object)) = &slot.entry else {
+                slot.queued = false;
+                continue;
+            };
+            if std::mem::take(slot.read.get_mut()) {
+                self.queue.push_back(at);
+            } else {
+                slot.queued = false;
+                weight += slot.weight.bytes();
+                victims.push((at, Arc::clone(object)));
+            }
         }
-        objects
+        (victims, true)
     }
 
-    pub(super) fn of(&self, namespace: Hashed<'_>) -> impl ExactSizeIterator<Item = &Arc<K>> {
-        let entries = self.names(namespace).map(|names| &*names.entries);
-        entries.unwrap_or_default().iter().map(|entry| &entry.object)
+    /// A victim is packed, where it still stands; one that cannot be stays, and counts no more.
+    pub(super) fn packed(&mut self, at: u32, object: &Arc<K>, packed: Option<Packed>) {
+        let Some(Slot {
+            entry: Some(Entry::Decoded(present)),
+            ..
+        }) = self.slots.get(at as usize)
+        else {
+            return;
+        };
+        if Arc::ptr_eq(present, object) {
+            let entry = packed.map_or_else(|| Entry::Decoded(Arc::clone(object)), Entry::Packed);
+            let weight = Weight::default();
+            self.put(at, Some(Weighed { entry, weight }));
+        }
+    }
+
+    /// A packed object is decoded again, where it still stands.
+    pub(super) fn decoded(&mut self, at: u32, packed: &Packed, object: &Arc<K>, weight: Weight) {
+        if let Some(Slot {
+            entry: Some(Entry::Packed(present)),
+            ..
+        }) = self.slots.get(at as usize)
+            && present.is(packed)
+        {
+            let entry = Entry::Decoded(Arc::clone(object));
+            self.put(at, Some(Weighed { entry, weight }));
+        }
+    }
+
+    /// What stands in a slot, with its weight.
+    pub(super) fn weighed(&self, at: u32) -> Option<Weighed<K>> {
+        let slot = self.slot(at)?;
+        Some(Weighed {
+            entry: slot.entry.clone()?,
+            weight: slot.weight,
+        })
+    }
+
+    /// All slots that hold something.
+    pub(super) fn slots(&self) -> impl Iterator<Item = (u32, &Slot<K>)> {
+        let numbered = (0_u32..).zip(&self.slots);
+        numbered.filter(|(_, slot)| slot.entry.is_some())
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry<K>> {
+        self.slots.iter().filter_map(|slot| slot.entry.as_ref())
+    }
+
+    /// Slots namespace by namespace, in each as they stand.
+    pub(super) fn in_order(&self) -> Vec<u32> {
+        let mut namespaces: Vec<_> = self.namespaces.iter().collect();
+        namespaces.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let mut all = Vec::with_capacity(self.len());
+        for namespace in namespaces {
+            let from = all.len();
+            all.extend(namespace.slots.iter().copied());
+            all[from..].sort_unstable();
+        }
+        all
+    }
+
+    /// Takes an object out of its slot, for good; nothing else is asked of the table after that.
+    pub(super) fn take(&mut self, at: u32) -> Option<Weighed<K>> {
+        let slot = self.slots.get_mut(at as usize)?;
+        Some(Weighed {
+            entry: slot.entry.take()?,
+            weight: slot.weight,
+        })
+    }
+
+    /// The slots of one namespace as they stand, which is most often how their objects lie in memory.
+    pub(super) fn of(&self, namespace: Hashed<'_>) -> impl Iterator<Item = (u32, &Slot<K>)> {
+        let found = self.namespace(namespace);
+        let mut slots: Vec<u32> = found
+            .map(|found| found.slots.iter().copied().collect())
+            .unwrap_or_default();
+        slots.sort_unstable();
+        slots.into_iter().map(|at| (at, &self.slots[at as usize]))
+    }
+
+    pub(super) fn len_of(&self, namespace: Hashed<'_>) -> usize {
+        self.namespace(namespace).map_or(0, |found| found.slots.len())
     }
 
     pub(super) fn len(&self) -> usize {
-        self.table
-            .iter()
-            .map(|namespace| namespace.names.entries.len())
-            .sum()
+        self.slots.len() - self.free.len()
     }
 
-    /// Memory of the tables.
+    pub(super) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Memory of the table.
     pub(super) fn bytes(&self) -> usize {
-        let of = |namespace: &Namespace<K>| {
-            let Names { slots, entries } = &namespace.names;
-            namespace.name.len() + slots.allocation_size() + entries.capacity() * size_of::<Named<K>>()
-        };
-        self.table.allocation_size() + self.table.iter().map(of).sum::<usize>()
+        let of = |namespace: &Namespace| namespace.name.len() + namespace.slots.allocation_size();
+        self.namespaces.allocation_size()
+            + self.namespaces.iter().map(of).sum::<usize>()
+            + self.slots.capacity() * size_of::<Slot<K>>()
+            + (self.free.capacity() + self.queue.capacity()) * size_of::<u32>()
     }
 
     /// Gives back what growth took in advance.
     pub(super) fn shrink(&mut self) {
-        for namespace in &mut self.table {
-            namespace.names.entries.shrink_to_fit();
-        }
-    }
-}
-
-/// The objects that an index finds under one value.
-pub(super) struct Group<K> {
-    table: HashTable<Arc<K>>,
-}
-
-impl<K: Resource> Group<K> {
-    fn insert(&mut self, hasher: &DefaultHashBuilder, object: &Arc<K>) {
-        let at = place(&**object);
-        let entry = self.table.entry(
-            hasher.hash_one(at),
-            |other| place(&**other) == at,
-            |other| hasher.hash_one(place(&**other)),
-        );
-        match entry {
-            Entry::Occupied(mut entry) => *entry.get_mut() = Arc::clone(object),
-            Entry::Vacant(entry) => drop(entry.insert(Arc::clone(object))),
-        }
-    }
-
-    fn remove(&mut self, hasher: &DefaultHashBuilder, at: (&str, &str)) {
-        let hash = hasher.hash_one(at);
-        if let Ok(entry) = self.table.find_entry(hash, |object| place(&**object) == at) {
-            entry.remove();
-        }
-    }
-
-    pub(super) fn objects(&self) -> impl ExactSizeIterator<Item = &Arc<K>> {
-        self.table.iter()
+        self.slots.shrink_to_fit();
+        self.queue.shrink_to_fit();
     }
 }
 
@@ -313,13 +536,39 @@ pub(super) enum IndexName {
     Label(Box<str>),
 }
 
-/// Objects by the values that a function gives for them.
-pub(super) struct Index<K> {
-    pub(super) name: IndexName,
-    pub(super) groups: HashMap<Box<str>, Group<K>>,
+/// A slot of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct At(u32);
+
+impl At {
+    const PART_BITS: u32 = 4;
+    /// How many parts there may be.
+    pub(super) const PARTS: usize = 1 << Self::PART_BITS;
+
+    pub(super) fn new(part: usize, slot: u32) -> Self {
+        assert!(
+            slot >> (32 - Self::PART_BITS) == 0,
+            "fewer objects than addresses of 28 bits in each part"
+        );
+        Self((part as u32) << (32 - Self::PART_BITS) | slot)
+    }
+
+    pub(super) fn part(self) -> usize {
+        (self.0 >> (32 - Self::PART_BITS)) as usize
+    }
+
+    pub(super) fn slot(self) -> u32 {
+        self.0 & (u32::MAX >> Self::PART_BITS)
+    }
 }
 
-impl<K: Resource> Index<K> {
+/// Where objects are, by the values that a function gives for them.
+pub(super) struct Index {
+    pub(super) name: IndexName,
+    pub(super) groups: HashMap<Box<str>, HashSet<At>>,
+}
+
+impl Index {
     pub(super) fn new(name: IndexName) -> Self {
         Self {
             name,
@@ -330,28 +579,21 @@ impl<K: Resource> Index<K> {
     /// Memory of the tables.
     pub(super) fn bytes(&self) -> usize {
         let values: usize = self.groups.keys().map(|value| value.len()).sum();
-        let groups: usize = self
-            .groups
-            .values()
-            .map(|group| group.table.allocation_size())
-            .sum();
+        let groups: usize = self.groups.values().map(HashSet::allocation_size).sum();
         self.groups.allocation_size() + values + groups
     }
 
-    pub(super) fn insert(&mut self, hasher: &DefaultHashBuilder, value: &str, object: &Arc<K>) {
-        let group = match self.groups.get_mut(value) {
-            Some(group) => group,
-            None => self.groups.entry(value.into()).or_insert_with(|| Group {
-                table: HashTable::new(),
-            }),
-        };
-        group.insert(hasher, object);
+    pub(super) fn insert(&mut self, value: &str, at: At) {
+        match self.groups.get_mut(value) {
+            Some(group) => drop(group.insert(at)),
+            None => drop(self.groups.insert(value.into(), HashSet::from_iter([at]))),
+        }
     }
 
-    pub(super) fn remove(&mut self, hasher: &DefaultHashBuilder, value: &str, at: (&str, &str)) {
+    pub(super) fn remove(&mut self, value: &str, at: At) {
         if let Some(group) = self.groups.get_mut(value) {
-            group.remove(hasher, at);
-            if group.table.is_empty() {
+            group.remove(&at);
+            if group.is_empty() {
                 self.groups.remove(value);
             }
         }
@@ -362,6 +604,7 @@ impl<K: Resource> Index<K> {
 mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
 
+    use super::super::packed::Packing;
     use super::*;
 
     fn object(name: &str, version: usize) -> Arc<ConfigMap> {
@@ -371,37 +614,91 @@ mod tests {
         Arc::new(map)
     }
 
-    /// Names around the length that an entry has room for, some with a common end.
+    fn decoded(object: Arc<ConfigMap>) -> Weighed<ConfigMap> {
+        Weighed {
+            entry: Entry::Decoded(object),
+            weight: Weight::of(1000),
+        }
+    }
+
+    /// Names around the length that a slot has room for, some with a common end, in both forms.
     #[test]
     fn names_of_all_lengths_are_told_apart() {
         let hasher = DefaultHashBuilder::default();
-        let mut table = Namespaces::<ConfigMap>::default();
+        let packing = Packing::new();
+        let mut table = Table::<ConfigMap>::default();
         let at = Hashed::new(&hasher, "n");
         let end = "e".repeat(Label::ROOM);
         let names: Vec<_> = (0..60)
             .map(|length| "x".repeat(length))
             .chain((0..40).map(|length| format!("{}{end}", "y".repeat(length))))
             .collect();
+        let form = |object: Arc<ConfigMap>, version: usize| match version % 3 {
+            0 => Weighed {
+                entry: Entry::Packed(packing.pack(&*object).unwrap()),
+                weight: Weight::default(),
+            },
+            _ => decoded(object),
+        };
         for (version, name) in names.iter().enumerate() {
-            assert!(table.insert(&hasher, at, object(name, version)).is_none());
+            assert!(
+                table
+                    .set(&hasher, at, form(object(name, version), version))
+                    .1
+                    .is_none()
+            );
         }
-        let version = |object: &Arc<ConfigMap>| object.metadata.resource_version.clone().unwrap();
+        let version = |entry: &Entry<ConfigMap>| entry.identity().version.unwrap().to_owned();
         for (nth, name) in names.iter().enumerate() {
             assert_eq!(version(table.get(&hasher, at, name).unwrap()), nth.to_string());
-            let old = table.insert(&hasher, at, object(name, nth + 1000)).unwrap();
+            let old = table
+                .set(&hasher, at, form(object(name, nth + 1000), nth + 1))
+                .1
+                .unwrap();
             assert_eq!(version(&old), nth.to_string());
         }
         assert_eq!(table.len(), names.len());
-        // From the front, so that each removal moves another entry.
         for (nth, name) in names.iter().enumerate() {
             assert_eq!(table.len(), names.len() - nth);
-            let removed = table.remove(&hasher, at, name).unwrap();
+            assert_eq!(table.of(at).count(), table.len());
+            let removed = table.remove(&hasher, at, name).unwrap().1;
             assert_eq!(version(&removed), (nth + 1000).to_string());
             assert!(table.get(&hasher, at, name).is_none());
             for later in &names[nth + 1..] {
-                assert_eq!(place(&**table.get(&hasher, at, later).unwrap()).1, later);
+                assert_eq!(table.get(&hasher, at, later).unwrap().name(), later);
             }
         }
-        assert!(table.table.is_empty());
+        assert!(table.namespaces.is_empty());
+        assert_eq!(table.tally(), Tally::default());
+    }
+
+    /// The other half of the invariant; the queue does not grow by what comes and goes.
+    #[test]
+    fn what_is_read_has_a_second_chance() {
+        let hasher = DefaultHashBuilder::default();
+        let at = Hashed::new(&hasher, "n");
+        let mut table = Table::<ConfigMap>::default();
+        for round in 0..100 {
+            for name in ["a", "b", "c", "d"] {
+                table.set(&hasher, at, decoded(object(name, round)));
+            }
+            table.remove(&hasher, at, "b");
+        }
+        assert!(table.queue.len() <= 4, "{:?}", table.queue);
+        let read = table.find(&hasher, at, "a").unwrap();
+        assert!(!table.slot(read).unwrap().touch());
+        assert!(table.slot(read).unwrap().touch());
+        let names = |victims: &[(u32, Arc<ConfigMap>)]| -> Vec<_> {
+            let names = victims.iter().map(|(_, map)| map.metadata.name.clone().unwrap());
+            names.collect()
+        };
+        let (victims, passed) = table.victims(1000);
+        assert_eq!((names(&victims), passed), (vec!["c".to_owned()], false));
+        table.packed(victims[0].0, &object("c", 99), None);
+        assert_eq!(table.tally().weight, 3 * 1024, "another object is packed");
+        table.packed(victims[0].0, &victims[0].1, None);
+        assert_eq!(table.tally().weight, 2 * 1024);
+        let (victims, _) = table.victims(usize::MAX);
+        assert_eq!(names(&victims), ["d", "a"]);
     }
 }

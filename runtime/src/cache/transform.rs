@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::reflector::{Change, Sink};
+use super::reflector::{Change, Intake, Sink};
+use super::replacement::Incoming;
 use super::target::{Cached, kind_name};
 use crate::guard::guarded;
 use crate::kind::ObjectKey;
@@ -13,7 +14,7 @@ use crate::kind::ObjectKey;
 /// A sink that gets objects as `transform` leaves them.
 pub(super) struct Transforming<K, F> {
     pub(super) sink: Arc<dyn Sink<K>>,
-    pub(super) transform: F,
+    pub(super) transform: Arc<F>,
 }
 
 /// What says which state of which object something is.
@@ -35,45 +36,43 @@ impl Identity {
     }
 }
 
-impl<K: Cached, F: Fn(&mut K)> Transforming<K, F> {
-    /// The key of the object where the transform failed, which may have left it half changed.
-    fn failed(&self, object: &mut K) -> Option<ObjectKey> {
-        let before = Identity::of(object);
-        let error = match guarded(|| (self.transform)(object)) {
-            Ok(()) if Identity::of(object) == before => return None,
-            Ok(()) => "it changed namespace, name, uid or resourceVersion".to_owned(),
-            Err(panic) => format!("it panicked: {panic}"),
-        };
-        tracing::error!(
-            object.kind = %kind_name::<K>(),
-            object = %before.key,
-            error,
-            "transform failed; the cache keeps what it held of the object"
-        );
-        Some(before.key)
-    }
+/// The key of the object where the transform failed, which may have left it half changed.
+fn failed<K: Cached>(transform: &impl Fn(&mut K), object: &mut K) -> Option<ObjectKey> {
+    let before = Identity::of(object);
+    let error = match guarded(|| transform(object)) {
+        Ok(()) if Identity::of(object) == before => return None,
+        Ok(()) => "it changed namespace, name, uid or resourceVersion".to_owned(),
+        Err(panic) => format!("it panicked: {panic}"),
+    };
+    tracing::error!(
+        object.kind = %kind_name::<K>(),
+        object = %before.key,
+        error,
+        "transform failed; the cache keeps what it held of the object"
+    );
+    Some(before.key)
 }
 
-impl<K: Cached, F: Fn(&mut K) + Send + Sync> Sink<K> for Transforming<K, F> {
-    fn replace(&self, objects: Vec<Arc<K>>, undecodable: &[ObjectKey]) {
-        let mut failed = undecodable.to_vec();
-        let mut kept = objects;
-        kept.retain_mut(|object| {
-            // What was just decoded is nobody else's, so that nothing is cloned.
-            let Some(key) = self.failed(Arc::make_mut(object)) else {
-                return true;
-            };
-            failed.push(key);
-            false
-        });
-        self.sink.replace(kept, &failed);
+impl<K: Cached, F: Fn(&mut K) + Send + Sync + 'static> Sink<K> for Transforming<K, F> {
+    fn intake(&self) -> Intake<K> {
+        let (next, transform) = (self.sink.intake(), Arc::clone(&self.transform));
+        Arc::new(move |mut object| match failed(&*transform, &mut object) {
+            None => next(object),
+            Some(key) => Err(key),
+        })
+    }
+
+    fn replace(&self, objects: Vec<Incoming<K>>, undecodable: &[ObjectKey]) {
+        self.sink.replace(objects, undecodable);
     }
 
     fn apply(&self, changes: Vec<Change<K>>) {
         let transformed = changes.into_iter().filter_map(|change| match change {
-            Change::Set(mut object) => self.failed(&mut object).is_none().then_some(Change::Set(object)),
+            Change::Set(mut object) => failed(&*self.transform, &mut object)
+                .is_none()
+                .then_some(Change::Set(object)),
             // That it is gone is true all the same.
-            Change::Gone(mut object) => Some(match self.failed(&mut object) {
+            Change::Gone(mut object) => Some(match failed(&*self.transform, &mut object) {
                 None => Change::Gone(object),
                 Some(key) => Change::GoneKey(key),
             }),
@@ -103,7 +102,7 @@ mod tests {
     fn sink(store: &Store<ConfigMap>) -> Transforming<ConfigMap, impl Fn(&mut ConfigMap) + use<>> {
         Transforming {
             sink: Arc::new(store.clone()),
-            transform: |map: &mut ConfigMap| {
+            transform: Arc::new(|map: &mut ConfigMap| {
                 map.data = None;
                 let meta = &mut map.metadata;
                 match meta.name.as_deref() {
@@ -115,7 +114,7 @@ mod tests {
                     }
                     _ => {}
                 }
-            },
+            }),
         }
     }
 
@@ -142,15 +141,22 @@ mod tests {
     #[test]
     fn one_that_fails_costs_that_object_alone() {
         let names = ["a", "panics", "renames"];
-        let all = |version: &str| names.map(|name| Arc::new(map(name, version))).to_vec();
+        let replace = |sink: &dyn Sink<ConfigMap>, version: &str| {
+            let (taken, failed): (Vec<_>, Vec<_>) = names
+                .map(|name| sink.intake()(map(name, version)))
+                .into_iter()
+                .partition(Result::is_ok);
+            let failed: Vec<_> = failed.into_iter().filter_map(Result::err).collect();
+            sink.replace(taken.into_iter().filter_map(Result::ok).collect(), &failed);
+        };
         let store = Store::new();
         let sink = sink(&store);
-        sink.replace(all("1"), &[]);
+        replace(&sink, "1");
         assert_eq!(
             held(&store),
             pairs(&[("a", "1"), ("panics", "1"), ("renames", "1")])
         );
-        sink.replace(all("2"), &[]);
+        replace(&sink, "2");
         assert_eq!(
             held(&store),
             pairs(&[("a", "2"), ("panics", "1"), ("renames", "1")])

@@ -23,6 +23,8 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
+use super::reflector::Intake;
+use super::replacement::Incoming;
 use super::target::{Cached, Namespace, Target, kind_name};
 use super::trim::Trim;
 use super::version::ResourceVersion;
@@ -147,7 +149,7 @@ pub(crate) struct PageHead {
 
 /// Decoded objects, and the keys of those that could not be.
 pub(crate) struct Decoded<K> {
-    pub(crate) objects: Vec<Arc<K>>,
+    pub(super) objects: Vec<Incoming<K>>,
     pub(crate) undecodable: Vec<ObjectKey>,
 }
 
@@ -183,7 +185,11 @@ impl<K: Cached> Wire<K> {
     }
 
     /// Fetches a page, and decodes it beside the network: it is here when its head is known.
-    pub(crate) async fn page(&mut self, next: Option<&str>) -> Result<Page<K>, WireError> {
+    pub(super) async fn page(
+        &mut self,
+        next: Option<&str>,
+        intake: &Intake<K>,
+    ) -> Result<Page<K>, WireError> {
         let params = ListParams {
             label_selector: self.label_selector.clone(),
             field_selector: self.field_selector.clone(),
@@ -200,6 +206,7 @@ impl<K: Cached> Wire<K> {
             .await
             .map_err(|_| WireError::NoAnswer(self.deadline))??;
         let trim = self.trim;
+        let intake = Arc::clone(intake);
         let (sender, head) = oneshot::channel();
         let decoding = spawn_blocking(move || {
             let list: RawList<'_> =
@@ -209,7 +216,7 @@ impl<K: Cached> Wire<K> {
                 version: list.metadata.resource_version.map(ResourceVersion::from),
                 next: list.metadata.r#continue.filter(|token| !token.is_empty()),
             });
-            Ok(decode_items(&list.items.unwrap_or_default(), trim))
+            Ok(decode_items(&list.items.unwrap_or_default(), trim, &*intake))
         });
         match head.await {
             Ok(head) => Ok(Page { head, decoding }),
@@ -449,14 +456,21 @@ impl BareMeta {
     }
 }
 
-fn decode_items<K: Cached>(items: &[&RawValue], trim: Trim) -> Decoded<K> {
+fn decode_items<K: Cached>(
+    items: &[&RawValue],
+    trim: Trim,
+    intake: &dyn Fn(K) -> Result<Incoming<K>, ObjectKey>,
+) -> Decoded<K> {
     let mut decoded = Decoded {
         objects: Vec::with_capacity(items.len()),
         undecodable: Vec::new(),
     };
     for item in items {
         match decode_object::<K>(item.get(), trim) {
-            Ok(object) => decoded.objects.push(Arc::new(object)),
+            Ok(object) => match intake(object) {
+                Ok(object) => decoded.objects.push(object),
+                Err(key) => decoded.undecodable.push(key),
+            },
             Err(error) => decoded.undecodable.push(report::<K>(item.get(), &error).0),
         }
     }

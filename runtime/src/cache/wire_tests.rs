@@ -205,11 +205,12 @@ async fn a_decoder_that_panics_costs_one_object() {
 
     let list = format!(r#"{{"items":[{a},{b},{c}]}}"#);
     let list: RawList<'_> = serde_json::from_str(&list).unwrap();
-    let decoded = decode_items::<Fussy>(&list.items.unwrap(), Trim::default());
+    let intake = crate::cache::reflector::Sink::intake(&crate::cache::Store::<Fussy>::new());
+    let decoded = decode_items::<Fussy>(&list.items.unwrap(), Trim::default(), &*intake);
     let names: Vec<_> = decoded
         .objects
         .iter()
-        .map(|object| ObjectKey::of(&**object).name)
+        .map(|object| object.entry().identity().name.to_owned())
         .collect();
     assert_eq!(names, ["a", "c"]);
     assert_eq!(decoded.undecodable, [ObjectKey::cluster("b")]);

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::reach::Reach;
 use super::writes::{Want, Writes};
-use crate::cache::{InformerFactory, Lister};
+use crate::cache::{InformerFactory, Lister, WatchScope};
 use crate::client::AsClient;
 use crate::events::EventRecorder;
 use crate::kind::{Kind, ObjectKey};
@@ -38,19 +39,26 @@ pub(super) struct Shared<K> {
 #[derive(Default)]
 pub(super) struct Watched(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 
+/// A cache, and what it can come to hold.
+struct Cache<C> {
+    lister: Lister<C>,
+    reach: Reach,
+}
+
 impl Watched {
-    /// Adds a kind; of two caches of one kind the first one stays. Whether this is the first.
-    pub(super) fn add<C: Kind>(&mut self, lister: Lister<C>) -> bool {
+    /// Adds a kind, of a scope where that is known; of two caches of one kind the first one stays. Whether this is the first.
+    pub(super) fn add<C: Kind>(&mut self, lister: Lister<C>, scope: Option<&WatchScope>) -> bool {
         match self.0.entry(TypeId::of::<C>()) {
             Entry::Occupied(_) => false,
             Entry::Vacant(entry) => {
-                entry.insert(Box::new(lister));
+                let reach = Reach::of::<C>(scope);
+                entry.insert(Box::new(Cache { lister, reach }));
                 true
             }
         }
     }
 
-    fn get<C: Kind>(&self) -> Option<&Lister<C>> {
+    fn get<C: Kind>(&self) -> Option<&Cache<C>> {
         self.0.get(&TypeId::of::<C>())?.downcast_ref()
     }
 }
@@ -103,7 +111,7 @@ impl<K: Kind> Context<K> {
     /// to fill now, and what it does not hold yet looks absent.
     pub fn lister_of<C: Kind>(&self) -> Lister<C> {
         match self.shared.watched.get() {
-            Some(lister) => lister.clone(),
+            Some(cache) => cache.lister.clone(),
             None => self.shared.factory.lister(),
         }
     }
@@ -124,8 +132,9 @@ impl<K: Kind> Context<K> {
     /// # Ok(()) }
     /// ```
     ///
-    /// The cache is the one of [`lister_of`](Self::lister_of), among those that the controller follows: note only what
-    /// is in its scope. An object of another kind, or without UID or resource version, is not waited for.
+    /// The cache is the one of [`lister_of`](Self::lister_of), among those that the controller follows. An object that is
+    /// out of its scope, by namespace, name or labels, is not waited for, nor is one of another kind, or without UID or
+    /// resource version. Field selectors but for `metadata` are not understood: note nothing that they leave out.
     pub fn wrote<C: Kind>(&self, written: &C) {
         let meta = written.meta();
         if let (Some(uid), Some(version)) = (&meta.uid, &meta.resource_version) {
@@ -155,8 +164,17 @@ impl<K: Kind> Context<K> {
         let (Some(writes), Some(by)) = (&self.shared.writes, &self.key) else {
             return;
         };
-        if let Some(cache) = self.shared.watched.get::<C>() {
-            writes.note(by, ObjectKey::of(object), want, cache);
+        let Some(Cache { lister, reach }) = self.shared.watched.get::<C>() else {
+            return;
+        };
+        let key = ObjectKey::of(object);
+        // What the cache will never show is not waited for, but where it shows an earlier state, whose end it will tell.
+        let shown = || {
+            let cached = lister.get(&key);
+            cached.is_some_and(|cached| cached.meta().uid == object.meta().uid)
+        };
+        if reach.has(object.meta()) || shown() {
+            writes.note(by, key, want, lister);
         }
     }
 

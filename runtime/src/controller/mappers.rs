@@ -71,8 +71,8 @@ impl<R: Reconciler> Controller<R> {
     ) -> Result<Self, UnknownIndex> {
         let index = index.into();
         self.informer.lister().by_index(&index, "")?;
-        let informer = self.other::<W>();
-        let role = self.watched.add(informer.lister()).into();
+        let (informer, scope) = self.other::<W>();
+        let role = self.follow(&informer, scope.as_ref());
         let keys = move |object: &W, lister: &Lister<R::Object>| {
             let found = values(object).into_iter().flat_map(|value| {
                 // Indexes are never taken away.
@@ -90,8 +90,8 @@ impl<R: Reconciler> Controller<R> {
 
     /// [`owns`](Self::owns) for all owner references, not the one of the controller alone.
     pub fn watches_by_owner<C: Kind>(mut self) -> Self {
-        let informer = self.other::<C>();
-        let role = self.watched.add(informer.lister()).into();
+        let (informer, scope) = self.other::<C>();
+        let role = self.follow(&informer, scope.as_ref());
         let predicate = Predicate::resource_version_changed();
         self.sources
             .push(source::owned(informer, role, predicate, Owned::ByAny));

@@ -40,6 +40,7 @@ mod expectations;
 mod mappers;
 mod pause;
 mod predicate;
+mod reach;
 mod resync;
 mod run;
 mod share;
@@ -63,7 +64,7 @@ use context::Watched;
 pub use expectations::Expectations;
 pub use predicate::Predicate;
 pub use signal::shutdown_signal;
-use source::{Owned, Source};
+use source::{Owned, Role, Source};
 
 /// Brings objects of one kind to the state that they ask for.
 pub trait Reconciler: Send + Sync + 'static {
@@ -206,7 +207,8 @@ pub enum RunError {
 impl<R: Reconciler> Controller<R> {
     /// A controller of the reconciler's kind in the factory's scope.
     pub fn new(factory: &InformerFactory, reconciler: R) -> Self {
-        Self::with_scope(factory, None, None, reconciler)
+        let scope = factory.default_scope();
+        Self::with_informer(factory, (factory.informer(), scope), None, reconciler)
     }
 
     /// A controller of the reconciler's kind in another scope.
@@ -218,19 +220,19 @@ impl<R: Reconciler> Controller<R> {
             namespace: scope.namespace.clone(),
             ..WatchScope::all()
         };
-        Self::with_scope(factory, Some(scope), Some(others), reconciler)
+        let informer = factory.informer_of(scope.clone());
+        Self::with_informer(factory, (informer, Some(scope)), Some(others), reconciler)
     }
 
-    fn with_scope(
+    fn with_informer(
         factory: &InformerFactory,
-        scope: Option<WatchScope>,
+        (informer, scope): (Informer<R::Object>, Option<WatchScope>),
         others: Option<WatchScope>,
         reconciler: R,
     ) -> Self {
-        let rules = factory.rules_in::<R::Object>(scope.as_ref());
-        let informer = factory.informer_in(scope);
+        let rules = factory.rules_of::<R::Object>(scope.as_ref());
         let mut watched = Watched::default();
-        watched.add(informer.lister());
+        watched.add(informer.lister(), scope.as_ref());
         Self {
             reconciler,
             factory: factory.clone(),
@@ -280,18 +282,22 @@ impl<R: Reconciler> Controller<R> {
 
     /// [`owns`](Self::owns) with its own predicate.
     pub fn owns_with<C: Kind>(self, predicate: Predicate<C>) -> Self {
-        let scope = self.others.clone();
-        self.owns_from(scope, predicate)
+        let other = self.other();
+        self.owns_from(other, predicate)
     }
 
     /// [`owns`](Self::owns) for the `C`s of another scope.
     pub fn owns_in<C: Kind>(self, scope: WatchScope, predicate: Predicate<C>) -> Self {
-        self.owns_from(Some(scope), predicate)
+        let informer = self.factory.informer_of(scope.clone());
+        self.owns_from((informer, Some(scope)), predicate)
     }
 
-    fn owns_from<C: Kind>(mut self, scope: Option<WatchScope>, predicate: Predicate<C>) -> Self {
-        let informer = self.follow(scope);
-        let role = self.watched.add(informer.lister()).into();
+    fn owns_from<C: Kind>(
+        mut self,
+        (informer, scope): (Informer<C>, Option<WatchScope>),
+        predicate: Predicate<C>,
+    ) -> Self {
+        let role = self.follow(&informer, scope.as_ref());
         self.sources
             .push(source::owned(informer, role, predicate, Owned::ByController));
         self
@@ -311,8 +317,8 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let scope = self.others.clone();
-        self.watches_from(scope, predicate, keys)
+        let other = self.other();
+        self.watches_from(other, predicate, keys)
     }
 
     /// [`watches`](Self::watches) for the `W`s of another scope.
@@ -322,17 +328,17 @@ impl<R: Reconciler> Controller<R> {
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        self.watches_from(Some(scope), predicate, keys)
+        let informer = self.factory.informer_of(scope.clone());
+        self.watches_from((informer, Some(scope)), predicate, keys)
     }
 
     fn watches_from<W: Kind>(
         mut self,
-        scope: Option<WatchScope>,
+        (informer, scope): (Informer<W>, Option<WatchScope>),
         predicate: Predicate<W>,
         keys: impl Fn(&W) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> Self {
-        let informer = self.follow(scope);
-        let role = self.watched.add(informer.lister()).into();
+        let role = self.follow(&informer, scope.as_ref());
         self.sources.push(source::mapped(
             informer,
             role,
@@ -342,40 +348,46 @@ impl<R: Reconciler> Controller<R> {
         self
     }
 
-    /// The informer of a kind that the controller does not reconcile.
-    fn other<C: Kind>(&mut self) -> Informer<C> {
-        let scope = self.others.clone();
-        self.follow(scope)
+    /// The informer of a kind that the controller does not reconcile, and its scope.
+    fn other<C: Kind>(&self) -> (Informer<C>, Option<WatchScope>) {
+        match &self.others {
+            Some(scope) => (self.factory.informer_of(scope.clone()), Some(scope.clone())),
+            None => (self.factory.informer(), self.factory.default_scope()),
+        }
     }
 
-    fn follow<C: Kind>(&mut self, scope: Option<WatchScope>) -> Informer<C> {
-        self.rules.merge(&self.factory.rules_in::<C>(scope.as_ref()));
-        self.factory.informer_in(scope)
+    fn follow<C: Kind>(&mut self, informer: &Informer<C>, scope: Option<&WatchScope>) -> Role {
+        self.rules.merge(&self.factory.rules_of::<C>(scope));
+        self.watched.add(informer.lister(), scope).into()
     }
 
     /// All that the controller does on the server: what its caches follow, what [`Reconciler::RBAC`] says, and Events.
     ///
-    /// A controller in the scope of one namespace, or of some, is granted rights there, but for kinds that belong to the cluster. To
-    /// update an object out of a cache means to read it as well, since the cache leaves out an annotation that has to stay.
-    /// Not in it: what other users of the [factory](InformerFactory::rules) follow.
+    /// A controller in the scope of one namespace, or of several, is granted rights there, but for kinds that belong to the
+    /// cluster. To update an object out of a cache means to read it as well, since the cache leaves out an annotation that
+    /// has to stay. Not in it: what other users of the [factory](InformerFactory::rules) follow.
     pub fn rules(&self) -> Rules {
-        let namespaced = <<R::Object as kube::Resource>::Scope as Scope>::NAMESPACED;
         let places = match &self.others {
             Some(scope) => vec![scope.namespace.clone()],
             None => self.factory.places(),
         };
         let mut rules = self.rules.clone();
-        for namespace in &places {
-            let namespace = namespace.as_deref();
-            rules.merge(&R::RBAC.placed(namespace));
-            if self.factory.leaves_out_last_applied() {
-                rules.merge(&self.rules.reads_before(&R::RBAC, namespace));
-            }
-            if self.recorder.is_some() || self.settings.failure_events.is_some() {
-                // Events of objects without a namespace stand in this one.
-                let namespace = if namespaced { namespace } else { Some("default") };
-                rules.merge(&EventRecorder::rules(namespace));
-            }
+        for place in &places {
+            rules.merge(&self.rules_in(place.as_deref()));
+        }
+        rules
+    }
+
+    fn rules_in(&self, namespace: Option<&str>) -> Rules {
+        let namespaced = <<R::Object as kube::Resource>::Scope as Scope>::NAMESPACED;
+        let mut rules = R::RBAC.placed(namespace);
+        if self.factory.leaves_out_last_applied() {
+            rules.merge(&self.rules.reads_before(&R::RBAC, namespace));
+        }
+        if self.recorder.is_some() || self.settings.failure_events.is_some() {
+            // Events of objects without a namespace stand in this one.
+            let namespace = if namespaced { namespace } else { Some("default") };
+            rules.merge(&EventRecorder::rules(namespace));
         }
         rules
     }

@@ -528,6 +528,7 @@ async fn durations_may_be_endless() {
         idle_timeout: Duration::MAX,
         initial_timeout: Duration::MAX,
         trim: Trim::NOTHING,
+        ..ReflectorConfig::default()
     };
     let informer = Informer::<ConfigMap>::new(&script.client(), &WatchScope::all(), config);
     let mut changes = informer.subscribe_with(Some(Duration::MAX));

@@ -811,32 +811,46 @@ async fn a_reconciliation_reads_what_the_one_before_wrote() {
     );
 }
 
-#[tokio::test]
-async fn a_write_that_no_cache_shows_holds_its_key_no_longer_than_its_patience() {
-    const PATIENCE: Duration = Duration::from_millis(300);
+/// Adds a secret that the cache of `scope` never shows, and comes again at once: when each call was.
+async fn unseen(scope: WatchScope, patience: Duration) -> Vec<(u32, Instant)> {
     let world = World::new().await;
     let calls = Calls::default();
     let reconciler = does(calls.clone(), async |calls, key, cx| {
         if key.name == "a" && calls.note(&key, &cx) == 0 {
             let owner = cx.lister().get(&key).unwrap();
-            // Outside of the selector of the cache.
             cx.wrote(&add_secret(&cx, &owner).await);
             return Ok::<_, &str>(Action::requeue_after(Duration::ZERO));
         }
         Ok(Action::done())
     });
-    let scope = WatchScope::namespace("default").labels("app=x");
     let controller = world
         .controller(reconciler)
         .owns_in::<Secret>(scope, Predicate::resource_version_changed())
-        .patience(PATIENCE);
+        .patience(patience);
     let running = Running::start(controller);
     world.make("a").await;
     calls.reach("a", 2).await;
     running.stop().await;
-    let all = calls.all("a");
+    calls.all("a")
+}
+
+#[tokio::test]
+async fn a_write_that_no_cache_shows_holds_its_key_no_longer_than_its_patience() {
+    const PATIENCE: Duration = Duration::from_millis(300);
+    // A field that metadata says nothing of.
+    let all = unseen(
+        WatchScope::namespace("default").fields("type=example/other"),
+        PATIENCE,
+    )
+    .await;
     assert!(all[1].1 - all[0].1 >= PATIENCE);
     assert_eq!((all[0].0, all[1].0), (0, 0), "a wait is no failure");
+}
+
+#[tokio::test]
+async fn a_write_out_of_the_scope_of_a_cache_holds_nothing_up() {
+    unseen(WatchScope::namespace("default").labels("app in (x, y)"), NEVER).await;
+    unseen(WatchScope::namespace("elsewhere"), NEVER).await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use kubewright::cache::{InformerFactory, NamespaceSet, ReflectorConfig, Trim, Wa
 use kubewright::controller::{Action, Context, Controller, Predicate, Reconciler};
 use kubewright::finalizer::{self, finalizer};
 use kubewright::kind::{Kind, ObjectKey};
-use kubewright::manager::{LeaderElection, Manager};
+use kubewright::manager::{LeaderElection, Manager, Shards};
 use kubewright::rbac::{Rules, Usage};
 use kubewright::{Client, rbac};
 use kubewright_apiserver::DevServer;
@@ -132,29 +132,39 @@ async fn a_manager_sums_up() {
     );
 }
 
-/// A factory of some namespaces: its controllers follow these, and are granted nothing elsewhere.
 #[tokio::test]
-async fn a_controller_of_some_namespaces_follows_and_is_granted_these() {
+async fn several_namespaces_are_granted_one_by_one() {
     let server = DevServer::start().await.unwrap();
-    let factory = InformerFactory::builder(&server.client())
-        .namespaces(&NamespaceSet::of(["a", "b"]))
-        .build();
-    let controller = Controller::new(&factory, idle::<Deployment>()).owns::<Pod>();
-    let wanted = |namespace: &str| {
-        [
-            format!("update configmaps in namespace {namespace:?}"),
-            format!("list, watch pods in namespace {namespace:?}"),
-            format!("get, list, update, watch deployments.apps in namespace {namespace:?}"),
-            format!("create, get, patch events.events.k8s.io in namespace {namespace:?}"),
-        ]
-    };
-    let mut all = vec!["list nodes in every namespace".to_owned()];
-    all.extend(wanted("a"));
-    all.extend(wanted("b"));
-    all.push("get secrets \"tls\" in namespace \"system\"".to_owned());
-    assert_eq!(lines(&controller.rules()), all);
-    // What the factory follows is no more than that.
-    assert_eq!(lines(&factory.rules()).len(), 4, "{}", factory.rules());
+    let client = server.client();
+    let namespaces = NamespaceSet::of(["a", "b"]);
+    let factory = InformerFactory::builder(&client).namespaces(&namespaces).build();
+    let controller = Controller::new(&factory, idle::<Deployment>())
+        .failure_events(None)
+        .watches_by_owner::<Pod>();
+    let manager = Manager::new(&factory)
+        .shards(Shards::new(&client, "system", "operator"))
+        .controller(controller);
+    let mut expected = vec!["list nodes in every namespace".to_owned()];
+    for namespace in ["a", "b"] {
+        expected.extend([
+            format!("update configmaps in namespace \"{namespace}\""),
+            format!("list, watch pods in namespace \"{namespace}\""),
+            format!("get, list, update, watch deployments.apps in namespace \"{namespace}\""),
+        ]);
+    }
+    expected.extend([
+        "get secrets \"tls\" in namespace \"system\"".to_owned(),
+        "create, delete, get, list, update leases.coordination.k8s.io in namespace \"system\"".to_owned(),
+    ]);
+    assert_eq!(lines(&manager.rules()), expected);
+    // The factory follows what is added later.
+    namespaces.add("c");
+    assert!(
+        factory
+            .rules()
+            .to_string()
+            .contains("list, watch pods in namespace \"c\"")
+    );
 }
 
 /// On a server that refuses everything else.
