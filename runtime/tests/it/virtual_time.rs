@@ -139,7 +139,8 @@ async fn resyncs_and_leases() {
     }
     let waited = died.elapsed();
     assert!(
-        (Duration::from_secs(10)..Duration::from_secs(20)).contains(&waited),
+        // 15 s from when it was last seen to be renewed, and a look at most each 4.4 s (2 s and their jitter) before and after.
+        (Duration::from_secs(10)..Duration::from_secs(25)).contains(&waited),
         "{waited:?}"
     );
     assert_eq!(holder().await, ("member-1".to_owned(), transitions + 1));
