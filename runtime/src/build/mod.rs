@@ -307,6 +307,23 @@ fn put(path: &Path, text: &str) -> Result {
     Ok(())
 }
 
+/// [`put`], in a directory that may be missing.
+fn put_in_directory(path: &Path, text: &str) -> Result {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory).map_err(|source| BuildError::io("make", directory, source))?;
+    }
+    put(path, text)
+}
+
+/// An error that shows what differs in a file, where something does.
+fn up_to_date(path: &Path, text: &str) -> Result {
+    let diff = difference(path, text)?;
+    if diff.is_empty() {
+        return Ok(());
+    }
+    Err(BuildError::Stale { diff })
+}
+
 /// What differs in a file, which may be missing; empty where nothing does.
 fn difference(path: &Path, text: &str) -> std::result::Result<String, BuildError> {
     let current = read(path)?.unwrap_or_default();

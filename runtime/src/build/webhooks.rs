@@ -2,13 +2,12 @@
 //!
 //! **Invariant:** the same handlers give the same bytes, and a file whose bytes are right is not touched.
 
-use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::directory::HEADER;
-use super::{BuildError, Result, difference, put, to_yaml};
+use super::{BuildError, Result, put_in_directory, to_yaml, up_to_date};
 use crate::webhook::Configurations;
 
 /// Webhook configurations on their way to a file.
@@ -76,11 +75,7 @@ impl WebhookManifest<'_> {
     /// # Errors
     /// [`BuildError`]: nothing to write, or the file cannot be written.
     pub fn write(&self, file: impl AsRef<Path>) -> Result {
-        let (file, text) = (file.as_ref(), self.text()?);
-        if let Some(directory) = file.parent() {
-            fs::create_dir_all(directory).map_err(|source| BuildError::io("make", directory, source))?;
-        }
-        put(file, &text)
+        put_in_directory(file.as_ref(), &self.text()?)
     }
 
     /// Compares with the file and writes nothing.
@@ -88,11 +83,7 @@ impl WebhookManifest<'_> {
     /// # Errors
     /// [`BuildError::Stale`] with a unified diff where it differs or is missing.
     pub fn check(&self, file: impl AsRef<Path>) -> Result {
-        let diff = difference(file.as_ref(), &self.text()?)?;
-        if diff.is_empty() {
-            return Ok(());
-        }
-        Err(BuildError::Stale { diff })
+        up_to_date(file.as_ref(), &self.text()?)
     }
 }
 
