@@ -194,7 +194,7 @@ fn expected(outcome: Result<ConfigMap, ClientError>) {
     }
 }
 
-/// False where it was not answered in time: a request that was under way when the server went down may never be.
+/// False where it was not answered in time: the client's pool of connections can lose a request when the server goes down.
 async fn change(maps: &Client<ConfigMap, InNamespace>, dice: &mut Dice) -> bool {
     tokio::time::timeout(PATIENCE, change_one(maps, dice))
         .await

@@ -10,6 +10,7 @@ mod dev;
 mod doors;
 mod garbage;
 mod kubectl;
+mod outage;
 #[cfg(all(feature = "devserver", unix))]
 mod program;
 mod rbac;

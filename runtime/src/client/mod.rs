@@ -24,9 +24,10 @@ mod verbs;
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use crate::kind::Kind;
-use options::WriteOptions;
+use options::Options;
 
 pub use crate::scope::HasNamespaces;
 pub use clientset::FromClient;
@@ -75,7 +76,7 @@ impl<K, P> AsClient for Client<K, P> {
 pub struct Client<K, P = Unplaced> {
     connection: kube::Client,
     place: P,
-    options: WriteOptions,
+    options: Options,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -89,7 +90,7 @@ impl<K> Client<K> {
         Self {
             connection,
             place: Unplaced,
-            options: WriteOptions::default(),
+            options: Options::default(),
             kind: PhantomData,
         }
     }
@@ -141,8 +142,20 @@ impl<K: Kind> Client<K> {
     }
 }
 
-/// How writes are made. Each setting holds for every later write of the client.
+/// How requests are made. Each setting holds for every later one of the client.
 impl<K, P> Client<K, P> {
+    /// How long a request may go without a whole answer; of a watch, until it opens. Default 70 s, a little more than a server
+    /// takes before it gives up itself.
+    ///
+    /// What has no answer by then fails with [`ClientError::Unanswered`], which is
+    /// [retryable](ClientError::is_retryable). It is needed beside the connection's own timeouts: hyper's pool can
+    /// leave a request waiting for ever whose connection broke before it was sent, as when a server restarts.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.options.timeout = limit;
+        self
+    }
+
     /// Writes in this name; the default is the program's user agent. Server-side apply names its own.
     #[must_use]
     pub fn field_manager(mut self, name: impl Into<Cow<'static, str>>) -> Self {

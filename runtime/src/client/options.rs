@@ -1,6 +1,7 @@
-//! How writes are made: by whom, for real or not, how strictly.
+//! How requests are made: by whom, for real or not, how strictly, for how long.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// What the server does with fields that the kind does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +66,23 @@ impl From<String> for FieldManager {
     }
 }
 
-/// What every write of a client carries.
-#[derive(Clone, Debug, Default)]
-pub(super) struct WriteOptions {
+/// What every request of a client has, and every write carries.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
     pub(super) field_manager: Option<Cow<'static, str>>,
     pub(super) dry_run: bool,
     pub(super) field_validation: Option<FieldValidation>,
+    pub(super) timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            field_manager: None,
+            dry_run: false,
+            field_validation: None,
+            // A server gives up after 60 s (`--request-timeout`), and then says so.
+            timeout: Duration::from_secs(70),
+        }
+    }
 }

@@ -287,11 +287,7 @@ impl<K: Kind, P: Place> Client<K, P> {
         Answer::new(async move {
             let request = call.built(call.builder().watch(params, resource_version))?;
             let object = call.object();
-            let events = call
-                .connection
-                .request_events::<K>(request)
-                .await
-                .map_err(|error| call.failed(error))?;
+            let events = call.in_time(call.connection.request_events::<K>(request)).await?;
             Ok(events
                 .map(move |event| {
                     event.map_err(|error| ClientError::from_kube(Operation::Watch, object.clone(), error))
@@ -351,7 +347,7 @@ struct Annotations {
 /// A request on its way.
 pub(super) struct Call<'a, K> {
     connection: &'a kube::Client,
-    options: &'a super::WriteOptions,
+    options: &'a super::Options,
     namespace: Option<&'a str>,
     operation: Operation,
     name: &'a str,
@@ -395,10 +391,15 @@ impl<'a, K: Kind> Call<'a, K> {
 
     pub(super) async fn answer<T: DeserializeOwned>(&self, request: Built) -> Result<T, ClientError> {
         let request = self.built(request)?;
-        self.connection
-            .request(request)
-            .await
-            .map_err(|error| self.failed(error))
+        self.in_time(self.connection.request(request)).await
+    }
+
+    /// What comes of a request within the client's time.
+    async fn in_time<T>(&self, answer: impl Future<Output = kube::Result<T>>) -> Result<T, ClientError> {
+        let limit = self.options.timeout;
+        let answer = tokio::time::timeout(limit, answer).await;
+        let late = |_| Err(kube::Error::Service(Box::new(Late(limit))));
+        answer.unwrap_or_else(late).map_err(|error| self.failed(error))
     }
 
     pub(super) async fn replace<T>(&self, value: &T) -> Result<T, ClientError>
@@ -480,8 +481,7 @@ impl<'a, K: Kind> Call<'a, K> {
 
     async fn deleted<T: DeserializeOwned>(&self, request: Built) -> Result<Deleted<T>, ClientError> {
         let request = self.built(request)?;
-        let answer = self.connection.request_status::<T>(request).await;
-        let answer = answer.map_err(|error| self.failed(error))?;
+        let answer = self.in_time(self.connection.request_status::<T>(request)).await?;
         Ok(answer.either(
             |object| Deleted::Pending(Box::new(object)),
             |status| Deleted::Done(Box::new(status)),
@@ -529,6 +529,11 @@ impl<'a, K: Kind> Call<'a, K> {
         }
     }
 }
+
+/// Nothing came for so long.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing came within {0:?}")]
+struct Late(std::time::Duration);
 
 /// Adds a parameter whose value needs no escaping. kube's `PostParams` has no place for field validation.
 fn add_query(uri: &mut http::Uri, key: &str, value: &str) -> Result<(), http::uri::InvalidUri> {
