@@ -676,11 +676,11 @@ pub fn webhook_configuration(input: proc_macro::TokenStream) -> proc_macro::Toke
 /// assert_eq!(
 ///     Syncer::RBAC.rules().to_string(),
 ///     "get /metrics\n\
+///      create pods/eviction in every namespace\n\
 ///      create, patch deployments.apps in every namespace\n\
 ///      patch deployments/status.apps in every namespace\n\
 ///      get things.example.com in every namespace\n\
 ///      get things/status.example.com in every namespace\n\
-///      create pods/eviction in every namespace\n\
 ///      get secrets \"registry\" in namespace \"system\"\n"
 /// );
 /// ```
