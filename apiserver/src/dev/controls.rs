@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use super::chaos::{Chaos, Running, Trouble};
 use super::door::{Refusal, Sent};
+use crate::engine::decode::decode_yaml;
 use crate::engine::{AuditAnnotations, Body, Identity, Interceptor, ResourcePath, Target, Verb, body};
 use crate::status::{ApiError, Result};
 
@@ -190,7 +191,7 @@ fn parse(body: &[u8]) -> Option<Value> {
     }
     serde_json::from_slice(body)
         .ok()
-        .or_else(|| serde_saphyr::from_slice(body).ok())
+        .or_else(|| Some(decode_yaml(body).ok()?.value))
 }
 
 /// A request that a reactor is asked about.

@@ -140,15 +140,7 @@ pub struct AlreadyStarted {
 impl<K: Kind> Informer<K> {
     /// An informer of its own, outside of a factory.
     pub fn new(client: &impl AsClient, scope: &WatchScope, config: ReflectorConfig) -> Self {
-        let (client, place) = (client.as_client().clone(), Place::Scope(scope.clone()));
-        Self::in_factory(
-            client,
-            Target::of::<K>(),
-            place,
-            config,
-            None,
-            CancellationToken::new(),
-        )
+        Self::alone(client, Place::Scope(scope.clone()), config)
     }
 
     /// An informer of its own, of several namespaces.
@@ -156,9 +148,12 @@ impl<K: Kind> Informer<K> {
     where
         K: Kind<Scope = Namespaced>,
     {
-        let (client, place) = (client.as_client().clone(), Place::Namespaces(namespaces.clone()));
+        Self::alone(client, Place::Namespaces(namespaces.clone()), config)
+    }
+
+    fn alone(client: &impl AsClient, place: Place, config: ReflectorConfig) -> Self {
         Self::in_factory(
-            client,
+            client.as_client().clone(),
             Target::of::<K>(),
             place,
             config,

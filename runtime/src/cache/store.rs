@@ -384,8 +384,8 @@ impl<K: Resource> Store<K> {
                 *hand = (at + 1) % PARTS;
             }
             passed = if victims.is_empty() { passed + 1 } else { 0 };
-            for (slot, object) in victims {
-                most = most.saturating_sub(self.weight_of(&object).bytes());
+            for (slot, object, weight) in victims {
+                most = most.saturating_sub(weight.bytes());
                 let packed = (self.inner.codec.pack)(&self.inner.packing, &object);
                 let mut part = write(part);
                 self.weighed(&mut part, |part| part.packed(slot, &object, packed));
@@ -830,8 +830,7 @@ impl<K: Resource> Store<K> {
 
 /// Whether two objects of the same name are the same version of the same object.
 pub(crate) fn same_version<K: Resource>(a: &K, b: &K) -> bool {
-    let (a, b) = (a.meta(), b.meta());
-    a.resource_version.is_some() && a.resource_version == b.resource_version && a.uid == b.uid
+    Identity::of(a).is_same_version(&Identity::of(b))
 }
 
 #[cfg(test)]

@@ -393,9 +393,9 @@ impl<K: Resource> Table<K> {
         self.put(at, None).map(|old| (at, old))
     }
 
-    /// Some objects that were not read of late, to be packed, until they weigh `excess`; in the second place whether the
-    /// queue was passed as a whole.
-    pub(super) fn victims(&mut self, excess: usize) -> (Vec<(u32, Arc<K>)>, bool) {
+    /// Some objects that were not read of late, to be packed, with their weights, until these come to `excess`; in the
+    /// second place whether the queue was passed as a whole.
+    pub(super) fn victims(&mut self, excess: usize) -> (Vec<(u32, Arc<K>, Weight)>, bool) {
         const MOST: usize = 32;
         let (mut victims, mut weight) = (Vec::new(), 0);
         for _ in 0..self.queue.len() {
@@ -413,7 +413,7 @@ impl<K: Resource> Table<K> {
             } else {
                 slot.queued = false;
                 weight += slot.weight.bytes();
-                victims.push((at, Arc::clone(object)));
+                victims.push((at, Arc::clone(object), slot.weight));
             }
         }
         (victims, true)
@@ -688,8 +688,10 @@ mod tests {
         let read = table.find(&hasher, at, "a").unwrap();
         assert!(!table.slot(read).unwrap().touch());
         assert!(table.slot(read).unwrap().touch());
-        let names = |victims: &[(u32, Arc<ConfigMap>)]| -> Vec<_> {
-            let names = victims.iter().map(|(_, map)| map.metadata.name.clone().unwrap());
+        let names = |victims: &[(u32, Arc<ConfigMap>, Weight)]| -> Vec<_> {
+            let names = victims
+                .iter()
+                .map(|(_, map, _)| map.metadata.name.clone().unwrap());
             names.collect()
         };
         let (victims, passed) = table.victims(1000);
