@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -83,9 +84,11 @@ func store(kind, url string, objects int, trim bool) (figures, error) {
 	if held := len(indexer.ListKeys()); held != objects {
 		return nil, fmt.Errorf("the cache holds %d of %d", held, objects)
 	}
+	// In the order of the reads, as keys from a queue are at hand, so that finding the object is what is measured.
 	keys := make([]string, objects)
-	for n := range keys {
-		keys[n] = objectNamespace(n) + "/" + objectName(n)
+	for at := range keys {
+		n := scattered(at, objects)
+		keys[at] = objectNamespace(n) + "/" + objectName(n)
 	}
 	get := func(key string) metav1.Object {
 		object, found, err := indexer.GetByKey(key)
@@ -94,20 +97,29 @@ func store(kind, url string, objects int, trim bool) (figures, error) {
 		}
 		return object.(metav1.Object)
 	}
-	out["get"] = rate(func(at int) { get(keys[scattered(at, objects)]) })
+	read := int64(0)
+	out["get"] = rate(func(at int) { get(keys[at%objects]) })
+	out["get_read"] = rate(func(at int) { read += get(keys[at%objects]).GetGeneration() })
 	out["get_built"] = rate(func(at int) {
 		n := scattered(at, objects)
 		get(objectNamespace(n) + "/" + objectName(n))
 	})
 	out["get_contended"], out["writes_contended"] = contended(
-		func(at int) { get(keys[scattered(at, objects)]) },
 		func(at int) {
-			object := get(keys[scattered(at, objects)]).(runtime.Object).DeepCopyObject()
+			if get(keys[at%objects]).GetGeneration() < 0 {
+				fatal(errors.New("a generation below 0"))
+			}
+		},
+		func(at int) {
+			object := get(keys[at%objects]).(runtime.Object).DeepCopyObject()
 			object.(metav1.Object).SetResourceVersion(strconv.Itoa(at))
 			if err := indexer.Update(object); err != nil {
 				fatal(err)
 			}
 		})
+	if read == 0 {
+		fatal(errors.New("objects without generations"))
+	}
 	list := func(index, value string) {
 		if _, err := indexer.ByIndex(index, value); err != nil {
 			fatal(err)

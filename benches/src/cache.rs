@@ -408,8 +408,13 @@ fn store(bench: &Bench, objects: usize) -> Result<()> {
         ("estimate", "its own estimate of that", "B"),
         ("peak_mib", "peak of the process", "MiB"),
         ("get", "get by key, one thread", "1/s"),
+        ("get_read", "get by key and a look at it, one thread", "1/s"),
         ("get_built", "get by key, the key built each time", "1/s"),
-        ("get_contended", "get by key, two threads beside a writer", "1/s"),
+        (
+            "get_contended",
+            "get by key and a look at it, two threads beside a writer",
+            "1/s",
+        ),
         ("writes_contended", "its writes", "1/s"),
         ("index_us", "100 objects by index (kube-runtime: scan)", "us"),
         ("namespace_us", "1,000 objects of a namespace", "us"),
@@ -428,7 +433,8 @@ fn store(bench: &Bench, objects: usize) -> Result<()> {
     table.held("index_us", "look-up by index", Who::Go, false, "at least 1");
     for (figure, label) in [
         ("get", "get, one thread"),
-        ("get_contended", "get, two threads beside a writer"),
+        ("get_read", "get and a look, one thread"),
+        ("get_contended", "get and a look, two threads beside a writer"),
     ] {
         for (peer, goal) in [(Who::Kube, "at least 3"), (Who::Go, "at least 1")] {
             table.held(figure, label, peer, true, goal);

@@ -641,10 +641,16 @@ impl<K: Resource> Store<K> {
                 Entry::Packed(packed) => (At::new(part, slot), packed.clone(), again),
             }
         };
-        let object = self.read(&packed)?;
+        self.unpacked(at, &packed, again)
+    }
+
+    /// Beside the way of what is decoded, which it would make longer.
+    #[inline(never)]
+    fn unpacked(&self, at: At, packed: &Packed, again: bool) -> Option<Arc<K>> {
+        let object = self.read(packed)?;
         // What is read once, as each object is when a controller begins, takes nobody's place.
         if again {
-            self.admit(at, &packed, &object);
+            self.admit(at, packed, &object);
             self.settle(Patience::Reader);
         }
         Some(object)

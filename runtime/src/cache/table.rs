@@ -86,7 +86,7 @@ impl Weight {
 }
 
 /// A name where it is short, otherwise its end, which is where generated names differ.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Label {
     length: u8,
     bytes: [u8; Self::ROOM],
@@ -107,6 +107,15 @@ impl Label {
             Self::LONG
         };
         Self { length, bytes }
+    }
+
+    /// Whether it is that of `name`, without making that.
+    fn is_of(&self, name: &str) -> bool {
+        let name = name.as_bytes();
+        match self.length {
+            Self::LONG => name.len() > Self::ROOM && name.ends_with(&self.bytes),
+            length => self.bytes.get(..usize::from(length)) == Some(name),
+        }
     }
 }
 
@@ -137,10 +146,10 @@ impl<K: Resource> Slot<K> {
         before
     }
 
-    fn is(&self, label: &Label, name: &str) -> bool {
-        let same_end = self.label == *label;
-        same_end
-            && (label.length != Label::LONG || self.entry.as_ref().is_some_and(|entry| entry.name() == name))
+    fn is(&self, name: &str) -> bool {
+        self.label.is_of(name)
+            && (self.label.length != Label::LONG
+                || self.entry.as_ref().is_some_and(|entry| entry.name() == name))
     }
 
     fn hash(&self, hasher: &DefaultHashBuilder) -> u64 {
@@ -263,12 +272,9 @@ impl<K: Resource> Table<K> {
     }
 
     pub(super) fn find(&self, hasher: &DefaultHashBuilder, namespace: Hashed<'_>, name: &str) -> Option<u32> {
-        let label = Label::of(name);
         let slots = &self.namespace(namespace)?.slots;
         slots
-            .find(hash_of(hasher, name), |slot| {
-                self.slots[*slot as usize].is(&label, name)
-            })
+            .find(hash_of(hasher, name), |slot| self.slots[*slot as usize].is(name))
             .copied()
     }
 
@@ -312,7 +318,7 @@ impl<K: Resource> Table<K> {
         let label = Label::of(name);
         let place = found.into_mut().slots.entry(
             hash_of(hasher, name),
-            |slot| slots[*slot as usize].is(&label, name),
+            |slot| slots[*slot as usize].is(name),
             |slot| slots[*slot as usize].hash(hasher),
         );
         let at = match place {
@@ -380,11 +386,8 @@ impl<K: Resource> Table<K> {
         } = self;
         let found = namespaces.find_entry(namespace.hash, |other| &*other.name == namespace.name);
         let mut found = found.ok()?;
-        let label = Label::of(name);
         let names = &mut found.get_mut().slots;
-        let place = names.find_entry(hash_of(hasher, name), |slot| {
-            slots[*slot as usize].is(&label, name)
-        });
+        let place = names.find_entry(hash_of(hasher, name), |slot| slots[*slot as usize].is(name));
         let at = place.ok()?.remove().0;
         if names.is_empty() {
             found.remove();
