@@ -288,7 +288,8 @@ pub(crate) async fn suite(client: &kube::Client) {
         seen.lock().unwrap().iter().any(|(_, by, _)| by == "the test")
     })
     .await;
-    (looking.abort(), watching.abort());
+    looking.abort();
+    watching.abort();
     let faults = log.0.lock().unwrap().faults.clone();
     assert!(faults.is_empty(), "{faults:#?}");
     // Each who began has ended before another one began.
