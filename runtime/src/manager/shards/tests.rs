@@ -25,6 +25,8 @@ use crate::kind::ObjectKey;
 use crate::metrics::Metrics;
 
 const OBJECTS: usize = 300;
+/// So many that some of the keys in work move, whatever the members' random names.
+const WORKERS: usize = 32;
 
 fn key(n: usize) -> ObjectKey {
     ObjectKey::namespaced("default", format!("map-{n}"))
@@ -169,7 +171,7 @@ impl Replica {
         };
         let manager = Manager::new(&factory)
             .shards(shards)
-            .controller(Controller::new(&factory, noting).workers(8).resync(None));
+            .controller(Controller::new(&factory, noting).workers(WORKERS).resync(None));
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(async move { manager.run_until(async { drop(stopped.await) }).await });
         Self {
@@ -290,10 +292,13 @@ async fn a_key_in_work_moves_once_the_work_has_ended_or_was_dropped() {
     for (hand_over, drops) in [(60, false), (5, true)] {
         let log = Log::default();
         let limit = |shards: Shards| shards.hand_over(Duration::from_secs(hand_over));
-        // Of eight workers, each takes a key and keeps it for long.
+        // Each worker takes a key and keeps it for long.
         let slow = Duration::from_secs(40);
         let first = Replica::with(&server, &log, "first", slow, limit);
-        until("work has begun", || log.0.lock().unwrap().working.len() == 8).await;
+        until("work has begun", || {
+            log.0.lock().unwrap().working.len() == WORKERS
+        })
+        .await;
         let second = Replica::start(&server, &log, "second", Duration::ZERO);
         let began = Instant::now();
         until("the second one owns keys", || !second.owned().is_empty()).await;
