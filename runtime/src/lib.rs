@@ -127,6 +127,8 @@ pub mod conditions;
 #[cfg(feature = "client")]
 pub mod controller;
 #[cfg(feature = "client")]
+mod discreet;
+#[cfg(feature = "client")]
 pub mod events;
 #[cfg(feature = "client")]
 pub mod finalizer;

@@ -57,13 +57,13 @@ struct Families {
     active_workers: Family<ControllerLabels, Gauge>,
     max_concurrent_reconciles: Family<ControllerLabels, Gauge>,
     paused_objects: Family<ControllerLabels, Gauge>,
-    depth: Family<NameLabels, Gauge>,
-    adds_total: Family<NameLabels, Counter>,
-    retries_total: Family<NameLabels, Counter>,
-    queue_duration_seconds: Family<NameLabels, Histogram, fn() -> Histogram>,
-    work_duration_seconds: Family<NameLabels, Histogram, fn() -> Histogram>,
-    unfinished_work_seconds: Family<NameLabels, FloatGauge>,
-    longest_running_processor_seconds: Family<NameLabels, FloatGauge>,
+    depth: Family<QueueLabels, Gauge>,
+    adds_total: Family<QueueLabels, Counter>,
+    retries_total: Family<QueueLabels, Counter>,
+    queue_duration_seconds: Family<QueueLabels, Histogram, fn() -> Histogram>,
+    work_duration_seconds: Family<QueueLabels, Histogram, fn() -> Histogram>,
+    unfinished_work_seconds: Family<QueueLabels, FloatGauge>,
+    longest_running_processor_seconds: Family<QueueLabels, FloatGauge>,
     client_requests_total: Family<RequestLabels, Counter>,
     client_request_duration_seconds: Family<LatencyLabels, Histogram, fn() -> Histogram>,
     leader: Family<NameLabels, Gauge>,
@@ -86,6 +86,13 @@ struct ResultLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct NameLabels {
     name: String,
+}
+
+/// client-go's label, and beside it controller-runtime's, which says the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabels {
+    name: String,
+    controller: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -290,8 +297,9 @@ impl Metrics {
 
     /// The figures of one queue.
     pub fn queue(&self, name: &str) -> QueueMetrics {
-        let labels = NameLabels {
+        let labels = QueueLabels {
             name: name.to_owned(),
+            controller: name.to_owned(),
         };
         let families = &self.inner;
         QueueMetrics {
@@ -572,13 +580,15 @@ mod tests {
         }
     }
 
-    /// Names and labels that operators' dashboards know.
+    /// Names and labels that operators' dashboards know: those of client-go 0.36 and controller-runtime 0.25, but for the label
+    /// `priority` of `workqueue_depth`, whose numbers are controller-runtime's own.
     #[tokio::test(start_paused = true)]
     async fn text_has_the_names_of_the_house_style() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let _controller = metrics.controller("c");
         let _queue = metrics.queue("q");
+        let (_leader, _shards) = (metrics.leader("l"), metrics.shards("s"));
         ask(
             &metrics.client_layer(&http::Uri::from_static("http://h")),
             "GET",
@@ -611,15 +621,19 @@ mod tests {
             "controller_runtime_reconcile_total{controller,result}",
             "controller_runtime_terminal_reconcile_errors_total{controller}",
             "kubewright_paused_objects{controller}",
+            "kubewright_shard_members{name}",
+            "kubewright_shard_share{name}",
+            "leader_election_master_status{name}",
+            "leader_election_slowpath_total{name}",
             "rest_client_request_duration_seconds{verb,host}",
             "rest_client_requests_total{code,method,host}",
-            "workqueue_adds_total{name}",
-            "workqueue_depth{name}",
-            "workqueue_longest_running_processor_seconds{name}",
-            "workqueue_queue_duration_seconds{name}",
-            "workqueue_retries_total{name}",
-            "workqueue_unfinished_work_seconds{name}",
-            "workqueue_work_duration_seconds{name}",
+            "workqueue_adds_total{name,controller}",
+            "workqueue_depth{name,controller}",
+            "workqueue_longest_running_processor_seconds{name,controller}",
+            "workqueue_queue_duration_seconds{name,controller}",
+            "workqueue_retries_total{name,controller}",
+            "workqueue_unfinished_work_seconds{name,controller}",
+            "workqueue_work_duration_seconds{name,controller}",
         ];
         assert!(found.iter().eq(expected.iter()), "{found:#?}");
     }

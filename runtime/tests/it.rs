@@ -39,6 +39,9 @@ mod kube_schema;
 mod rbac;
 #[path = "it/rook.rs"]
 mod rook;
+#[cfg(unix)]
+#[path = "it/signals.rs"]
+mod signals;
 #[path = "it/stored.rs"]
 mod stored;
 #[path = "it/tfjob.rs"]

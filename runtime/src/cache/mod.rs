@@ -72,4 +72,5 @@ pub use trim::Trim;
 pub use version::ResourceVersion;
 
 pub(crate) use reflector::chain;
+pub(crate) use target::kind_name;
 pub(crate) use trim::{LAST_APPLIED, is_unapplied};

@@ -28,6 +28,7 @@ use super::replacement::Incoming;
 use super::target::{Cached, Namespace, Target, kind_name};
 use super::trim::Trim;
 use super::version::ResourceVersion;
+use crate::discreet::misfit;
 use crate::guard::guarded;
 use crate::kind::ObjectKey;
 
@@ -575,6 +576,7 @@ fn decode_line<K: Cached>(line: &[u8], trim: Trim, lines: &mut Vec<Line<K>>) {
 fn decode_object<K: Cached>(json: &str, trim: Trim) -> Result<K, serde_json::Error> {
     guarded(|| trim.decode::<K>(json))
         .unwrap_or_else(|_| Err(serde::de::Error::custom("the type's decoder panicked")))
+        .map_err(misfit::<K>)
 }
 
 #[cfg(test)]

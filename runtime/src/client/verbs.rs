@@ -11,6 +11,7 @@ use http::Request;
 use kube::core::{ObjectList, Status, WatchEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::{Instrument, Span};
 
 use super::error::{BadSegment, ClientError, ObjectRef, Operation, Unnamed};
 use super::options::FieldManager;
@@ -18,6 +19,7 @@ use super::place::{HoldsLists, HoldsObjects, Place};
 use super::{Client, DeleteParams, GetParams, ListParams, WatchParams};
 use crate::apply::ApplyConfiguration;
 use crate::cache::{LAST_APPLIED, is_unapplied};
+use crate::discreet;
 use crate::kind::{Kind, StrategicMerge};
 
 /// The server's answer on its way: a future of `Result<T, ClientError>`. Nothing is sent before it is awaited.
@@ -344,6 +346,13 @@ struct Annotations {
     annotations: Option<std::collections::BTreeMap<String, String>>,
 }
 
+/// What is read of an answer to a deletion to tell a status from an object.
+#[derive(serde::Deserialize)]
+struct TypeMeta {
+    #[serde(default)]
+    kind: String,
+}
+
 /// A request on its way.
 pub(super) struct Call<'a, K> {
     connection: &'a kube::Client,
@@ -390,16 +399,68 @@ impl<'a, K: Kind> Call<'a, K> {
     }
 
     pub(super) async fn answer<T: DeserializeOwned>(&self, request: Built) -> Result<T, ClientError> {
-        let request = self.built(request)?;
-        self.in_time(self.connection.request(request)).await
+        let text = self.text(request).await?;
+        self.decoded(&text)
     }
 
-    /// What comes of a request within the client's time.
+    /// An answer as it came. kube's own ways to one log a refusal, and whatever does not fit, as it stands: Secrets too.
+    async fn text(&self, request: Built) -> Result<String, ClientError> {
+        let request = self.built(request)?.map(kube::client::Body::from);
+        let answer = async {
+            let answer = self.connection.send(request).await?;
+            let code = answer.status();
+            let body = answer.into_body().collect_bytes().await?;
+            let text = String::from_utf8(body.into()).map_err(kube::Error::FromUtf8)?;
+            if code.is_client_error() || code.is_server_error() {
+                return Err(kube::Error::Api(
+                    discreet::refusal::<K>(&text, code.as_u16()).boxed(),
+                ));
+            }
+            Ok(text)
+        };
+        self.in_time(answer).await
+    }
+
+    fn decoded<T: DeserializeOwned>(&self, text: &str) -> Result<T, ClientError> {
+        serde_json::from_str(text)
+            .map_err(|error| self.failed(kube::Error::SerdeError(discreet::misfit::<K>(error))))
+    }
+
+    /// What comes of a request within the client's time, in a span of its own.
     async fn in_time<T>(&self, answer: impl Future<Output = kube::Result<T>>) -> Result<T, ClientError> {
         let limit = self.options.timeout;
-        let answer = tokio::time::timeout(limit, answer).await;
         let late = |_| Err(kube::Error::Service(Box::new(Late(limit))));
-        answer.unwrap_or_else(late).map_err(|error| self.failed(error))
+        let span = self.span();
+        let answer = tokio::time::timeout(limit, answer).instrument(span.clone()).await;
+        answer.unwrap_or_else(late).map_err(|error| {
+            if let kube::Error::Api(status) = &error {
+                span.record("http.response.status_code", status.code);
+            }
+            self.failed(error)
+        })
+    }
+
+    /// What is asked of the server, and about which object; nothing of what the object holds.
+    fn span(&self) -> Span {
+        macro_rules! span {
+            ($level:ident) => {
+                tracing::span!(
+                    tracing::Level::$level,
+                    "request",
+                    operation = %self.operation,
+                    object.group = %K::group(&()),
+                    object.kind = %K::kind(&()),
+                    object.namespace = self.namespace.unwrap_or_default(),
+                    object.name = self.name,
+                    object.subresource = self.subresource.unwrap_or_default(),
+                    http.response.status_code = tracing::field::Empty,
+                )
+            };
+        }
+        match self.operation {
+            Operation::Get | Operation::List | Operation::Watch => span!(DEBUG),
+            _ => span!(INFO),
+        }
     }
 
     pub(super) async fn replace<T>(&self, value: &T) -> Result<T, ClientError>
@@ -480,12 +541,11 @@ impl<'a, K: Kind> Call<'a, K> {
     }
 
     async fn deleted<T: DeserializeOwned>(&self, request: Built) -> Result<Deleted<T>, ClientError> {
-        let request = self.built(request)?;
-        let answer = self.in_time(self.connection.request_status::<T>(request)).await?;
-        Ok(answer.either(
-            |object| Deleted::Pending(Box::new(object)),
-            |status| Deleted::Done(Box::new(status)),
-        ))
+        let text = self.text(request).await?;
+        Ok(match self.decoded::<TypeMeta>(&text)?.kind.as_str() {
+            "Status" => Deleted::Done(Box::new(self.decoded(&text)?)),
+            _ => Deleted::Pending(Box::new(self.decoded(&text)?)),
+        })
     }
 
     /// Every request passes here, and none is sent whose path could mean another object.

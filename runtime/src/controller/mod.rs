@@ -46,6 +46,7 @@ mod run;
 mod share;
 mod signal;
 mod source;
+mod trace;
 mod writes;
 
 use std::fmt;

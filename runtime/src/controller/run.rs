@@ -5,7 +5,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -19,6 +18,7 @@ use super::context::{Context, Shared};
 use super::pause::{self, Paused, is_paused};
 use super::share::Share;
 use super::source::{Intake, each_change};
+use super::trace::Causes;
 use super::writes::{Turn, Writes};
 use super::{Controller, ErrorPolicy, Reconciler, RunError, Settings, resync};
 use crate::cache::chain;
@@ -74,6 +74,7 @@ pub(super) async fn run<R: Reconciler>(
         writes: Arc::clone(&writes),
         expectations,
         share: shards.map(Share::new),
+        causes: Arc::default(),
     };
     for source in &sources {
         feeds.spawn(source.feed(intake.clone(), informer.lister()));
@@ -100,7 +101,7 @@ pub(super) async fn run<R: Reconciler>(
         Some(annotation) => filter.map(|filter| filter.or(pause::turned(Arc::clone(annotation)))),
         None => filter,
     };
-    let share = intake.share.clone();
+    let (share, causes) = (intake.share.clone(), Arc::clone(&intake.causes));
     // What comes again though nothing changed is spread by the above.
     let changes = informer.subscribe_as(each_change(None));
     feeds.spawn(intake.feed(
@@ -146,7 +147,6 @@ pub(super) async fn run<R: Reconciler>(
 
     let stopped = factory.stopped().clone();
     let worker = Arc::new(Worker {
-        kind: <R::Object as kube::Resource>::kind(&()).into_owned(),
         reconciler,
         context: Context {
             shared: Arc::new(Shared {
@@ -161,6 +161,7 @@ pub(super) async fn run<R: Reconciler>(
             key: None,
         },
         writes,
+        causes,
         paused: Paused::default(),
         metrics: settings
             .metrics
@@ -230,10 +231,10 @@ async fn join(tasks: &mut JoinSet<()>, deadline: Duration) -> bool {
 
 /// What the workers of a controller share.
 struct Worker<R: Reconciler> {
-    kind: String,
     reconciler: R,
     context: Context<R::Object>,
     writes: Arc<Writes>,
+    causes: Arc<Causes>,
     paused: Paused,
     metrics: ControllerMetrics,
     queue: WorkQueue<ObjectKey>,
@@ -275,6 +276,7 @@ impl<R: Reconciler> Worker<R> {
                     None => {
                         // What it has failed here is no matter to the others.
                         item.forget();
+                        self.causes.forget(item.key());
                         continue;
                     }
                 },
@@ -295,13 +297,15 @@ impl<R: Reconciler> Worker<R> {
             if self.is_paused(item.key()) {
                 // A failure before the pause is no matter after it.
                 item.forget();
+                self.causes.forget(item.key());
                 continue;
             }
             self.metrics.active_workers.inc();
             let _active = Active(&self.metrics);
             let key = item.shared_key();
             let handled = async {
-                let span = self.span(item.key());
+                let (name, causes) = (&self.settings.name, &self.causes);
+                let span = causes.reconcile::<R::Object>(name, item.key(), || item.num_requeues());
                 self.process(item, working.as_ref()).instrument(span).await;
             };
             // The reconciler is guarded by itself. Other code of the user runs here too, such as a subscriber of
@@ -321,18 +325,6 @@ impl<R: Reconciler> Worker<R> {
         let paused = object.is_some_and(|object| is_paused(&*object, annotation));
         self.paused.note(key, paused, &self.settings.name, &self.metrics);
         paused
-    }
-
-    fn span(&self, key: &ObjectKey) -> tracing::Span {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        tracing::info_span!(
-            "reconcile",
-            controller = %self.settings.name,
-            object.kind = %self.kind,
-            object.namespace = key.namespace.as_deref().unwrap_or_default(),
-            object.name = %key.name,
-            reconcile.id = NEXT.fetch_add(1, Ordering::Relaxed),
-        )
     }
 
     async fn process(&self, item: Item<ObjectKey>, working: Option<&Working>) {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::predicate::Predicate;
 use super::source::Intake;
+use super::trace::MOVED;
 use crate::cache::{Delta, Lister};
 use crate::kind::{Kind, ObjectKey};
 use crate::manager::{NotMine, Place, ShardKeys, Votes, Working};
@@ -92,6 +93,9 @@ impl Share {
             }
             if !gained.is_empty() {
                 tracing::debug!(controller = %intake.controller, keys = gained.len(), "came from other members");
+            }
+            for key in &gained {
+                intake.causes.note(key, || MOVED.into());
             }
             intake.queue.add_all(gained, Priority::Low);
             before = now;

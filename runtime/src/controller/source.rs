@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use super::expectations::Expectations;
 use super::predicate::Predicate;
 use super::share::Share;
+use super::trace::{self, Causes};
 use super::writes::Writes;
 use crate::cache::{Delta, Informer, Lister, Subscribe, Subscription};
 use crate::guard::guarded;
@@ -35,6 +36,7 @@ pub(super) struct Intake {
     pub(super) expectations: Option<Expectations>,
     /// Where replicas share the keys.
     pub(super) share: Option<Share>,
+    pub(super) causes: Arc<Causes>,
 }
 
 /// Whether reconcilers read the kind from the cache in question.
@@ -63,6 +65,7 @@ impl Intake {
         keys: impl Fn(&Self, &Delta<W>) -> Vec<ObjectKey> + Send + Sync,
     ) {
         while let Some(delta) = changes.recv().await {
+            let _event = trace::event(&self.controller, &delta).entered();
             hear(&self, &delta);
             // What was there before is no news: what happens now comes first, as in controller-runtime's queue.
             let priority = if changes.has_synced() {
@@ -75,7 +78,7 @@ impl Intake {
                 .is_none_or(|predicate| self.passes(predicate, &delta))
             {
                 for key in keys(&self, &delta) {
-                    self.enqueue(key, priority);
+                    self.enqueue(key, priority, &delta);
                 }
             }
         }
@@ -84,13 +87,16 @@ impl Intake {
     /// Enqueues an object that did not change, where `filter` accepts that.
     pub(super) fn look_again<K: Kind>(&self, object: &Arc<K>, filter: Option<&Predicate<K>>) {
         let delta = Delta::resync(Arc::clone(object));
+        let _event = trace::event(&self.controller, &delta).entered();
         if filter.is_none_or(|filter| self.passes(filter, &delta)) {
-            self.enqueue(delta.key(), Priority::Low);
+            self.enqueue(delta.key(), Priority::Low, &delta);
         }
     }
 
-    fn enqueue(&self, key: ObjectKey, priority: Priority) {
+    fn enqueue<W: Kind>(&self, key: ObjectKey, priority: Priority, delta: &Delta<W>) {
         if self.share.as_ref().is_none_or(|share| share.wants(&key)) {
+            // First, as a worker may have the key at once.
+            self.causes.note(&key, || trace::cause(delta).into());
             self.queue.add_with(key, priority);
         }
     }

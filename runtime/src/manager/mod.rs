@@ -9,6 +9,8 @@
 mod clock;
 mod election;
 mod elector;
+#[cfg(test)]
+mod fight_tests;
 mod group;
 #[cfg(feature = "serve")]
 mod health;

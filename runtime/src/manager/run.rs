@@ -312,6 +312,9 @@ impl Manager {
     /// (`terminationGracePeriodSeconds`), so that the lease can still be given up.
     ///
     /// A controller has its own [`grace`](Controller::grace) within it.
+    ///
+    /// What blocks its thread cannot be dropped, and tokio's runtime waits for it when `main` ends: a program that may run
+    /// such code calls [`std::process::exit`] after the manager.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self

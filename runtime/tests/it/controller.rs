@@ -664,7 +664,7 @@ async fn graceful_shutdown_finishes_what_runs() {
     world.make("a").await;
     calls.reach("a", 1).await;
     world.make("b").await;
-    let depth = r#"workqueue_depth{name="c"}"#;
+    let depth = r#"workqueue_depth{name="c",controller="c"}"#;
     eventually("b to wait", || world.figure(depth) >= 1.0).await;
     running.stop.cancel();
     tokio::select! {

@@ -20,6 +20,7 @@ mod mapping;
 mod migrate;
 mod rbac;
 mod real;
+mod shards;
 mod sharing;
 mod versions;
 mod webhook;

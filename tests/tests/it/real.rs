@@ -44,6 +44,7 @@ async fn a_real_control_plane_agrees() {
     crate::mapping::suite(&client).await;
     crate::migrate::suite(&client).await;
     crate::election::suite(&client).await;
+    crate::shards::suite(&client).await;
     crate::webhook::suite(&client).await;
     crate::versions::suite(&client).await;
     the_same_suite_passes(&client).await;
