@@ -131,6 +131,37 @@ fn what_is_read_again_stays_ready() {
     assert_eq!(*held, *store.get(Some("n"), hot).unwrap());
 }
 
+/// Each that comes in costs the packing of another one.
+#[test]
+fn reads_all_over_a_cache_let_few_in() {
+    let store = Store::keeping(KeepDecoded::UpTo(50_000));
+    let names = names(500);
+    store.replace(names.iter().map(|name| map(name, 1)).collect(), &[]);
+    let decoded = || -> Vec<_> { names.iter().filter(|name| is_decoded(&store, name)).collect() };
+    let mut came_in = 0;
+    for _ in 0..8 {
+        for name in &names {
+            let was_decoded = is_decoded(&store, name);
+            check(&store.get(Some("n"), name).unwrap());
+            came_in += usize::from(!was_decoded && is_decoded(&store, name));
+            weight(&store);
+        }
+    }
+    let decodes = store.decodes() as usize;
+    assert!(decodes > 3_000, "{decodes}");
+    assert!((1..=decodes / 16).contains(&came_in), "{came_in} of {decodes}");
+    // Whatever is read often comes in all the same, and soon.
+    let before = decoded();
+    let hot = names.iter().find(|name| !before.contains(name)).unwrap();
+    let reads = (1..)
+        .find(|_| {
+            store.get(Some("n"), hot).unwrap();
+            is_decoded(&store, hot)
+        })
+        .unwrap();
+    assert!(reads <= 18, "{reads}");
+}
+
 #[test]
 fn a_list_of_everything_leaves_all_as_it_is() {
     let store = Store::keeping(KeepDecoded::UpTo(20_000));

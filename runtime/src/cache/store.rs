@@ -280,24 +280,26 @@ impl<K: Resource> Store<K> {
     /// An object of the first state or of a list, packed where `decoded` of that list weigh as much as they may.
     pub(super) fn incoming(&self, object: K, functions: &[IndexFn<K>], decoded: &AtomicUsize) -> Incoming<K> {
         let values = values(functions, &object);
-        let weight = self.weight_of(&object);
-        let before = decoded.fetch_add(weight.bytes(), Ordering::Relaxed);
-        let packed = if before.saturating_add(weight.bytes()) > self.budget() {
-            decoded.fetch_sub(weight.bytes(), Ordering::Relaxed);
-            (self.inner.codec.pack)(&self.inner.packing, &object)
-        } else {
-            None
+        let budget = self.budget();
+        // One that is too much stays in the sum, so that those after it are not even weighed.
+        let kept = (decoded.load(Ordering::Relaxed) <= budget)
+            .then(|| self.weight_of(&object))
+            .filter(|weight| {
+                let before = decoded.fetch_add(weight.bytes(), Ordering::Relaxed);
+                before.saturating_add(weight.bytes()) <= budget
+            });
+        let packed = match kept {
+            Some(_) => None,
+            None => (self.inner.codec.pack)(&self.inner.packing, &object),
         };
         Incoming {
-            object: match packed {
-                Some(packed) => Weighed {
-                    entry: Entry::Packed(packed),
-                    weight: Weight::default(),
+            object: Weighed {
+                entry: match packed {
+                    Some(packed) => Entry::Packed(packed),
+                    None => Entry::Decoded(Arc::new(object)),
                 },
-                None => Weighed {
-                    entry: Entry::Decoded(Arc::new(object)),
-                    weight,
-                },
+                // What cannot be packed does not count.
+                weight: kept.unwrap_or_default(),
             },
             values,
         }
@@ -318,14 +320,23 @@ impl<K: Resource> Store<K> {
 
     /// Keeps a packed object decoded, as it is read again and again; gives its weight.
     ///
-    /// Not while objects weigh more than they may: readers would otherwise decode faster than somebody packs.
+    /// Where another one must give way for it, one of so many reads does that: reads all over a cache would
+    /// otherwise pack as often as they decode, while what is read often comes in soon. Nothing is kept while
+    /// objects weigh more than they may: readers would decode faster than somebody packs.
     fn admit(&self, at: At, packed: &Packed, object: &Arc<K>) -> usize {
-        let weight = self.weight_of(object);
-        let budget = self.budget();
-        if weight.bytes() <= budget && self.inner.weight.load(Ordering::Relaxed) <= budget {
-            let mut part = write(&self.inner.parts[at.part()].0);
-            self.weighed(&mut part, |part| part.decoded(at.slot(), packed, object, weight));
+        const ONE_OF: u64 = 16;
+        let (budget, weight) = (self.budget(), self.inner.weight.load(Ordering::Relaxed));
+        let has_room = budget.saturating_sub(weight) > budget / 8;
+        let has_turn = self.decodes().is_multiple_of(ONE_OF);
+        if weight > budget || !(has_room || has_turn) {
+            return 0;
         }
+        let weight = self.weight_of(object);
+        if weight.bytes() > budget {
+            return 0;
+        }
+        let mut part = write(&self.inner.parts[at.part()].0);
+        self.weighed(&mut part, |part| part.decoded(at.slot(), packed, object, weight));
         weight.bytes()
     }
 

@@ -30,6 +30,7 @@ enum Rest {
 }
 
 impl<'de> Reader<'de> {
+    #[inline]
     pub(super) fn byte(&mut self) -> Result<u8, Failure> {
         let Some((first, rest)) = self.bytes.split_first() else {
             return broken();
@@ -38,10 +39,12 @@ impl<'de> Reader<'de> {
         Ok(*first)
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.first().copied()
     }
 
+    #[inline]
     pub(super) fn number(&mut self) -> Result<u64, Failure> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
@@ -54,10 +57,12 @@ impl<'de> Reader<'de> {
         broken()
     }
 
+    #[inline]
     fn length(&mut self) -> Result<usize, Failure> {
         usize::try_from(self.number()?).or_else(|_| broken())
     }
 
+    #[inline]
     fn take(&mut self, length: usize) -> Result<&'de [u8], Failure> {
         let Some((taken, rest)) = self.bytes.split_at_checked(length) else {
             return broken();
@@ -70,11 +75,13 @@ impl<'de> Reader<'de> {
         self.take(N)?.try_into().or_else(|_| broken())
     }
 
+    #[inline]
     pub(super) fn raw_text(&mut self, length: usize) -> Result<&'de str, Failure> {
         std::str::from_utf8(self.take(length)?).or_else(|_| broken())
     }
 
     /// The text whose tag was read; `None` where that is no text's.
+    #[inline]
     fn text_of(&mut self, first: u8) -> Result<Option<&'de str>, Failure> {
         let text = match first {
             tag::WORD.. => self.words.word(usize::from(first - tag::WORD)),
@@ -97,6 +104,7 @@ impl<'de> Reader<'de> {
         }
     }
 
+    #[inline]
     fn text(&mut self) -> Result<&'de str, Failure> {
         let first = self.byte()?;
         match self.text_of(first)? {
@@ -105,6 +113,7 @@ impl<'de> Reader<'de> {
         }
     }
 
+    #[inline]
     fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
         self.depth += 1;
         if self.depth > DEEPEST {
@@ -321,6 +330,7 @@ struct Group<'r, 'de> {
 
 impl Group<'_, '_> {
     /// Whether the next element is there; an end is read.
+    #[inline]
     fn next(&mut self) -> Result<bool, Failure> {
         match &mut self.rest {
             Rest::Count(0) => Ok(false),

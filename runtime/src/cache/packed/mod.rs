@@ -246,7 +246,7 @@ impl Packing {
         let number = self.objects.fetch_add(1, Ordering::Relaxed);
         // What is empty is written in one byte anyway.
         let used = presets.map(|preset| preset.filter(|text| !text.is_empty()));
-        let mut packer = Packer::new(&self.words, number, used);
+        let mut packer = Packer::new(self.words.words(number), used);
         for preset in presets {
             put_number(&mut packer.out, preset.map_or(0, |text| text.len() as u64 + 1));
             packer

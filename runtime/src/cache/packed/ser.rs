@@ -9,14 +9,13 @@ use std::fmt::{self, Write};
 
 use serde::ser::{self, Serialize, Serializer};
 
-use super::dictionary::{Dictionary, Origin, SHORT};
+use super::dictionary::{Origin, SHORT, Words};
 use super::{Failure, PRESETS, tag};
 
 pub(super) struct Packer<'a> {
     pub(super) out: Vec<u8>,
     pub(super) presets: [Option<&'a str>; PRESETS],
-    pub(super) words: &'a Dictionary,
-    pub(super) object: u32,
+    words: Words<'a>,
     depth: usize,
     text: String,
 }
@@ -56,18 +55,24 @@ pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
 }
 
 impl<'a> Packer<'a> {
-    pub(super) fn new(words: &'a Dictionary, object: u32, presets: [Option<&'a str>; PRESETS]) -> Self {
+    pub(super) fn new(words: Words<'a>, presets: [Option<&'a str>; PRESETS]) -> Self {
         Self {
             out: Vec::with_capacity(512),
             presets,
             words,
-            object,
             depth: 0,
             text: String::new(),
         }
     }
 
-    fn put_text(&mut self, text: &str, origin: Origin) -> u64 {
+    /// A name of the type; gives its hash, which is that of its place in the program.
+    fn put_name(&mut self, name: &'static str) -> u64 {
+        let number = self.words.number_of_name(name);
+        self.put_word(number, name);
+        mix(name.as_ptr().addr() as u64, name.len() as u64)
+    }
+
+    fn put_text(&mut self, text: &str) -> u64 {
         let shape = if text.is_empty() {
             shape::EMPTY
         } else {
@@ -77,7 +82,14 @@ impl<'a> Packer<'a> {
             self.out.push(tag::PRESET + preset as u8);
             return shape;
         }
-        match self.words.number(text, origin) {
+        let number = self.words.number(text, Origin::Object);
+        self.put_word(number, text);
+        shape
+    }
+
+    /// A text by its number, where it has one.
+    fn put_word(&mut self, number: Option<usize>, text: &str) {
+        match number {
             Some(number) if number < SHORT => self.out.push(tag::WORD + number as u8),
             Some(number) => {
                 let number = number - SHORT;
@@ -94,7 +106,6 @@ impl<'a> Packer<'a> {
                 self.out.extend_from_slice(text.as_bytes());
             }
         }
-        shape
     }
 
     fn put_unsigned(&mut self, number: u64) -> u64 {
@@ -157,8 +168,8 @@ impl<'a> Packer<'a> {
 
     fn variant(&mut self, name: &'static str) -> u64 {
         self.out.push(tag::VARIANT);
-        self.put_text(name, Origin::Type);
-        mix(shape::VARIANT, hash_of(name))
+        let name = self.put_name(name);
+        mix(shape::VARIANT, name)
     }
 }
 
@@ -193,8 +204,8 @@ impl Group<'_, '_> {
     }
 
     fn field<T: ?Sized + Serialize>(&mut self, name: &'static str, value: &T) -> Result<(), Failure> {
-        self.packer.put_text(name, Origin::Type);
-        self.shape = mix(self.shape, hash_of(name));
+        let name = self.packer.put_name(name);
+        self.shape = mix(self.shape, name);
         self.item(value)
     }
 
@@ -282,14 +293,14 @@ impl<'p, 'a> Serializer for &'p mut Packer<'a> {
     }
 
     fn serialize_str(self, text: &str) -> Result<u64, Failure> {
-        Ok(self.put_text(text, Origin::Object(self.object)))
+        Ok(self.put_text(text))
     }
 
     fn collect_str<T: ?Sized + fmt::Display>(self, value: &T) -> Result<u64, Failure> {
         let mut text = std::mem::take(&mut self.text);
         text.clear();
         write!(text, "{value}").map_err(ser::Error::custom)?;
-        let shape = self.put_text(&text, Origin::Object(self.object));
+        let shape = self.put_text(&text);
         self.text = text;
         Ok(shape)
     }
@@ -319,8 +330,8 @@ impl<'p, 'a> Serializer for &'p mut Packer<'a> {
     }
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Result<u64, Failure> {
-        self.put_text(name, Origin::Type);
-        Ok(mix(shape::TEXT, hash_of(name)))
+        let name = self.put_name(name);
+        Ok(mix(shape::TEXT, name))
     }
 
     fn serialize_newtype_struct<T: ?Sized + Serialize>(
@@ -462,8 +473,7 @@ struct Key<'p, 'a>(&'p mut Packer<'a>);
 
 impl Key<'_, '_> {
     fn put(self, text: &str) -> Result<u64, Failure> {
-        let object = self.0.object;
-        self.0.put_text(text, Origin::Object(object));
+        self.0.put_text(text);
         Ok(hash_of(text))
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn to_bytes<T: Serialize>(words: &Dictionary, value: &T) -> Result<Vec<u8>, Failure> {
-    let mut packer = Packer::new(words, 0, [Some("preset"), None, None, None]);
+    let mut packer = Packer::new(words.words(0), [Some("preset"), None, None, None]);
     value.serialize(&mut packer)?;
     Ok(packer.out)
 }
@@ -41,7 +41,7 @@ fn holds<T: Serialize + DeserializeOwned>(value: &T) {
     let json = json_of(value);
     let through_json = serde_json::from_str::<T>(&json).map(|value| json_of(&value));
     for object in 0..5 {
-        let mut packer = Packer::new(&words, object, [Some("preset"), None, None, None]);
+        let mut packer = Packer::new(words.words(object), [Some("preset"), None, None, None]);
         value.serialize(&mut packer).unwrap();
         let bytes = packer.out;
         let again = of_bytes::<T>(&words, &bytes).map(|value| json_of(&value));
