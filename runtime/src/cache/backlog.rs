@@ -13,6 +13,8 @@
 //! | deleted as `d`, then added `a` | updated to `b` | deleted as `d`, then added `b` |
 //! | deleted as `d`, then added `a` | deleted | deleted as `d` |
 //!
+//! What waits is as the cache has it, packed or decoded, so that a subscriber that is slow keeps no objects decoded.
+//!
 //! An object keeps the place of its first pending change. What is merged is never what waits one by one, so that a
 //! change from there comes first. The replay of a whole cache, which has each object once, waits as it is.
 //!
@@ -29,12 +31,13 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use kube::Resource;
 
-use super::delta::{Delta, LastState};
+use super::delta::{LastState, News};
+use super::table;
 use crate::kind::ObjectKey;
 
 /// What a subscription is told.
 pub(super) enum Note<K> {
-    Delta(Delta<K>),
+    News(News<K>),
     /// The first state is complete.
     Synced,
 }
@@ -74,32 +77,38 @@ enum Late<K> {
 
 /// What is pending of one object.
 enum Pending<K> {
-    One(Delta<K>),
+    One(News<K>),
     /// The one that the subscriber knows is gone; there is another of its name.
     Replaced {
-        gone: (Arc<K>, LastState),
-        by: Arc<K>,
+        gone: (table::Entry<K>, LastState),
+        by: table::Entry<K>,
     },
 }
 
 impl<K> Pending<K> {
     /// This and then `next`; `None` where nothing is left to tell.
-    fn then(self, next: Delta<K>) -> Option<Self> {
-        use Delta::{Added, Deleted, Updated};
+    fn then(self, next: News<K>) -> Option<Self> {
+        use News::{Added, Again, Deleted, Updated};
         Some(match (self, next) {
             // Whatever the subscriber knows of stays first; an addition without a deletion before never comes.
-            (Self::One(Added(_)), Added(new) | Updated { new, .. }) => Self::One(Added(new)),
+            (Self::One(Added(_)), Added(new) | Updated { new, .. } | Again(new)) => Self::One(Added(new)),
             (Self::One(Added(_)), Deleted { .. }) => return None,
-            (Self::One(Updated { old, .. }), Added(new) | Updated { new, .. }) => {
+            (Self::One(Updated { old, .. }), Added(new) | Updated { new, .. } | Again(new)) => {
                 Self::One(Updated { old, new })
             }
+            // What came again is what the next change comes after.
+            (Self::One(Again(_)), next) => Self::One(next),
             (Self::One(Updated { .. }), deleted @ Deleted { .. }) => Self::One(deleted),
-            (Self::One(Deleted { object, state }), Added(new) | Updated { new, .. }) => Self::Replaced {
-                gone: (object, state),
-                by: new,
-            },
+            (Self::One(Deleted { object, state }), Added(new) | Updated { new, .. } | Again(new)) => {
+                Self::Replaced {
+                    gone: (object, state),
+                    by: new,
+                }
+            }
             (deleted @ Self::One(Deleted { .. }), Deleted { .. }) => deleted,
-            (Self::Replaced { gone, .. }, Added(by) | Updated { new: by, .. }) => Self::Replaced { gone, by },
+            (Self::Replaced { gone, .. }, Added(by) | Updated { new: by, .. } | Again(by)) => {
+                Self::Replaced { gone, by }
+            }
             (
                 Self::Replaced {
                     gone: (object, state),
@@ -141,36 +150,36 @@ impl<K: Resource> Backlog<K> {
     }
 
     /// One change; false where nobody takes it.
-    pub(super) fn push(&self, delta: Delta<K>, kind: &str) -> bool {
+    pub(super) fn push(&self, news: News<K>, kind: &str) -> bool {
         let mut state = self.state();
         if state.closed {
             return false;
         }
         let room = self.bound.is_none_or(|bound| state.queue.len() < bound);
         if state.late.is_empty() && room {
-            state.queue.push_back(Note::Delta(delta));
+            state.queue.push_back(Note::News(news));
             if self.bound.is_none() {
                 warn_of(kind, state.queue.len().saturating_sub(state.replayed));
             }
         } else {
-            self.merge(&mut state, delta, kind);
+            self.merge(&mut state, news, kind);
         }
         wake(state);
         true
     }
 
     /// What the whole cache holds, which comes all at once, whoever it is for.
-    pub(super) fn replay(&self, deltas: impl ExactSizeIterator<Item = Delta<K>>, kind: &str) -> bool {
+    pub(super) fn replay(&self, all: impl ExactSizeIterator<Item = News<K>>, kind: &str) -> bool {
         let mut state = self.state();
         if state.closed {
             return false;
         }
-        state.replayed = deltas.len();
+        state.replayed = all.len();
         if state.late.is_empty() {
-            state.queue.extend(deltas.map(Note::Delta));
+            state.queue.extend(all.map(Note::News));
         } else {
-            for delta in deltas {
-                self.merge(&mut state, delta, kind);
+            for news in all {
+                self.merge(&mut state, news, kind);
             }
         }
         wake(state);
@@ -190,7 +199,7 @@ impl<K: Resource> Backlog<K> {
         wake(state);
     }
 
-    fn merge(&self, state: &mut State<K>, delta: Delta<K>, kind: &str) {
+    fn merge(&self, state: &mut State<K>, news: News<K>, kind: &str) {
         if state.late.is_empty() {
             state.episodes += 1;
             if state.episodes.is_power_of_two() {
@@ -202,16 +211,12 @@ impl<K: Resource> Backlog<K> {
                 );
             }
         }
-        let meta = delta.object().meta();
-        let key = ObjectKey {
-            namespace: meta.namespace.clone(),
-            name: meta.name.clone().unwrap_or_default(),
-        };
+        let key = news.key();
         match state.places.entry(key) {
             Entry::Vacant(vacant) => {
                 let place = state.next;
                 state.next += 1;
-                let pending = Late::Object(vacant.key().clone(), Pending::One(delta));
+                let pending = Late::Object(vacant.key().clone(), Pending::One(news));
                 state.late.insert(place, pending);
                 vacant.insert(place);
             }
@@ -222,7 +227,7 @@ impl<K: Resource> Backlog<K> {
                 let place = *at.get();
                 let merged = match state.late.remove(&place) {
                     Some(Late::Object(key, pending)) => {
-                        pending.then(delta).map(|pending| Late::Object(key, pending))
+                        pending.then(news).map(|pending| Late::Object(key, pending))
                     }
                     // Places lead to objects alone.
                     other => other,
@@ -298,12 +303,12 @@ fn take<K>(state: &mut State<K>) -> Option<Note<K>> {
         Late::Synced => Note::Synced,
         Late::Object(key, pending) => {
             state.places.remove(&key);
-            Note::Delta(match pending {
-                Pending::One(delta) => delta,
+            Note::News(match pending {
+                Pending::One(news) => news,
                 Pending::Replaced { gone, by } => {
-                    state.queue.push_back(Note::Delta(Delta::Added(by)));
+                    state.queue.push_back(Note::News(News::Added(by)));
                     let (object, state) = gone;
-                    Delta::Deleted { object, state }
+                    News::Deleted { object, state }
                 }
             })
         }

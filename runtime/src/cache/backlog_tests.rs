@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::cache::{Delta, Store};
 
 /// An object of that name, life and version.
 fn map(name: usize, uid: usize, version: usize) -> Arc<ConfigMap> {
@@ -33,10 +34,16 @@ fn next(backlog: &Backlog<ConfigMap>) -> Option<Note<ConfigMap>> {
 fn short(note: &Note<ConfigMap>) -> String {
     match note {
         Note::Synced => "synced".to_owned(),
-        Note::Delta(Delta::Added(new)) => format!("+{}", version(new)),
-        Note::Delta(Delta::Updated { old, new }) => format!("{}>{}", version(old), version(new)),
-        Note::Delta(Delta::Deleted { object, .. }) => format!("-{}", version(object)),
+        Note::News(news) => match opened(news) {
+            Delta::Added(new) => format!("+{}", version(&new)),
+            Delta::Updated { old, new } => format!("{}>{}", version(old.get().unwrap()), version(&new)),
+            Delta::Deleted { object, .. } => format!("-{}", version(&object)),
+        },
     }
+}
+
+fn opened(news: &News<ConfigMap>) -> Delta<ConfigMap> {
+    news.open(&Store::new()).unwrap()
 }
 
 /// The table of the module, row by row; `a` is version 1, `b` 2.
@@ -45,7 +52,7 @@ fn changes_of_one_object_merge() {
     let [o, a, b, d, e] = [0, 1, 2, 3, 4].map(|version| map(0, 0, version));
     let added = |new: &Arc<ConfigMap>| Delta::Added(Arc::clone(new));
     let updated = |old: &Arc<ConfigMap>, new: &Arc<ConfigMap>| Delta::Updated {
-        old: Arc::clone(old),
+        old: Arc::clone(old).into(),
         new: Arc::clone(new),
     };
     let deleted = |object: &Arc<ConfigMap>| Delta::Deleted {
@@ -70,10 +77,10 @@ fn changes_of_one_object_merge() {
         let backlog = backlog(0);
         let what: Vec<_> = changes
             .iter()
-            .map(|delta| short(&Note::Delta(delta.clone())))
+            .map(|delta| short(&Note::News(delta.clone().into())))
             .collect();
         for delta in changes {
-            assert!(backlog.push(delta, "ConfigMap"));
+            assert!(backlog.push(delta.into(), "ConfigMap"));
         }
         let taken: Vec<_> = std::iter::from_fn(|| next(&backlog))
             .map(|note| short(&note))
@@ -89,21 +96,21 @@ fn an_object_keeps_its_place_and_what_waited_alone_stays() {
     for delta in [
         Delta::Added(map(0, 0, 1)),
         Delta::Updated {
-            old: map(0, 0, 1),
+            old: map(0, 0, 1).into(),
             new: map(0, 0, 2),
         },
         // From here on by object.
         Delta::Added(map(1, 1, 10)),
         Delta::Updated {
-            old: map(0, 0, 2),
+            old: map(0, 0, 2).into(),
             new: map(0, 0, 3),
         },
         Delta::Updated {
-            old: map(1, 1, 10),
+            old: map(1, 1, 10).into(),
             new: map(1, 1, 11),
         },
     ] {
-        backlog.push(delta, "ConfigMap");
+        backlog.push(delta.into(), "ConfigMap");
     }
     assert_eq!(backlog.len(), 4);
     let taken: Vec<_> = (0..2)
@@ -114,9 +121,10 @@ fn an_object_keeps_its_place_and_what_waited_alone_stays() {
     // There is room again, but the order of an object's changes comes first.
     backlog.push(
         Delta::Updated {
-            old: map(0, 0, 3),
+            old: map(0, 0, 3).into(),
             new: map(0, 0, 4),
-        },
+        }
+        .into(),
         "ConfigMap",
     );
     backlog.synced();
@@ -124,7 +132,7 @@ fn an_object_keeps_its_place_and_what_waited_alone_stays() {
         .map(|note| short(&note))
         .collect();
     assert_eq!(taken, ["+11", "2>4", "synced"]);
-    backlog.push(Delta::Added(map(2, 2, 20)), "ConfigMap");
+    backlog.push(Delta::Added(map(2, 2, 20)).into(), "ConfigMap");
     assert!(backlog.state().late.is_empty(), "caught up, it is as before");
     backlog.end();
     assert_eq!(next(&backlog).map(|note| short(&note)).as_deref(), Some("+20"));
@@ -133,7 +141,16 @@ fn an_object_keeps_its_place_and_what_waited_alone_stays() {
         Poll::Ready(None)
     ));
     backlog.close();
-    assert!(!backlog.push(Delta::Added(map(2, 2, 21)), "ConfigMap"));
+    assert!(!backlog.push(Delta::Added(map(2, 2, 21)).into(), "ConfigMap"));
+}
+
+fn vanished(object: Arc<ConfigMap>) -> Delta<ConfigMap> {
+    let state = LastState::LastKnown;
+    Delta::Deleted { object, state }
+}
+
+fn again(object: Arc<ConfigMap>) -> News<ConfigMap> {
+    News::Again(table::Entry::Decoded(object))
 }
 
 #[derive(Clone, Debug)]
@@ -175,7 +192,7 @@ fn apply(held: &mut Held, delta: Delta<ConfigMap>) -> Result<(), TestCaseError> 
         Delta::Updated { old, new } => {
             let before = held.insert(key, new);
             prop_assert!(
-                before.is_some_and(|before| Arc::ptr_eq(&before, &old)),
+                before.is_some_and(|before| Arc::ptr_eq(&before, old.get().unwrap())),
                 "`old` is not what was seen"
             );
         }
@@ -208,7 +225,7 @@ proptest! {
                     let new = map(name, uid, version);
                     vec![match cache.insert(key, Arc::clone(&new)) {
                         None => Delta::Added(new),
-                        Some(old) => Delta::Updated { old, new },
+                        Some(old) => Delta::Updated { old: old.into(), new },
                     }]
                 }
                 Step::Delete(name) => {
@@ -222,35 +239,35 @@ proptest! {
                 Step::Replace(name) => {
                     let new = map(name, version, version);
                     let old = cache.insert(ObjectKey::namespaced("n", format!("m{name}")), Arc::clone(&new));
-                    old.map(Delta::vanished).into_iter().chain([Delta::Added(new)]).collect()
+                    old.map(vanished).into_iter().chain([Delta::Added(new)]).collect()
                 }
                 Step::Resync => {
                     longest_replay = cache.len().max(longest_replay);
                     // A subscriber that has not finished the last one is passed over.
                     if backlog.len() == 0 {
-                        backlog.replay(cache.values().cloned().map(Delta::resync).collect::<Vec<_>>().into_iter(), "");
+                        backlog.replay(cache.values().cloned().map(again).collect::<Vec<_>>().into_iter(), "");
                     }
                     Vec::new()
                 }
                 Step::Take(count) => {
                     for _ in 0..count {
-                        if let Some(Note::Delta(delta)) = next(&backlog) {
-                            apply(&mut seen, delta)?;
+                        if let Some(Note::News(news)) = next(&backlog) {
+                            apply(&mut seen, opened(&news))?;
                         }
                     }
                     Vec::new()
                 }
             };
             for delta in told {
-                prop_assert!(backlog.push(delta, ""));
+                prop_assert!(backlog.push(delta.into(), ""));
             }
             // An entry of two changes leaves its second one in the queue.
             prop_assert!(backlog.len() <= bound.max(longest_replay) + 1 + NAMES);
             let state = backlog.state();
             prop_assert_eq!(state.places.len(), state.late.len());
         }
-        while let Some(Note::Delta(delta)) = next(&backlog) {
-            apply(&mut seen, delta)?;
+        while let Some(Note::News(news)) = next(&backlog) {
+            apply(&mut seen, opened(&news))?;
         }
         prop_assert_eq!(seen.len(), cache.len());
         for (key, object) in &cache {

@@ -167,7 +167,7 @@ async fn old_states_come_from_packed_objects() {
     while changes.pending() > 0 {
         seen.push(match changes.recv().await.unwrap() {
             Delta::Added(new) => format!("+{}", version(&new)),
-            Delta::Updated { old, new } => format!("{}>{}", version(&old), version(&new)),
+            Delta::Updated { old, new } => format!("{}>{}", version(old.get().unwrap()), version(&new)),
             Delta::Deleted { object, state } => format!("-{} {state:?}", version(&object)),
         });
     }
@@ -176,4 +176,120 @@ async fn old_states_come_from_packed_objects() {
         ["1>2", "-2 LastKnown", "+3", "-1 LastKnown", "3>4", "-4 LastKnown"]
     );
     assert!(informer.lister().size().decodes > 0);
+}
+
+/// A state whose parts are as told.
+fn state(name: &str, uid: &str, version: u64, generation: i64) -> ConfigMap {
+    let mut map = map(name);
+    map.metadata.uid = Some(uid.to_owned());
+    map.metadata.resource_version = Some(version.to_string());
+    map.metadata.generation = Some(generation);
+    map
+}
+
+/// An informer that packs everything, whose cache holds `a` and `b`.
+fn packing() -> Informer<ConfigMap> {
+    let informer = informer_with(ReflectorConfig {
+        keep_decoded: crate::cache::KeepDecoded::UpTo(0),
+        ..ReflectorConfig::default()
+    });
+    let first = ["a", "b"].map(|name| Arc::new(state(name, name, 1, 1)));
+    informer.core.shared.relist(first.to_vec());
+    informer
+}
+
+fn decodes(informer: &Informer<ConfigMap>) -> u64 {
+    informer.lister().size().decodes
+}
+
+/// The invariant of what is told: nothing is decoded that nobody looks at, and an earlier state once for all.
+#[tokio::test]
+async fn what_nobody_looks_at_is_not_decoded() {
+    let informer = packing();
+    let shared = &informer.core.shared;
+    let mut changes = [informer.subscribe(), informer.subscribe()];
+    assert_eq!(decodes(&informer), 0, "what waits is packed");
+    for changes in &mut changes {
+        for _ in 0..2 {
+            assert!(matches!(changes.recv().await, Some(Delta::Added(_))));
+        }
+    }
+    assert_eq!(decodes(&informer), 4, "decoded as it was taken");
+    shared.apply(vec![
+        Change::Set(state("a", "a", 2, 1)),
+        // Another object of that name, and one that is gone.
+        Change::Set(state("b", "c", 3, 1)),
+        Change::Gone(state("b", "c", 4, 1)),
+    ]);
+    assert_eq!(decodes(&informer), 4);
+    let mut updates = Vec::new();
+    for changes in &mut changes {
+        updates.push(changes.recv().await.unwrap());
+        assert!(!updates.last().unwrap().is_resync());
+    }
+    assert_eq!(decodes(&informer), 4, "new states came decoded");
+    for update in &updates {
+        assert_eq!(
+            update.old().unwrap().metadata.resource_version.as_deref(),
+            Some("1")
+        );
+    }
+    assert!(Arc::ptr_eq(updates[0].old().unwrap(), updates[1].old().unwrap()));
+    assert_eq!(decodes(&informer), 5, "once for both");
+    for changes in &mut changes {
+        let told: Vec<_> = changes
+            .take(3)
+            .map(|delta| format!("{delta:?}").split('(').next().unwrap().to_owned())
+            .collect()
+            .await;
+        assert!(told[0].starts_with("Deleted") && told[1] == "Added" && told[2].starts_with("Deleted"));
+    }
+    // A replay of what nobody reads.
+    let late = informer.subscribe_with(Some(Duration::from_secs(1)));
+    assert_eq!(late.pending(), 2, "the first state and its end");
+    assert_eq!(decodes(&informer), 7, "the last state of the first `b`, for each");
+}
+
+/// What a controller asks of changes whose objects it does not need.
+#[tokio::test]
+async fn a_controller_decodes_what_its_predicate_looks_at() {
+    use crate::controller::Predicate;
+
+    let informer = packing();
+    let mut changes = informer.subscribe();
+    let passes = |predicate: &Predicate<ConfigMap>, change: &crate::cache::Heard<ConfigMap>| {
+        predicate
+            .foretells(change.glance())
+            .unwrap_or_else(|| predicate.accepts(change.delta().unwrap()))
+    };
+    let (generation, version) = (
+        Predicate::generation_changed(),
+        Predicate::resource_version_changed(),
+    );
+    let both = generation.clone().and(version.clone());
+    for name in ["a", "b"] {
+        let change = changes.hear().await.unwrap();
+        assert_eq!(change.key().name, name);
+        assert!(passes(&both, &change) && !passes(&both.clone().not(), &change));
+    }
+    let shared = &informer.core.shared;
+    shared.apply(vec![
+        Change::Set(state("a", "a", 2, 1)),
+        Change::Set(state("a", "a", 3, 2)),
+    ]);
+    let change = changes.hear().await.unwrap();
+    assert!(passes(&version, &change) && passes(&version.clone().or(generation.clone()), &change));
+    assert_eq!(decodes(&informer), 0);
+    assert!(!passes(&generation, &change) && !passes(&both, &change));
+    assert_eq!(decodes(&informer), 1, "the old state, once");
+    let change = changes.hear().await.unwrap();
+    assert!(passes(&generation, &change) && passes(&both, &change));
+    assert_eq!(decodes(&informer), 2);
+    // Every object once more is no change of any.
+    for entry in shared.store.entries() {
+        let again = crate::cache::Heard::new(crate::cache::News::Again(entry), &shared.store);
+        assert!(!passes(&version, &again) && !passes(&both, &again));
+        assert!(passes(&version.clone().not(), &again));
+    }
+    assert_eq!(decodes(&informer), 2);
 }

@@ -65,7 +65,7 @@ impl<K: Resource> Lister<K> {
         }
     }
 
-    pub(super) fn store(&self) -> &Store<K> {
+    pub(crate) fn store(&self) -> &Store<K> {
         &self.store
     }
 

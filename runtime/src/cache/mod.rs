@@ -58,7 +58,8 @@ mod trim;
 mod version;
 mod wire;
 
-pub use delta::{Delta, LastState};
+pub use delta::{Delta, Earlier, LastState};
+pub(crate) use delta::{Glance, Heard, News};
 pub use factory::{InformerFactory, InformerFactoryBuilder, KindStatus, NotSynced, UnsyncedKind};
 pub use informer::{AlreadyStarted, Informer, Stopped};
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
@@ -67,6 +68,7 @@ pub use namespaces::{NamespaceSet, NamespaceStatus};
 pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};
 pub use store::{IndexExists, KeepDecoded, Store};
 pub use subscription::{EventHandler, Registration, Subscribe, Subscription, on_change};
+pub(crate) use table::Entry;
 pub use target::Cached;
 pub use trim::Trim;
 pub use version::ResourceVersion;

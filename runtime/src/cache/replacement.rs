@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use hashbrown::HashSet;
 use kube::Resource;
 
-use super::Delta;
+use super::delta::{Earlier, News};
 use super::store::{IndexFn, PARTS, Patience, Store, Values, index_object, read, values, write};
 use super::table::{At, Entry, Index, Table, Weighed};
 use crate::kind::ObjectKey;
@@ -34,16 +34,15 @@ pub(super) enum Difference<K> {
 }
 
 impl<K: Resource> Difference<K> {
-    /// `None` where the type of an object does not read what it wrote.
-    pub(super) fn delta(&self, store: &Store<K>) -> Option<Delta<K>> {
-        Some(match self {
-            Self::Added(new) => Delta::Added(store.open(new)?),
-            Self::Updated { old, new } => Delta::Updated {
-                old: store.open(old)?,
-                new: store.open(new)?,
+    pub(super) fn news(self, store: &Store<K>) -> News<K> {
+        match self {
+            Self::Added(new) => News::Added(new),
+            Self::Updated { old, new } => News::Updated {
+                old: Earlier::of(old, store),
+                new,
             },
-            Self::Vanished(old) => Delta::vanished(store.open(old)?),
-        })
+            Self::Vanished(old) => News::vanished(old),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::backlog::Backlog;
-use super::delta::{Delta, LastState};
+use super::delta::{Earlier, LastState, News};
 use super::namespaces;
 use super::reflector::{Change, Intake, Sink, after};
 use super::replacement::Incoming;
@@ -73,8 +73,8 @@ impl<K: Resource> Shared<K> {
         };
         let mut feeds = self.feeds();
         // Of several namespaces some may be here before all are.
-        let held = self.store.list().into_iter();
-        feed.backlog.replay(held.map(Delta::Added), &self.kind);
+        let held = self.store.entries().into_iter();
+        feed.backlog.replay(held.map(News::Added), &self.kind);
         if *self.synced.borrow() {
             feed.backlog.synced();
         }
@@ -130,51 +130,38 @@ impl<K: Resource> Shared<K> {
                 if feed.backlog.len() > 0 {
                     continue;
                 }
-                let held = self.store.list().into_iter();
-                feed.backlog.replay(held.map(Delta::resync), &self.kind);
+                let held = self.store.entries().into_iter();
+                feed.backlog.replay(held.map(News::Again), &self.kind);
             }
         }
     }
 }
 
 impl<K: Cached> Shared<K> {
-    fn send(&self, feeds: &mut Vec<Feed<K>>, delta: &Delta<K>) {
-        feeds.retain(|feed| feed.backlog.push(delta.clone(), &self.kind));
-    }
-
-    /// An old state for who listens: what is packed is decoded for nobody else.
-    fn old(&self, feeds: &[Feed<K>], entry: &Entry<K>) -> Option<Arc<K>> {
-        match feeds {
-            [] => None,
-            _ => self.store.open(entry),
-        }
+    fn send(&self, feeds: &mut Vec<Feed<K>>, news: &News<K>) {
+        feeds.retain(|feed| feed.backlog.push(news.clone(), &self.kind));
     }
 
     fn set(&self, feeds: &mut Vec<Feed<K>>, incoming: Incoming<K>) {
-        let entry = incoming.object.entry.clone();
-        let before = self.store.put(incoming);
-        let is = entry.identity();
-        // Sent twice around a broken connection.
-        if feeds.is_empty()
-            || before
-                .as_ref()
-                .is_some_and(|before| before.identity().is_same_version(&is))
-        {
+        if feeds.is_empty() {
+            drop(self.store.put(incoming));
             return;
         }
-        let Some(new) = self.store.open(&entry) else {
-            return;
+        let new = incoming.object.entry.clone();
+        let Some(before) = self.store.put(incoming) else {
+            return self.send(feeds, &News::Added(new));
         };
-        let is_same = before
-            .as_ref()
-            .is_some_and(|before| before.identity().uid == is.uid);
-        match before.and_then(|before| self.old(feeds, &before)) {
-            Some(old) if is_same => self.send(feeds, &Delta::Updated { old, new }),
-            Some(old) => {
-                self.send(feeds, &Delta::vanished(old));
-                self.send(feeds, &Delta::Added(new));
-            }
-            None => self.send(feeds, &Delta::Added(new)),
+        let (was, is) = (before.identity(), new.identity());
+        // Sent twice around a broken connection.
+        if was.is_same_version(&is) {
+            return;
+        }
+        if was.uid == is.uid {
+            let old = Earlier::of(before, &self.store);
+            self.send(feeds, &News::Updated { old, new });
+        } else {
+            self.send(feeds, &News::vanished(before));
+            self.send(feeds, &News::Added(new));
         }
     }
 
@@ -194,8 +181,8 @@ impl<K: Cached> Shared<K> {
             let mut feeds = self.feeds();
             for name in some {
                 let old = self.store.unset(Some(namespace), name);
-                if let Some(old) = old.and_then(|old| self.old(&feeds, &old)) {
-                    self.send(&mut feeds, &Delta::vanished(old));
+                if let Some(old) = old {
+                    self.send(&mut feeds, &News::vanished(old));
                 }
             }
         }
@@ -253,20 +240,20 @@ impl<K: Cached> Sink<K> for Shared<K> {
         let mut feeds = self.feeds();
         let differences = replacement.commit();
         let first = !self.synced.send_replace(true);
-        let deltas: Vec<_> = match feeds.is_empty() {
+        let news: Vec<_> = match feeds.is_empty() {
             true => Vec::new(),
             false => differences
-                .iter()
-                .filter_map(|difference| difference.delta(&self.store))
+                .into_iter()
+                .map(|difference| difference.news(&self.store))
                 .collect(),
         };
         feeds.retain(|feed| {
             if !first {
-                return deltas
+                return news
                     .iter()
-                    .all(|delta| feed.backlog.push(delta.clone(), &self.kind));
+                    .all(|news| feed.backlog.push(news.clone(), &self.kind));
             }
-            let open = feed.backlog.replay(deltas.iter().cloned(), &self.kind);
+            let open = feed.backlog.replay(news.iter().cloned(), &self.kind);
             feed.backlog.synced();
             open
         });
@@ -282,17 +269,17 @@ impl<K: Cached> Sink<K> for Shared<K> {
                     let name = meta.name.as_deref().unwrap_or_default();
                     // Whoever listens never heard of an object that the cache did not hold.
                     if self.store.unset(meta.namespace.as_deref(), name).is_some() {
-                        let delta = Delta::Deleted {
-                            object: Arc::new(object),
+                        let news = News::Deleted {
+                            object: Entry::Decoded(Arc::new(object)),
                             state: LastState::Final,
                         };
-                        self.send(&mut feeds, &delta);
+                        self.send(&mut feeds, &news);
                     }
                 }
                 Change::GoneKey(key) => {
                     let old = self.store.unset(key.namespace.as_deref(), &key.name);
-                    if let Some(old) = old.and_then(|old| self.old(&feeds, &old)) {
-                        self.send(&mut feeds, &Delta::vanished(old));
+                    if let Some(old) = old {
+                        self.send(&mut feeds, &News::vanished(old));
                     }
                 }
             }

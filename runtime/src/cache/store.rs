@@ -306,7 +306,7 @@ impl<K: Resource> Store<K> {
     }
 
     /// The object; `None` where its type does not read what it wrote, which is logged.
-    pub(super) fn open(&self, entry: &Entry<K>) -> Option<Arc<K>> {
+    pub(crate) fn open(&self, entry: &Entry<K>) -> Option<Arc<K>> {
         match entry {
             Entry::Decoded(object) => Some(Arc::clone(object)),
             Entry::Packed(packed) => self.read(packed),
@@ -607,8 +607,8 @@ impl<K: Resource> Store<K> {
             .collect();
         let differences = self.replacement(objects, keep).commit();
         differences
-            .iter()
-            .filter_map(|difference| difference.delta(self))
+            .into_iter()
+            .filter_map(|difference| difference.news(self).open(self))
             .collect()
     }
 
@@ -695,6 +695,12 @@ impl<K: Resource> Store<K> {
             found
         };
         self.opened(found, wanted)
+    }
+
+    /// All objects in whichever form they are, of one state.
+    pub(crate) fn entries(&self) -> Vec<Entry<K>> {
+        let parts = self.parts();
+        parts.iter().flat_map(|part| part.entries()).cloned().collect()
     }
 
     pub(crate) fn namespace(&self, namespace: &str, wanted: impl FnMut(&K) -> bool) -> Vec<Arc<K>> {
@@ -843,11 +849,6 @@ impl<K: Resource> Store<K> {
     pub(crate) fn len(&self) -> usize {
         self.parts().iter().map(|part| part.len()).sum()
     }
-}
-
-/// Whether two objects of the same name are the same version of the same object.
-pub(crate) fn same_version<K: Resource>(a: &K, b: &K) -> bool {
-    Identity::of(a).is_same_version(&Identity::of(b))
 }
 
 #[cfg(test)]

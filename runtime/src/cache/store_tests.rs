@@ -94,7 +94,7 @@ fn short(delta: &Delta<ConfigMap>) -> String {
     let version = |object: &Arc<ConfigMap>| object.metadata.resource_version.clone().unwrap();
     match delta {
         Delta::Added(new) => format!("added {}", version(new)),
-        Delta::Updated { old, new } => format!("updated {} {}", version(old), version(new)),
+        Delta::Updated { old, new } => format!("updated {} {}", version(old.get().unwrap()), version(new)),
         Delta::Deleted { object, state } => format!("deleted {} {state:?}", version(object)),
     }
 }
@@ -166,7 +166,7 @@ proptest! {
                             Delta::Added(_) => model.insert(new.key(), new),
                             Delta::Updated { old, .. } => {
                                 let before = model.insert(new.key(), new);
-                                prop_assert_eq!(before.as_ref(), Some(&State::of(old)));
+                                prop_assert_eq!(before.as_ref(), Some(&State::of(old.get().unwrap())));
                                 None
                             }
                             Delta::Deleted { .. } => {

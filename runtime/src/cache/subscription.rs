@@ -13,7 +13,7 @@ use futures::{FutureExt, Stream};
 use tokio::sync::watch;
 
 use super::backlog::{Backlog, Note};
-use super::delta::{Delta, LastState};
+use super::delta::{Delta, Earlier, Heard, LastState};
 use super::informer::Core;
 use super::target::{Cached, kind_name};
 
@@ -25,7 +25,7 @@ pub struct Subscribe {
     /// How many changes wait one by one; beyond that they are merged by object, see [`Subscription`]. Default 1,024.
     ///
     /// `None` for a subscriber that must hear of each change, as one that counts them: memory has no bound then where it
-    /// is slow, and each waiting change costs some 40 bytes besides the objects that it keeps alive. A warning is logged
+    /// is slow, and each waiting change costs some 40 bytes besides the states that it keeps, packed where the cache had them so. A warning is logged
     /// at 16,384 and each doubling, the first state and replays not counted.
     pub buffer: Option<usize>,
 }
@@ -80,8 +80,19 @@ impl<K: Cached> Subscription<K> {
     /// The next change; `None` once the informer has stopped and everything was taken.
     pub async fn recv(&mut self) -> Option<Delta<K>> {
         loop {
-            if let Note::Delta(delta) = self.note().await? {
+            if let Note::News(news) = self.note().await?
+                && let Some(delta) = news.open(&self.core.shared.store)
+            {
                 return Some(delta);
+            }
+        }
+    }
+
+    /// The next change, its object not decoded yet.
+    pub(crate) async fn hear(&mut self) -> Option<Heard<K>> {
+        loop {
+            if let Note::News(news) = self.note().await? {
+                return Some(Heard::new(news, &self.core.shared.store));
             }
         }
     }
@@ -120,7 +131,11 @@ impl<K: Cached> Stream for Subscription<K> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Delta<K>>> {
         loop {
             match std::task::ready!(self.poll_note(cx)) {
-                Some(Note::Delta(delta)) => return Poll::Ready(Some(delta)),
+                Some(Note::News(news)) => {
+                    if let Some(delta) = news.open(&self.core.shared.store) {
+                        return Poll::Ready(Some(delta));
+                    }
+                }
                 Some(Note::Synced) => {}
                 None => return Poll::Ready(None),
             }
@@ -142,8 +157,8 @@ async fn handle<K: Cached>(handler: &impl EventHandler<K>, delta: Delta<K>) {
 pub trait EventHandler<K: Cached>: Send + Sync + 'static {
     /// An object is new to the cache.
     fn added(&self, object: Arc<K>) -> impl Future<Output = ()> + Send;
-    /// An object changed, or is replayed by a resync: then both are the same.
-    fn updated(&self, old: Arc<K>, new: Arc<K>) -> impl Future<Output = ()> + Send;
+    /// An object changed, or is replayed by a resync: then both are the same. `old` is decoded when it is looked at.
+    fn updated(&self, old: Earlier<K>, new: Arc<K>) -> impl Future<Output = ()> + Send;
     /// An object is gone.
     fn deleted(&self, object: Arc<K>, state: LastState) -> impl Future<Output = ()> + Send;
 }
@@ -157,7 +172,7 @@ pub fn on_change<K: Cached>(handle: impl Fn(Delta<K>) + Send + Sync + 'static) -
             (self.0)(Delta::Added(object));
         }
 
-        async fn updated(&self, old: Arc<K>, new: Arc<K>) {
+        async fn updated(&self, old: Earlier<K>, new: Arc<K>) {
             (self.0)(Delta::Updated { old, new });
         }
 
@@ -188,7 +203,10 @@ impl Registration {
                 let Some(note) = subscription.note().await else {
                     return;
                 };
-                let Note::Delta(delta) = note else { continue };
+                let Note::News(news) = note else { continue };
+                let Some(delta) = news.open(&subscription.core.shared.store) else {
+                    continue;
+                };
                 let key = delta.key();
                 let handled = AssertUnwindSafe(handle(&handler, delta)).catch_unwind().await;
                 if handled.is_err() {

@@ -18,6 +18,7 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 use kube::Resource;
 
 use super::packed::{Identity, Packed};
+use crate::kind::ObjectKey;
 
 /// Namespace and name, empty where absent.
 pub(super) fn place<K: Resource>(object: &K) -> (&str, &str) {
@@ -35,7 +36,7 @@ fn hash_of(hasher: &DefaultHashBuilder, text: &str) -> u64 {
 }
 
 /// An object in one of its two forms.
-pub(super) enum Entry<K> {
+pub(crate) enum Entry<K> {
     Decoded(Arc<K>),
     Packed(Packed),
 }
@@ -54,6 +55,19 @@ impl<K: Resource> Entry<K> {
         match self {
             Self::Decoded(object) => Identity::of(&**object),
             Self::Packed(packed) => packed.identity(),
+        }
+    }
+
+    pub(crate) fn key(&self) -> ObjectKey {
+        match self {
+            Self::Decoded(object) => ObjectKey::of(&**object),
+            Self::Packed(packed) => {
+                let (namespace, name) = packed.place();
+                ObjectKey {
+                    namespace: namespace.map(str::to_owned),
+                    name: name.to_owned(),
+                }
+            }
         }
     }
 

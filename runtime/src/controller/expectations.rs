@@ -252,7 +252,7 @@ mod tests {
         let seen = |delta: Delta<ConfigMap>| all.observe(&key(), &delta);
         all.expect_creations(&key(), 1);
         seen(Delta::Updated {
-            old: map("u", None),
+            old: map("u", None).into(),
             new: map("u", None),
         });
         seen(Delta::Added(map("dying", Some("2026-01-01T00:00:00Z"))));
@@ -262,7 +262,7 @@ mod tests {
 
         all.expect_deletions(&key(), ["x", "y"]);
         seen(Delta::Updated {
-            old: map("x", None),
+            old: map("x", None).into(),
             new: map("x", Some("2026-01-01T00:00:00Z")),
         });
         let (object, state) = (map("x", None), LastState::Final);

@@ -24,12 +24,7 @@ pub(super) fn is_paused<K: Kind>(object: &K, annotation: &str) -> bool {
 
 /// What passes besides a filter: changes that begin or end a pause.
 pub(super) fn turned<K: Kind>(annotation: Arc<str>) -> Predicate<K> {
-    Predicate::new(move |delta| {
-        let now = is_paused(&**delta.object(), &annotation);
-        delta
-            .old()
-            .is_some_and(|old| is_paused(&**old, &annotation) != now)
-    })
+    Predicate::turned(move |object| is_paused(object, &annotation))
 }
 
 /// The objects of a controller that are paused, for its log and its figure.

@@ -4,17 +4,28 @@
 
 use std::sync::Arc;
 
-use crate::cache::Delta;
+use crate::cache::{Delta, Glance};
 use crate::kind::Kind;
 
 /// Decides whether a change is of interest. Combine with [`and`](Self::and), [`or`](Self::or), [`not`](Self::not).
-pub struct Predicate<K>(Accepts<K>);
+///
+/// An object that its cache keeps packed is decoded for a predicate that looks at it; the predicates here that tell
+/// additions, deletions and resyncs apart from updates do so without.
+pub struct Predicate<K> {
+    accepts: Arc<Accepts<K>>,
+    glance: Arc<Foretells>,
+}
 
-type Accepts<K> = Arc<dyn Fn(&Delta<K>) -> bool + Send + Sync>;
+type Accepts<K> = dyn Fn(&Delta<K>) -> bool + Send + Sync;
+/// What `accepts` says of each change of a sort, where it says the same of all.
+type Foretells = dyn Fn(Glance) -> Option<bool> + Send + Sync;
 
 impl<K> Clone for Predicate<K> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self {
+            accepts: Arc::clone(&self.accepts),
+            glance: Arc::clone(&self.glance),
+        }
     }
 }
 
@@ -27,7 +38,29 @@ impl<K> std::fmt::Debug for Predicate<K> {
 impl<K: Kind> Predicate<K> {
     /// A predicate from a function of the change.
     pub fn new(accepts: impl Fn(&Delta<K>) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(accepts))
+        Self::foretold(accepts, |_| None)
+    }
+
+    /// A predicate that is known for some sorts of changes without a look at the object.
+    fn foretold(
+        accepts: impl Fn(&Delta<K>) -> bool + Send + Sync + 'static,
+        glance: impl Fn(Glance) -> Option<bool> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            accepts: Arc::new(accepts),
+            glance: Arc::new(glance),
+        }
+    }
+
+    /// Updates for which `of` gives something else than before, and nothing else.
+    pub(super) fn turned<T: PartialEq>(of: impl Fn(&K) -> T + Send + Sync + 'static) -> Self {
+        Self::foretold(
+            move |delta| delta.old().is_some_and(|old| of(old) != of(delta.object())),
+            |glance| match glance {
+                Glance::Updated => None,
+                Glance::Added | Glance::Again | Glance::Deleted => Some(false),
+            },
+        )
     }
 
     /// Updates that change `metadata.generation`, that is, of most kinds, the spec; additions and deletions.
@@ -38,7 +71,7 @@ impl<K: Kind> Predicate<K> {
 
     /// Updates that change the resource version, which leaves out resyncs; additions and deletions.
     pub fn resource_version_changed() -> Self {
-        Self::new(|delta| !delta.is_resync())
+        Self::foretold(|delta| !delta.is_resync(), |glance| Some(glance != Glance::Again))
     }
 
     /// Updates that change the labels; additions and deletions.
@@ -63,28 +96,59 @@ impl<K: Kind> Predicate<K> {
 
     /// Updates for which `of` gives something else than before; additions and deletions.
     pub fn changed<T: PartialEq>(of: impl Fn(&K) -> T + Send + Sync + 'static) -> Self {
-        Self::new(move |delta| delta.old().is_none_or(|old| of(old) != of(delta.object())))
+        Self::foretold(
+            move |delta| delta.old().is_none_or(|old| of(old) != of(delta.object())),
+            |glance| match glance {
+                Glance::Added | Glance::Deleted => Some(true),
+                Glance::Updated | Glance::Again => None,
+            },
+        )
     }
 
     /// Whether `delta` passes.
     pub fn accepts(&self, delta: &Delta<K>) -> bool {
-        (self.0)(delta)
+        (self.accepts)(delta)
+    }
+
+    /// Whether a change of that sort passes, where no look at the object is needed to tell.
+    pub(crate) fn foretells(&self, glance: Glance) -> Option<bool> {
+        (self.glance)(glance)
     }
 
     /// Both.
     pub fn and(self, other: Self) -> Self {
-        Self::new(move |delta| self.accepts(delta) && other.accepts(delta))
+        let glances = (Arc::clone(&self.glance), Arc::clone(&other.glance));
+        Self::foretold(
+            move |delta| self.accepts(delta) && other.accepts(delta),
+            move |glance| match ((glances.0)(glance), (glances.1)(glance)) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), Some(true)) => Some(true),
+                _ => None,
+            },
+        )
     }
 
     /// At least one of both.
     pub fn or(self, other: Self) -> Self {
-        Self::new(move |delta| self.accepts(delta) || other.accepts(delta))
+        let glances = (Arc::clone(&self.glance), Arc::clone(&other.glance));
+        Self::foretold(
+            move |delta| self.accepts(delta) || other.accepts(delta),
+            move |glance| match ((glances.0)(glance), (glances.1)(glance)) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (Some(false), Some(false)) => Some(false),
+                _ => None,
+            },
+        )
     }
 
     /// The opposite.
     #[allow(clippy::should_implement_trait)] // reads as the other two do
     pub fn not(self) -> Self {
-        Self::new(move |delta| !self.accepts(delta))
+        let before = Arc::clone(&self.glance);
+        Self::foretold(
+            move |delta| !self.accepts(delta),
+            move |glance| before(glance).map(|passes| !passes),
+        )
     }
 }
 
@@ -108,7 +172,7 @@ mod tests {
 
     fn update(old: Value, new: Value) -> Delta<ConfigMap> {
         Delta::Updated {
-            old: map(old),
+            old: map(old).into(),
             new: map(new),
         }
     }

@@ -1,20 +1,19 @@
-//! Looks at each object once in a period, though nothing changed.
+//! Looks at each object once in a period, though nothing changed, and decodes none for that.
 //!
 //! **Invariant:** an object's turn is the same moment of each period, told by a hash of its key, so that the turns of
 //! many objects are spread over the whole of it; what is being waited for costs no memory but that of a small part.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::backoff::LONGEST;
-use crate::cache::Lister;
+use crate::cache::{Entry, Heard, Lister, News};
 use crate::kind::Kind;
 
 /// Calls `turn` for each object of the cache once in each period, without an end.
-pub(super) async fn spread<K: Kind>(lister: Lister<K>, period: Duration, mut turn: impl FnMut(Arc<K>)) {
+pub(super) async fn spread<K: Kind>(lister: Lister<K>, period: Duration, mut turn: impl FnMut(Heard<K>)) {
     let period = period.min(LONGEST);
     let parts = parts(period);
     let part = period / parts;
@@ -24,15 +23,16 @@ pub(super) async fn spread<K: Kind>(lister: Lister<K>, period: Duration, mut tur
             let (from, to) = (part * n, if n + 1 == parts { period } else { part * (n + 1) });
             tokio::time::sleep_until(begin + from).await;
             let mut due: Vec<_> = lister
-                .list()
+                .store()
+                .entries()
                 .into_iter()
-                .map(|object| (offset(&*object, period), object))
+                .map(|entry| (offset(&entry, period), entry))
                 .filter(|(at, _)| (from..to).contains(at))
                 .collect();
             due.sort_unstable_by_key(|(at, _)| *at);
-            for (at, object) in due {
+            for (at, entry) in due {
                 tokio::time::sleep_until(begin + at).await;
-                turn(object);
+                turn(Heard::new(News::Again(entry), lister.store()));
             }
         }
         // A machine that slept does not make up for the periods that it missed.
@@ -47,11 +47,11 @@ fn parts(period: Duration) -> u32 {
 }
 
 /// When in its period an object has its turn.
-fn offset<K: Kind>(object: &K, period: Duration) -> Duration {
-    let meta = object.meta();
+fn offset<K: Kind>(entry: &Entry<K>, period: Duration) -> Duration {
+    let key = entry.key();
     // The same in each run and each process: its keys are fixed.
     let mut hasher = DefaultHasher::new();
-    (&meta.namespace, &meta.name).hash(&mut hasher);
+    (&key.namespace, &key.name).hash(&mut hasher);
     let nanoseconds = (period.as_nanos() * u128::from(hasher.finish())) >> 64;
     u64::try_from(nanoseconds).map_or(Duration::ZERO, Duration::from_nanos)
 }
@@ -59,7 +59,7 @@ fn offset<K: Kind>(object: &K, period: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use k8s_openapi::api::core::v1::ConfigMap;
     use serde_json::json;
@@ -78,8 +78,8 @@ mod tests {
             store.insert(map(&n.to_string()));
         }
         let (turns, began) = (Mutex::new(BTreeMap::<_, Vec<_>>::new()), Instant::now());
-        let spread = spread(Lister::new(store), period, |object: Arc<ConfigMap>| {
-            let name = object.metadata.name.clone().unwrap();
+        let spread = spread(Lister::new(store), period, |again: Heard<ConfigMap>| {
+            let name = again.key().name;
             let mut turns = turns.lock().unwrap();
             turns.entry(name).or_default().push(began.elapsed().as_millis());
         });

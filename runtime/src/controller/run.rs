@@ -85,8 +85,8 @@ pub(super) async fn run<R: Reconciler>(
         feeds.spawn(async move {
             // One that stopped ends the feed of its changes as well, which tells.
             if informer.wait_for_sync().await.is_ok() {
-                resync::spread(informer.lister(), period, |object| {
-                    intake.look_again(&object, filter.as_ref());
+                resync::spread(informer.lister(), period, |again| {
+                    intake.look_again(&again, filter.as_ref());
                 })
                 .await;
             }
@@ -106,9 +106,9 @@ pub(super) async fn run<R: Reconciler>(
     let changes = informer.subscribe_as(each_change(None));
     feeds.spawn(intake.feed(
         changes,
-        |intake, delta| intake.writes.delivered(delta),
+        |intake, change| intake.writes.delivered(change),
         filter,
-        |_, delta| vec![delta.key()],
+        |_, change| vec![change.key()],
     ));
     factory.start();
 

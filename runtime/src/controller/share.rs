@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::predicate::Predicate;
 use super::source::Intake;
 use super::trace::MOVED;
-use crate::cache::{Delta, Lister};
+use crate::cache::{Heard, Lister, News};
 use crate::kind::{Kind, ObjectKey};
 use crate::manager::{NotMine, Place, ShardKeys, Votes, Working};
 use crate::queue::Priority;
@@ -76,13 +76,13 @@ impl Share {
                 now.give(place) && !before.give(place)
             };
             let mut gained = Vec::new();
-            for (n, object) in lister.list().into_iter().enumerate() {
+            for (n, entry) in lister.store().entries().into_iter().enumerate() {
                 if n % TURN == TURN - 1 {
                     tokio::task::yield_now().await;
                 }
-                let delta = Delta::Added(object);
-                let key = delta.key();
-                if comes(&key) && filter.as_ref().is_none_or(|filter| intake.passes(filter, &delta)) {
+                let added = Heard::new(News::Added(entry), lister.store());
+                let key = added.key();
+                if comes(&key) && filter.as_ref().is_none_or(|filter| intake.passes(filter, &added)) {
                     gained.push(key);
                 }
             }

@@ -14,7 +14,7 @@ use super::predicate::Predicate;
 use super::share::Share;
 use super::trace::{self, Causes};
 use super::writes::Writes;
-use crate::cache::{Delta, Informer, Lister, Subscribe, Subscription};
+use crate::cache::{Delta, Heard, Informer, Lister, Subscribe, Subscription};
 use crate::guard::guarded;
 use crate::kind::{Kind, ObjectKey, Scope};
 use crate::owner::{controller_of, refers_to_kind};
@@ -56,17 +56,17 @@ impl From<bool> for Role {
 
 impl Intake {
     /// Enqueues what `keys` gives for each change that `predicate` accepts, until the cache stops. `hear` is told of every
-    /// change, before anything is enqueued for it.
+    /// change, before anything is enqueued for it. None of the three decodes what it does not look at.
     pub(super) async fn feed<W: Kind>(
         self,
         mut changes: Subscription<W>,
-        hear: impl Fn(&Self, &Delta<W>) + Send + Sync,
+        hear: impl Fn(&Self, &Heard<W>) + Send + Sync,
         predicate: Option<Predicate<W>>,
-        keys: impl Fn(&Self, &Delta<W>) -> Vec<ObjectKey> + Send + Sync,
+        keys: impl Fn(&Self, &Heard<W>) -> Vec<ObjectKey> + Send + Sync,
     ) {
-        while let Some(delta) = changes.recv().await {
-            let _event = trace::event(&self.controller, &delta).entered();
-            hear(&self, &delta);
+        while let Some(change) = changes.hear().await {
+            let _event = trace::event(&self.controller, &change).entered();
+            hear(&self, &change);
             // What was there before is no news: what happens now comes first, as in controller-runtime's queue.
             let priority = if changes.has_synced() {
                 Priority::Normal
@@ -75,39 +75,45 @@ impl Intake {
             };
             if predicate
                 .as_ref()
-                .is_none_or(|predicate| self.passes(predicate, &delta))
+                .is_none_or(|predicate| self.passes(predicate, &change))
             {
-                for key in keys(&self, &delta) {
-                    self.enqueue(key, priority, &delta);
+                for key in keys(&self, &change) {
+                    self.enqueue(key, priority, &change);
                 }
             }
         }
     }
 
     /// Enqueues an object that did not change, where `filter` accepts that.
-    pub(super) fn look_again<K: Kind>(&self, object: &Arc<K>, filter: Option<&Predicate<K>>) {
-        let delta = Delta::resync(Arc::clone(object));
-        let _event = trace::event(&self.controller, &delta).entered();
-        if filter.is_none_or(|filter| self.passes(filter, &delta)) {
-            self.enqueue(delta.key(), Priority::Low, &delta);
+    pub(super) fn look_again<K: Kind>(&self, again: &Heard<K>, filter: Option<&Predicate<K>>) {
+        let _event = trace::event(&self.controller, again).entered();
+        if filter.is_none_or(|filter| self.passes(filter, again)) {
+            self.enqueue(again.key(), Priority::Low, again);
         }
     }
 
-    fn enqueue<W: Kind>(&self, key: ObjectKey, priority: Priority, delta: &Delta<W>) {
+    fn enqueue<W: Kind>(&self, key: ObjectKey, priority: Priority, change: &Heard<W>) {
         if self.share.as_ref().is_none_or(|share| share.wants(&key)) {
             // First, as a worker may have the key at once.
-            self.causes.note(&key, || trace::cause(delta).into());
+            self.causes.note(&key, || trace::cause(change).into());
             self.queue.add_with(key, priority);
         }
     }
 
-    /// A predicate that panics lets the change pass: to reconcile once too often does no harm, a lost change does.
-    pub(super) fn passes<W: Kind>(&self, predicate: &Predicate<W>, delta: &Delta<W>) -> bool {
+    /// A predicate that panics lets the change pass: to reconcile once too often does no harm, a lost change does. So does
+    /// an object that cannot be decoded.
+    pub(super) fn passes<W: Kind>(&self, predicate: &Predicate<W>, change: &Heard<W>) -> bool {
+        if let Some(foretold) = predicate.foretells(change.glance()) {
+            return foretold;
+        }
+        let Some(delta) = change.delta() else {
+            return true;
+        };
         guarded(|| predicate.accepts(delta)).unwrap_or_else(|panic| {
             tracing::error!(
                 controller = %self.controller,
                 object.kind = %W::kind(&()),
-                object = %delta.key(),
+                object = %change.key(),
                 panic,
                 "a predicate panicked; the change passes"
             );
@@ -169,12 +175,13 @@ impl<K: Kind, W: Kind, F: Keys<W, K>> Source<K> for Watched<W, F> {
             .subscribe_as(each_change(self.informer.resync_period()));
         let (keys, role) = (self.keys.clone(), self.role);
         let (owner, lister) = (keys.clone(), owners.clone());
-        let hear = move |intake: &Intake, delta: &Delta<W>| {
+        let hear = move |intake: &Intake, change: &Heard<W>| {
             if role == Role::Read {
-                intake.writes.delivered(delta);
+                intake.writes.delivered(change);
             }
             if F::OWNED
                 && let Some(expectations) = &intake.expectations
+                && let Some(delta) = change.delta()
             {
                 for key in owner.keys(delta.object(), &lister) {
                     expectations.observe(&key, delta);
@@ -185,7 +192,10 @@ impl<K: Kind, W: Kind, F: Keys<W, K>> Source<K> for Watched<W, F> {
             changes,
             hear,
             Some(self.predicate.clone()),
-            move |intake, delta| intake.keys_of(delta, |object| keys.keys(object, &owners)),
+            move |intake, change| match change.delta() {
+                Some(delta) => intake.keys_of(delta, |object| keys.keys(object, &owners)),
+                None => Vec::new(),
+            },
         ))
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::{Level, Span};
 
-use crate::cache::{Delta, LastState};
+use crate::cache::{Glance, Heard, LastState};
 use crate::kind::{Kind, ObjectKey};
 
 /// Spans of events that a reconciliation follows from.
@@ -25,38 +25,38 @@ const RETRY: &str = "a failure before";
 const REQUEUE: &str = "a delay that was asked for";
 
 /// The span of a change on its way to the queue, around what decides about it.
-pub(super) fn event<W: Kind>(controller: &str, delta: &Delta<W>) -> Span {
-    let meta = delta.object().meta();
+pub(super) fn event<W: Kind>(controller: &str, change: &Heard<W>) -> Span {
+    let (namespace, name) = change.place();
     tracing::debug_span!(
         "event",
         controller,
-        event.r#type = type_of(delta),
+        event.r#type = type_of(change),
         object.group = %W::group(&()),
         object.kind = %W::kind(&()),
-        object.namespace = meta.namespace.as_deref().unwrap_or_default(),
-        object.name = meta.name.as_deref().unwrap_or_default(),
-        object.resource_version = meta.resource_version.as_deref().unwrap_or_default(),
+        object.namespace = namespace,
+        object.name = name,
+        object.resource_version = change.version().unwrap_or_default(),
     )
 }
 
-fn type_of<W: Kind>(delta: &Delta<W>) -> &'static str {
-    match delta {
-        Delta::Added(_) => "added",
-        Delta::Updated { .. } if delta.is_resync() => "resync",
-        Delta::Updated { .. } => "updated",
-        Delta::Deleted {
-            state: LastState::Final,
-            ..
-        } => "deleted",
-        Delta::Deleted { .. } => "vanished",
+fn type_of<W: Kind>(change: &Heard<W>) -> &'static str {
+    match (change.glance(), change.last_state()) {
+        (Glance::Added, _) => "added",
+        (Glance::Again, _) => "resync",
+        (Glance::Updated, _) => "updated",
+        (Glance::Deleted, Some(LastState::LastKnown)) => "vanished",
+        (Glance::Deleted, _) => "deleted",
     }
 }
 
 /// `updated: Secret default/a at 12`.
-pub(super) fn cause<W: Kind>(delta: &Delta<W>) -> String {
-    let version = delta.object().meta().resource_version.as_deref();
-    let (kind, key) = (W::kind(&()), delta.key());
-    format!("{}: {kind} {key} at {}", type_of(delta), version.unwrap_or("-"))
+pub(super) fn cause<W: Kind>(change: &Heard<W>) -> String {
+    let (kind, key) = (W::kind(&()), change.key());
+    format!(
+        "{}: {kind} {key} at {}",
+        type_of(change),
+        change.version().unwrap_or("-")
+    )
 }
 
 /// What led to the reconciliations that wait.

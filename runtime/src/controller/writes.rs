@@ -17,7 +17,7 @@ use hashbrown::HashMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tokio::time::Instant;
 
-use crate::cache::{Delta, Lister, ResourceVersion};
+use crate::cache::{Glance, Heard, Lister, ResourceVersion};
 use crate::kind::{Kind, ObjectKey};
 use crate::queue::WorkQueue;
 
@@ -158,26 +158,26 @@ impl Writes {
     }
 
     /// Tells what a cache has come to hold, and enqueues the keys that were held back for it.
-    pub(super) fn delivered<C: Kind>(&self, delta: &Delta<C>) {
-        let ended = match delta {
-            Delta::Deleted { object, .. } if !self.patience.is_zero() => {
-                if let Some(uid) = &object.meta().uid {
-                    let mut state = self.state();
-                    if state.gone.len() == GONE {
-                        state.gone.pop_front();
-                    }
-                    state.gone.push_back(uid.clone());
-                }
-                true
+    pub(super) fn delivered<C: Kind>(&self, change: &Heard<C>) {
+        let ended = change.glance() == Glance::Deleted && !self.patience.is_zero();
+        if ended && let Some(uid) = change.uid() {
+            let mut state = self.state();
+            if state.gone.len() == GONE {
+                state.gone.pop_front();
             }
-            _ => false,
-        };
+            state.gone.push_back(uid.to_owned());
+        }
         atomic::fence(atomic::Ordering::SeqCst);
         if self.waiting.load(atomic::Ordering::SeqCst) == 0 {
             return;
         }
+        let place = (TypeId::of::<C>(), change.key());
+        if !self.state().awaited.contains_key(&place) {
+            return;
+        }
+        // One that cannot be decoded shows nothing; the patience ends.
+        let Some(delta) = change.delta() else { return };
         let meta = delta.object().meta();
-        let place = (TypeId::of::<C>(), delta.key());
         self.settle(&place, |want| {
             if ended {
                 want.is_settled_by_end_of(meta)

@@ -4,7 +4,7 @@ use kube::Resource;
 use serde_json::json;
 
 use super::*;
-use crate::cache::{LastState, Store};
+use crate::cache::{Delta, LastState, News, Store};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -54,17 +54,25 @@ impl World {
     /// As an informer does: first the store, then the change.
     fn set(&self, object: Arc<ConfigMap>) {
         let delta = match self.store.insert(Arc::clone(&object)) {
-            Some(old) => Delta::Updated { old, new: object },
+            Some(old) => Delta::Updated {
+                old: old.into(),
+                new: object,
+            },
             None => Delta::Added(object),
         };
-        self.writes.delivered(&delta);
+        self.deliver(delta);
     }
 
     fn end(&self, object: Arc<ConfigMap>) {
         self.store
             .remove(Some("default"), object.meta().name.as_deref().unwrap());
         let state = LastState::Final;
-        self.writes.delivered(&Delta::Deleted { object, state });
+        self.deliver(Delta::Deleted { object, state });
+    }
+
+    fn deliver<C: Kind>(&self, delta: Delta<C>) {
+        let change = Heard::new(News::from(delta), &Store::new());
+        self.writes.delivered(&change);
     }
 
     fn turn(&self) -> Turn {
@@ -127,7 +135,7 @@ async fn a_newer_version_or_the_end_will_do() {
     world.end(map("child", "w", "15"));
     world.wrote("child", "x", "17");
     let (object, state) = (map("child", "w", "14"), LastState::LastKnown);
-    world.writes.delivered(&Delta::Deleted { object, state });
+    world.deliver(Delta::Deleted { object, state });
     assert_eq!(world.turn(), Turn::Held);
 }
 
@@ -228,6 +236,6 @@ async fn kinds_are_told_apart() {
         "metadata": {"namespace": "default", "name": "child", "uid": "u", "resourceVersion": "10"}
     }))
     .unwrap();
-    world.writes.delivered(&Delta::Added(Arc::new(secret)));
+    world.deliver(Delta::Added(Arc::new(secret)));
     assert_eq!(world.turn(), Turn::Held);
 }

@@ -330,7 +330,7 @@ async fn modified_before_the_initial_mark_is_one_added() {
     let Some(Delta::Updated { old, new }) = changes.recv().await else {
         panic!("no update next");
     };
-    assert!(Arc::ptr_eq(&first, &old));
+    assert!(Arc::ptr_eq(&first, old.get().unwrap()));
     assert_eq!(new.metadata.resource_version.as_deref(), Some("5"));
     let lister = informer.lister();
     assert_eq!(lister.index_values("version").unwrap(), ["5"]);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kubewright::Client;
 use kubewright::cache::{
-    Delta, EventHandler, Informer, InformerFactory, LastState, ReflectorConfig, Subscription, WatchScope,
-    on_change,
+    Delta, Earlier, EventHandler, Informer, InformerFactory, LastState, ReflectorConfig, Subscription,
+    WatchScope, on_change,
 };
 use kubewright::kind::ObjectKey;
 use kubewright_apiserver::{DevServer, LoggedRequest, Matcher};
@@ -174,7 +174,7 @@ impl EventHandler<ConfigMap> for Slow {
         self.seen.fetch_add(1, Ordering::SeqCst);
     }
 
-    async fn updated(&self, _: Arc<ConfigMap>, new: Arc<ConfigMap>) {
+    async fn updated(&self, _: Earlier<ConfigMap>, new: Arc<ConfigMap>) {
         self.added(new).await;
     }
 

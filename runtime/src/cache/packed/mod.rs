@@ -88,7 +88,7 @@ impl serde_de::Error for Failure {
 }
 
 /// An object as bytes, by the dictionary of its cache.
-pub(super) struct Packed(Arc<[u8]>);
+pub(crate) struct Packed(Arc<[u8]>);
 
 impl Clone for Packed {
     fn clone(&self) -> Self {
@@ -166,6 +166,12 @@ impl Packed {
             }
         }
         None
+    }
+
+    /// Namespace, absent where there is none, and name.
+    pub(super) fn place(&self) -> (Option<&str>, &str) {
+        let namespace = self.text_at(0).filter(|namespace| !namespace.is_empty());
+        (namespace, self.name())
     }
 
     pub(super) fn name(&self) -> &str {
