@@ -59,7 +59,9 @@ mod version;
 mod wire;
 
 pub use delta::{Delta, LastState};
-pub use factory::{InformerFactory, InformerFactoryBuilder, KindStatus, NotSynced, UnsyncedKind};
+pub use factory::{
+    InformerFactory, InformerFactoryBuilder, KindStatus, NotDiscovered, NotSynced, UnsyncedKind,
+};
 pub use informer::{AlreadyStarted, Informer, Stopped};
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
 pub use measure::{CacheMetrics, CacheSize};
@@ -67,9 +69,10 @@ pub use namespaces::{NamespaceSet, NamespaceStatus};
 pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};
 pub use store::{IndexExists, KeepDecoded, Store};
 pub use subscription::{EventHandler, Registration, Subscribe, Subscription, on_change};
-pub use target::Cached;
+pub use target::{Cached, Dynamic};
 pub use trim::Trim;
 pub use version::ResourceVersion;
 
 pub(crate) use reflector::chain;
+pub(crate) use target::{Target, kind_name, kind_of};
 pub(crate) use trim::{LAST_APPLIED, is_unapplied};

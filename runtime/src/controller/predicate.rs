@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::cache::Delta;
-use crate::kind::Kind;
+use crate::cache::{Cached, Delta};
 
 /// Decides whether a change is of interest. Combine with [`and`](Self::and), [`or`](Self::or), [`not`](Self::not).
 pub struct Predicate<K>(Accepts<K>);
@@ -24,7 +23,7 @@ impl<K> std::fmt::Debug for Predicate<K> {
     }
 }
 
-impl<K: Kind> Predicate<K> {
+impl<K: Cached> Predicate<K> {
     /// A predicate from a function of the change.
     pub fn new(accepts: impl Fn(&Delta<K>) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(accepts))

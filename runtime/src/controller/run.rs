@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::context::{Context, Shared};
+use super::context::{CacheId, Context, Shared};
 use super::pause::{self, Paused, is_paused};
 use super::share::Share;
 use super::source::{Intake, each_change};
@@ -52,7 +52,7 @@ pub(super) async fn run<R: Reconciler>(
         recorder,
         expectations,
         shards,
-        rules: _,
+        followed: _,
     } = controller;
     let stop = factory.stopped().child_token();
     let queue = WorkQueue::with(
@@ -105,7 +105,7 @@ pub(super) async fn run<R: Reconciler>(
     let changes = informer.subscribe_as(each_change(None));
     feeds.spawn(intake.feed(
         changes,
-        |intake, delta| intake.writes.delivered(delta),
+        |intake, delta| intake.writes.delivered(CacheId::RECONCILED, delta),
         filter,
         |_, delta| vec![delta.key()],
     ));
@@ -146,7 +146,7 @@ pub(super) async fn run<R: Reconciler>(
 
     let stopped = factory.stopped().clone();
     let worker = Arc::new(Worker {
-        kind: <R::Object as kube::Resource>::kind(&()).into_owned(),
+        kind: informer.target().group_kind().1.to_owned(),
         reconciler,
         context: Context {
             shared: Arc::new(Shared {

@@ -9,18 +9,19 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
+use super::context::CacheId;
 use super::expectations::Expectations;
 use super::predicate::Predicate;
 use super::share::Share;
 use super::writes::Writes;
-use crate::cache::{Delta, Informer, Lister, Subscribe, Subscription};
+use crate::cache::{Cached, Delta, Informer, Lister, Subscribe, Subscription, Target, kind_name};
 use crate::guard::guarded;
-use crate::kind::{Kind, ObjectKey, Scope};
-use crate::owner::{controller_of, refers_to_kind};
+use crate::kind::ObjectKey;
+use crate::owner::{controller_of, refers_to};
 use crate::queue::{Priority, WorkQueue};
 
 /// A cache whose changes lead to reconciliations of `K`.
-pub(super) trait Source<K: Kind>: Send + Sync {
+pub(super) trait Source<K: Cached>: Send + Sync {
     /// Enqueues from now on until the cache stops.
     fn feed(&self, intake: Intake, owners: Lister<K>) -> BoxFuture<'static, ()>;
 }
@@ -41,21 +42,21 @@ pub(super) struct Intake {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// It is what a reconciler's listers read.
-    Read,
+    Read(CacheId),
     /// Another cache of a kind whose first one is read.
     Heard,
 }
 
-impl From<bool> for Role {
-    fn from(first: bool) -> Self {
-        if first { Self::Read } else { Self::Heard }
+impl From<Option<CacheId>> for Role {
+    fn from(first: Option<CacheId>) -> Self {
+        first.map_or(Self::Heard, Self::Read)
     }
 }
 
 impl Intake {
     /// Enqueues what `keys` gives for each change that `predicate` accepts, until the cache stops. `hear` is told of every
     /// change, before anything is enqueued for it.
-    pub(super) async fn feed<W: Kind>(
+    pub(super) async fn feed<W: Cached>(
         self,
         mut changes: Subscription<W>,
         hear: impl Fn(&Self, &Delta<W>) + Send + Sync,
@@ -82,7 +83,7 @@ impl Intake {
     }
 
     /// Enqueues an object that did not change, where `filter` accepts that.
-    pub(super) fn look_again<K: Kind>(&self, object: &Arc<K>, filter: Option<&Predicate<K>>) {
+    pub(super) fn look_again<K: Cached>(&self, object: &Arc<K>, filter: Option<&Predicate<K>>) {
         let delta = Delta::resync(Arc::clone(object));
         if filter.is_none_or(|filter| self.passes(filter, &delta)) {
             self.enqueue(delta.key(), Priority::Low);
@@ -96,11 +97,11 @@ impl Intake {
     }
 
     /// A predicate that panics lets the change pass: to reconcile once too often does no harm, a lost change does.
-    pub(super) fn passes<W: Kind>(&self, predicate: &Predicate<W>, delta: &Delta<W>) -> bool {
+    pub(super) fn passes<W: Cached>(&self, predicate: &Predicate<W>, delta: &Delta<W>) -> bool {
         guarded(|| predicate.accepts(delta)).unwrap_or_else(|panic| {
             tracing::error!(
                 controller = %self.controller,
-                object.kind = %W::kind(&()),
+                object.kind = %kind_name::<W>(),
                 object = %delta.key(),
                 panic,
                 "a predicate panicked; the change passes"
@@ -110,12 +111,12 @@ impl Intake {
     }
 
     /// What `keys` gives for the new and the old state.
-    fn keys_of<W: Kind>(&self, delta: &Delta<W>, keys: impl Fn(&W) -> Vec<ObjectKey>) -> Vec<ObjectKey> {
+    fn keys_of<W: Cached>(&self, delta: &Delta<W>, keys: impl Fn(&W) -> Vec<ObjectKey>) -> Vec<ObjectKey> {
         let keys = |object: &W| {
             guarded(|| keys(object)).unwrap_or_else(|panic| {
                 tracing::error!(
                     controller = %self.controller,
-                    object.kind = %W::kind(&()),
+                    object.kind = %kind_name::<W>(),
                     object = %delta.key(),
                     panic,
                     "a mapper panicked; the change is lost"
@@ -141,7 +142,7 @@ pub(super) fn each_change(resync: Option<Duration>) -> Subscribe {
     Subscribe { resync, buffer: None }
 }
 
-struct Watched<W: Kind, F> {
+struct Watched<W: Cached, F> {
     informer: Informer<W>,
     role: Role,
     predicate: Predicate<W>,
@@ -156,7 +157,7 @@ trait Keys<W, K>: Clone + Send + Sync + 'static {
     fn keys(&self, object: &W, owners: &Lister<K>) -> Vec<ObjectKey>;
 }
 
-impl<K: Kind, W: Kind, F: Keys<W, K>> Source<K> for Watched<W, F> {
+impl<K: Cached, W: Cached, F: Keys<W, K>> Source<K> for Watched<W, F> {
     fn feed(&self, intake: Intake, owners: Lister<K>) -> BoxFuture<'static, ()> {
         let changes: Subscription<W> = self
             .informer
@@ -164,8 +165,8 @@ impl<K: Kind, W: Kind, F: Keys<W, K>> Source<K> for Watched<W, F> {
         let (keys, role) = (self.keys.clone(), self.role);
         let (owner, lister) = (keys.clone(), owners.clone());
         let hear = move |intake: &Intake, delta: &Delta<W>| {
-            if role == Role::Read {
-                intake.writes.delivered(delta);
+            if let Role::Read(id) = role {
+                intake.writes.delivered(id, delta);
             }
             if F::OWNED
                 && let Some(expectations) = &intake.expectations
@@ -193,41 +194,46 @@ pub(super) enum Owned {
     ByAny,
 }
 
-impl<W: Kind, K: Kind> Keys<W, K> for Owned {
+/// Owners of a kind.
+#[derive(Clone)]
+struct Owners {
+    which: Owned,
+    of: Target,
+}
+
+impl<W: Cached, K: Cached> Keys<W, K> for Owners {
     const OWNED: bool = true;
 
     fn keys(&self, object: &W, owners: &Lister<K>) -> Vec<ObjectKey> {
-        let references: Vec<_> = match self {
-            Self::ByController => controller_of(object).into_iter().collect(),
-            Self::ByAny => object.meta().owner_references.iter().flatten().collect(),
+        let references: Vec<_> = match self.which {
+            Owned::ByController => controller_of(object).into_iter().collect(),
+            Owned::ByAny => object.meta().owner_references.iter().flatten().collect(),
         };
+        let (group, kind) = self.of.group_kind();
         let of_kind = references
             .into_iter()
-            .filter(|reference| refers_to_kind::<K>(reference));
+            .filter(|reference| refers_to(&group, kind, reference));
         of_kind
-            .filter_map(|reference| owner(object, reference, owners))
+            .filter_map(|reference| owner(object, reference, (&self.of, owners)))
             .collect()
     }
 }
 
 /// The key of the owner that `reference` names, where the cache holds it.
-fn owner<W: Kind, K: Kind>(object: &W, reference: &OwnerReference, owners: &Lister<K>) -> Option<ObjectKey> {
-    let key = ObjectKey {
-        namespace: object
-            .meta()
-            .namespace
-            .clone()
-            .filter(|_| <K::Scope as Scope>::NAMESPACED),
-        name: reference.name.clone(),
-    };
+fn owner<W: Cached, K: Cached>(
+    object: &W,
+    reference: &OwnerReference,
+    (of, owners): (&Target, &Lister<K>),
+) -> Option<ObjectKey> {
+    let key = of.key(object.meta().namespace.as_deref(), &reference.name);
     match owners.get(&key) {
         Some(owner) if owner.meta().uid.as_deref() == Some(&reference.uid) => Some(key),
         _ => {
             tracing::debug!(
-                object.kind = %W::kind(&()),
+                object.kind = %kind_name::<W>(),
                 object.namespace = object.meta().namespace.as_deref().unwrap_or_default(),
                 object.name = object.meta().name.as_deref().unwrap_or_default(),
-                owner.kind = %K::kind(&()),
+                owner.kind = %of.name,
                 owner.name = %reference.name,
                 owner.uid = %reference.uid,
                 "owner is not in the cache; change ignored"
@@ -245,7 +251,7 @@ impl<F> Clone for Mapper<F> {
     }
 }
 
-impl<W: Kind, K: Kind, F> Keys<W, K> for Mapper<F>
+impl<W: Cached, K: Cached, F> Keys<W, K> for Mapper<F>
 where
     F: Fn(&W, &Lister<K>) -> Vec<ObjectKey> + Send + Sync + 'static,
 {
@@ -255,22 +261,25 @@ where
 }
 
 /// Changes of children, for their owners.
-pub(super) fn owned<C: Kind, K: Kind>(
+pub(super) fn owned<C: Cached, K: Cached>(
     informer: Informer<C>,
     role: Role,
     predicate: Predicate<C>,
-    which: Owned,
+    (which, of): (Owned, &Target),
 ) -> Box<dyn Source<K>> {
     Box::new(Watched {
         informer,
         role,
         predicate,
-        keys: which,
+        keys: Owners {
+            which,
+            of: of.clone(),
+        },
     })
 }
 
 /// Changes of any kind, for what `keys` gives.
-pub(super) fn mapped<W: Kind, K: Kind>(
+pub(super) fn mapped<W: Cached, K: Cached>(
     informer: Informer<W>,
     role: Role,
     predicate: Predicate<W>,

@@ -13,6 +13,8 @@ fn map(name: &str, uid: &str, version: &str) -> Arc<ConfigMap> {
     Arc::new(serde_json::from_value(json!({ "metadata": metadata })).unwrap())
 }
 
+const MAPS: CacheId = CacheId::RECONCILED;
+
 /// A cache, its writes and their queue; the key "owner" is what is reconciled.
 struct World {
     store: Store<ConfigMap>,
@@ -42,13 +44,13 @@ impl World {
             version: version.into(),
         };
         let key = ObjectKey::namespaced("default", name);
-        self.writes.note(&self.owner, key, want, &self.lister());
+        self.writes.note(&self.owner, key, want, (MAPS, &self.lister()));
     }
 
     fn deleted(&self, name: &str, uid: &str) {
         let want = Want::Deleted { uid: uid.into() };
         let key = ObjectKey::namespaced("default", name);
-        self.writes.note(&self.owner, key, want, &self.lister());
+        self.writes.note(&self.owner, key, want, (MAPS, &self.lister()));
     }
 
     /// As an informer does: first the store, then the change.
@@ -57,14 +59,14 @@ impl World {
             Some(old) => Delta::Updated { old, new: object },
             None => Delta::Added(object),
         };
-        self.writes.delivered(&delta);
+        self.writes.delivered(MAPS, &delta);
     }
 
     fn end(&self, object: Arc<ConfigMap>) {
         self.store
             .remove(Some("default"), object.meta().name.as_deref().unwrap());
         let state = LastState::Final;
-        self.writes.delivered(&Delta::Deleted { object, state });
+        self.writes.delivered(MAPS, &Delta::Deleted { object, state });
     }
 
     fn turn(&self) -> Turn {
@@ -127,7 +129,7 @@ async fn a_newer_version_or_the_end_will_do() {
     world.end(map("child", "w", "15"));
     world.wrote("child", "x", "17");
     let (object, state) = (map("child", "w", "14"), LastState::LastKnown);
-    world.writes.delivered(&Delta::Deleted { object, state });
+    world.writes.delivered(MAPS, &Delta::Deleted { object, state });
     assert_eq!(world.turn(), Turn::Held);
 }
 
@@ -228,6 +230,8 @@ async fn kinds_are_told_apart() {
         "metadata": {"namespace": "default", "name": "child", "uid": "u", "resourceVersion": "10"}
     }))
     .unwrap();
-    world.writes.delivered(&Delta::Added(Arc::new(secret)));
+    world
+        .writes
+        .delivered(CacheId(1), &Delta::Added(Arc::new(secret)));
     assert_eq!(world.turn(), Turn::Held);
 }
