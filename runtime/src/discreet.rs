@@ -3,14 +3,17 @@
 //! **Invariant:** no value of a Secret stands in an error, and so neither in a log nor in an Event: serde's words quote what
 //! they found, and a server's the whole object where a patch has made it something else.
 
+use std::any::TypeId;
+
 use kube::Resource;
 use kube::core::Status;
 use serde::de::Error as _;
 
 use crate::cache::kind_name;
 
+/// Whether objects of the type are Secrets, or may be as their kind is known at run time alone.
 fn is_secret<K: Resource>() -> bool {
-    kind_name::<K>() == "Secret"
+    TypeId::of::<K::DynamicType>() != TypeId::of::<()>() || kind_name::<K>() == "Secret"
 }
 
 /// serde's words about an object; of a Secret the place alone.
@@ -20,7 +23,7 @@ pub(crate) fn misfit<K: Resource>(error: serde_json::Error) -> serde_json::Error
     }
     let (line, column) = (error.line(), error.column());
     serde_json::Error::custom(format_args!(
-        "what stands at line {line} column {column} does not fit; of a Secret no more is said"
+        "what stands at line {line} column {column} does not fit; of what may be a Secret no more is said"
     ))
 }
 
@@ -50,6 +53,7 @@ fn without_values(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+    use kube::core::DynamicObject;
     use serde::de::DeserializeOwned;
     use serde_json::json;
 
@@ -65,9 +69,11 @@ mod tests {
         let json = r#"{"data": {"password": 81726354}}"#;
         assert_eq!(
             told::<Secret>(json),
-            "what stands at line 1 column 30 does not fit; of a Secret no more is said"
+            "what stands at line 1 column 30 does not fit; of what may be a Secret no more is said"
         );
         assert!(told::<ConfigMap>(json).contains("81726354"));
+        let json = r#"{"metadata": {"annotations": {"applied": 81726354}}}"#;
+        assert!(!told::<DynamicObject>(json).contains("81726354"));
     }
 
     #[test]

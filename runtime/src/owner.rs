@@ -5,6 +5,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
 
+use crate::cache::{Cached, kind_name, kind_of};
 use crate::kind::{Kind, ObjectKey};
 
 /// Why an object cannot be owned.
@@ -21,7 +22,8 @@ pub enum OwnerError {
         /// Name of its controller.
         name: String,
     },
-    /// The owner was not read from a server, so that it has no name or UID yet.
+    /// The owner was not read from a server, so that it has no name or UID yet; or its kind is known at run time alone, and
+    /// it does not say it.
     #[error("refer to {kind} {owner} as an owner: it has no {missing}")]
     Incomplete {
         /// Kind of the owner.
@@ -48,8 +50,8 @@ pub enum OwnerError {
 /// `metav1.NewControllerRef`.
 ///
 /// # Errors
-/// [`OwnerError::Incomplete`] where `owner` has no name or UID.
-pub fn controller_reference<K: Kind>(owner: &K) -> Result<OwnerReference, OwnerError> {
+/// [`OwnerError::Incomplete`] where `owner` has no name or UID, or does not say its kind.
+pub fn controller_reference<K: Cached>(owner: &K) -> Result<OwnerReference, OwnerError> {
     Ok(OwnerReference {
         controller: Some(true),
         block_owner_deletion: Some(true),
@@ -60,23 +62,29 @@ pub fn controller_reference<K: Kind>(owner: &K) -> Result<OwnerReference, OwnerE
 /// A reference to `owner` that does not control.
 ///
 /// # Errors
-/// [`OwnerError::Incomplete`] where `owner` has no name or UID.
-pub fn owner_reference<K: Kind>(owner: &K) -> Result<OwnerReference, OwnerError> {
+/// [`OwnerError::Incomplete`] where `owner` has no name or UID, or does not say its kind.
+pub fn owner_reference<K: Cached>(owner: &K) -> Result<OwnerReference, OwnerError> {
     let missing = |missing| OwnerError::Incomplete {
-        kind: K::kind(&()).into_owned(),
+        kind: name_of(owner),
         owner: ObjectKey::of(owner),
         missing,
     };
     let meta = owner.meta();
     let present = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+    let kind = kind_of(owner).ok_or_else(|| missing("kind"))?;
     Ok(OwnerReference {
-        api_version: K::api_version(&()).into_owned(),
-        kind: K::kind(&()).into_owned(),
+        api_version: kind.api_version(),
+        kind: kind.kind,
         name: present(&meta.name).ok_or_else(|| missing("name"))?,
         uid: present(&meta.uid).ok_or_else(|| missing("UID"))?,
         controller: None,
         block_owner_deletion: None,
     })
+}
+
+/// The kind of an object, or the name of its type where it says none.
+fn name_of<K: Cached>(object: &K) -> String {
+    kind_of(object).map_or_else(kind_name::<K>, |kind| kind.kind)
 }
 
 /// Makes `owner` the controller of `object`. controller-runtime: `SetControllerReference`.
@@ -85,7 +93,7 @@ pub fn owner_reference<K: Kind>(owner: &K) -> Result<OwnerReference, OwnerError>
 ///
 /// # Errors
 /// See [`OwnerError`]; `object` is then unchanged.
-pub fn set_controller<K: Kind, C: Kind>(object: &mut C, owner: &K) -> Result<(), OwnerError> {
+pub fn set_controller<K: Cached, C: Resource>(object: &mut C, owner: &K) -> Result<(), OwnerError> {
     let reference = controller_reference(owner)?;
     check_place(object, owner)?;
     if let Some(other) = controller_of(object).filter(|other| other.uid != reference.uid) {
@@ -106,7 +114,7 @@ pub fn set_controller<K: Kind, C: Kind>(object: &mut C, owner: &K) -> Result<(),
 ///
 /// # Errors
 /// [`OwnerError::Incomplete`] and [`OwnerError::OtherNamespace`]; `object` is then unchanged.
-pub fn set_owner<K: Kind, C: Kind>(object: &mut C, owner: &K) -> Result<(), OwnerError> {
+pub fn set_owner<K: Cached, C: Resource>(object: &mut C, owner: &K) -> Result<(), OwnerError> {
     let reference = owner_reference(owner)?;
     check_place(object, owner)?;
     put(object, reference);
@@ -115,7 +123,7 @@ pub fn set_owner<K: Kind, C: Kind>(object: &mut C, owner: &K) -> Result<(), Owne
 
 /// Removes the reference to `owner`, by UID, whether it controls or not, and says whether there was one.
 /// controller-runtime: `RemoveOwnerReference`.
-pub fn remove_owner<C: Kind, K: Resource>(object: &mut C, owner: &K) -> bool {
+pub fn remove_owner<C: Resource, K: Resource>(object: &mut C, owner: &K) -> bool {
     let meta = object.meta_mut();
     let (Some(references), Some(uid)) = (&mut meta.owner_references, &owner.meta().uid) else {
         return false;
@@ -129,20 +137,20 @@ pub fn remove_owner<C: Kind, K: Resource>(object: &mut C, owner: &K) -> bool {
     removed
 }
 
-fn check_place<K: Kind, C: Kind>(object: &C, owner: &K) -> Result<(), OwnerError> {
+fn check_place<K: Cached, C: Resource>(object: &C, owner: &K) -> Result<(), OwnerError> {
     let namespace = owner.meta().namespace.as_ref();
     if namespace.is_none() || namespace == object.meta().namespace.as_ref() {
         return Ok(());
     }
     Err(OwnerError::OtherNamespace {
-        kind: K::kind(&()).into_owned(),
+        kind: name_of(owner),
         owner: ObjectKey::of(owner),
         object: ObjectKey::of(object),
     })
 }
 
 /// Puts `reference` in the place of the one to the same owner, or at the end.
-fn put<C: Kind>(object: &mut C, reference: OwnerReference) {
+fn put<C: Resource>(object: &mut C, reference: OwnerReference) {
     let references = object.meta_mut().owner_references.get_or_insert_default();
     match references.iter_mut().find(|other| other.uid == reference.uid) {
         Some(other) => *other = reference,
@@ -170,11 +178,16 @@ pub fn is_controlled_by<C: Resource, K: Resource>(object: &C, owner: &K) -> bool
 
 /// Whether a reference names an object of kind `K`: its group and kind, in any version.
 pub fn refers_to_kind<K: Kind>(reference: &OwnerReference) -> bool {
-    let group = reference
+    refers_to(&K::group(&()), &K::kind(&()), reference)
+}
+
+/// Whether a reference names an object of that kind, in any version.
+pub(crate) fn refers_to(group: &str, kind: &str, reference: &OwnerReference) -> bool {
+    let of = reference
         .api_version
         .split_once('/')
         .map_or("", |(group, _)| group);
-    reference.kind == K::kind(&()) && group == K::group(&())
+    reference.kind == kind && of == group
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ mod defaults;
 mod derive;
 #[path = "it/differential.rs"]
 mod differential;
+#[path = "it/dynamic.rs"]
+mod dynamic;
 #[path = "it/events.rs"]
 mod events;
 #[path = "it/faults.rs"]

@@ -17,7 +17,7 @@ use super::informer::{Core, Informer, Place};
 use super::lister::Lister;
 use super::namespaces::NamespaceSet;
 use super::reflector::{ReflectorConfig, WatchScope};
-use super::target::{Cached, Target};
+use super::target::{Cached, Dynamic, Target, say_kind};
 use crate::client::AsClient;
 use crate::kind::{Kind, Scope};
 use crate::rbac::Rules;
@@ -65,7 +65,7 @@ struct Entry {
     start: Box<dyn Fn() + Send>,
     stop: Box<dyn Fn() + Send>,
     last_error: Box<dyn Fn() -> Option<String> + Send>,
-    rules: Box<dyn Fn() -> Rules + Send>,
+    target: Target,
 }
 
 impl fmt::Debug for InformerFactory {
@@ -94,6 +94,17 @@ pub struct UnsyncedKind {
     pub kind: String,
     /// Why the last attempt failed, where one did.
     pub last_error: Option<String>,
+}
+
+/// A kind that is known at run time alone was not found.
+#[derive(Debug, thiserror::Error)]
+#[error("find the resource of {kind}")]
+pub struct NotDiscovered {
+    /// Group, version and kind.
+    pub kind: String,
+    /// Why.
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 /// How an informer of a factory is.
@@ -227,7 +238,7 @@ impl InformerFactory {
     }
 
     fn typed<K: Kind>(&self, scope: Option<WatchScope>) -> Informer<K> {
-        self.shared(Target::of::<K>(), None, scope, Some(WatchScope::rules::<K>))
+        self.shared(Target::of::<K>(), None, scope, |_| {})
     }
 
     /// The informer of a kind that is known at run time alone, in the factory's scope, or its namespaces.
@@ -235,18 +246,20 @@ impl InformerFactory {
     /// The server is asked where it has the kind. While it does not serve it, as before a definition is created and after
     /// it was deleted, that is tried again with growing delays ([`ReflectorConfig::backoff`]), and
     /// [`statuses`](Self::statuses) says so.
+    ///
+    /// The objects say their group, version and kind, whether or not the server does.
     pub fn dynamic(&self, kind: &GroupVersionKind) -> Informer<DynamicObject> {
-        self.discovered(kind, self.default_scope())
+        self.dynamic_as(kind, self.default_scope())
     }
 
     /// [`dynamic`](Self::dynamic) in another scope.
     pub fn dynamic_of(&self, kind: &GroupVersionKind, scope: WatchScope) -> Informer<DynamicObject> {
-        self.discovered(kind, Some(scope))
+        self.dynamic_as(kind, Some(scope))
     }
 
     /// [`dynamic`](Self::dynamic) of metadata alone: the server sends no more than that.
     pub fn dynamic_metadata(&self, kind: &GroupVersionKind) -> Informer<PartialObjectMeta<DynamicObject>> {
-        self.discovered(kind, self.default_scope())
+        self.dynamic_as(kind, self.default_scope())
     }
 
     /// The scope of informers that are asked for without one, where it is one.
@@ -254,17 +267,26 @@ impl InformerFactory {
         self.inner.namespaces.is_none().then(|| self.inner.scope.clone())
     }
 
-    fn discovered<K: Cached>(&self, kind: &GroupVersionKind, scope: Option<WatchScope>) -> Informer<K> {
-        self.shared(Target::discovered(kind), Some(kind.clone()), scope, None)
+    /// `scope` is absent for the factory's namespaces.
+    pub(crate) fn dynamic_as<K: Dynamic>(
+        &self,
+        kind: &GroupVersionKind,
+        scope: Option<WatchScope>,
+    ) -> Informer<K> {
+        self.shared(Target::discovered(kind), Some(kind.clone()), scope, |informer| {
+            // No transform was set before it, so that this is the last one to run.
+            let set = informer.set_transform(say_kind(kind));
+            debug_assert!(set.is_ok(), "a new informer was not started yet");
+        })
     }
 
-    /// `scope` is absent for the factory's namespaces.
+    /// `scope` is absent for the factory's namespaces; `prepare` is called with an informer that is new.
     fn shared<K: Cached>(
         &self,
         target: Target,
         kind: Option<GroupVersionKind>,
         scope: Option<WatchScope>,
-        rules: Option<fn(&WatchScope) -> Rules>,
+        prepare: impl FnOnce(&Informer<K>),
     ) -> Informer<K> {
         let key = Key {
             r#type: TypeId::of::<K>(),
@@ -288,16 +310,16 @@ impl InformerFactory {
         let description = describe(&target.name, key.scope.as_ref());
         let informer = Informer::in_factory(
             inner.client.clone(),
-            target,
+            target.clone(),
             place,
             inner.config.clone(),
             inner.resync,
             stop,
         );
+        prepare(&informer);
         if state.started {
             informer.start();
         }
-        let scopes = (key.scope.clone(), inner.namespaces.clone());
         let (to_start, to_stop, to_ask) = (informer.clone(), informer.clone(), informer.clone());
         let entry = Entry {
             kind: description,
@@ -307,14 +329,7 @@ impl InformerFactory {
             start: Box::new(move || to_start.start()),
             stop: Box::new(move || to_stop.stop()),
             last_error: Box::new(move || to_ask.status().last_error),
-            rules: Box::new(move || match (rules, &scopes) {
-                (None, _) => Rules::new(),
-                (Some(rules), (Some(scope), _)) => rules(scope),
-                (Some(rules), (None, namespaces)) => {
-                    let scopes = namespaces.iter().flat_map(NamespaceSet::scopes);
-                    scopes.fold(Rules::new(), |all, scope| all.with(&rules(&scope)))
-                }
-            }),
+            target,
         };
         state.informers.insert(key, entry);
         informer
@@ -362,22 +377,50 @@ impl InformerFactory {
     }
 
     /// What the caches that were asked for so far do: list and watch their kinds, each in its scope, or in the namespaces that
-    /// the factory has now. Not that of [dynamic](Self::dynamic) kinds, whose resources only the server knows.
+    /// the factory has now. Which resource a [dynamic](Self::dynamic) kind is, only the server knows: those that it was not
+    /// asked for yet are not in it, see [`discover`](Self::discover).
     pub fn rules(&self) -> Rules {
         let state = self.state();
-        let each = state.informers.values().map(|entry| (entry.rules)());
+        let each = state
+            .informers
+            .iter()
+            .map(|(key, entry)| self.rules_of(&entry.target, key.scope.as_ref()));
         each.fold(Rules::new(), |all, rules| all.with(&rules))
     }
 
-    /// What a cache of `K` in a scope does, or in the factory's.
-    pub(crate) fn rules_of<K: Kind>(&self, scope: Option<&WatchScope>) -> Rules {
+    /// Asks the server where it has the dynamic kinds that were asked for so far, so that [`rules`](Self::rules), and those
+    /// of controllers of the factory, have them before their caches start. Everybody may ask that.
+    ///
+    /// # Errors
+    /// [`NotDiscovered`] names the first kind, in order, that the server does not serve, or did not answer for.
+    pub async fn discover(&self) -> Result<(), NotDiscovered> {
+        let mut kinds: Vec<_> = self
+            .state()
+            .informers
+            .iter()
+            .filter(|(key, _)| key.kind.is_some())
+            .map(|(_, entry)| entry.target.clone())
+            .collect();
+        kinds.sort_by(|a, b| a.name.cmp(&b.name));
+        for kind in kinds {
+            if let Err(error) = kind.discover(&self.inner.client).await {
+                return Err(NotDiscovered {
+                    kind: kind.name,
+                    source: error.into(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What a cache does in a scope, or in the factory's.
+    pub(crate) fn rules_of(&self, target: &Target, scope: Option<&WatchScope>) -> Rules {
         let scopes = match (scope, &self.inner.namespaces) {
             (Some(scope), _) => vec![scope.clone()],
-            (None, Some(namespaces)) if <K::Scope as Scope>::NAMESPACED => namespaces.scopes(),
+            (None, Some(namespaces)) if target.namespaced() != Some(false) => namespaces.scopes(),
             (None, _) => vec![self.inner.scope.clone()],
         };
-        let each = scopes.iter().map(WatchScope::rules::<K>);
-        each.fold(Rules::new(), |all, rules| all.with(&rules))
+        target.rules(&scopes)
     }
 
     /// The namespaces of the factory, or all of them.

@@ -55,6 +55,7 @@ impl<K: Cached> fmt::Debug for Informer<K> {
 /// What the handles share; the task that feeds the cache does not hold it, so that its drop can stop the task.
 pub(super) struct Core<K: Cached> {
     pub(super) shared: Arc<Shared<K>>,
+    target: Target,
     /// Until it is started.
     plan: Mutex<Option<Plan<K>>>,
     status: ReflectorHandle,
@@ -179,6 +180,7 @@ impl<K: Cached> Informer<K> {
             core: Arc::new(Core {
                 status: ReflectorHandle::of(&status),
                 shared,
+                target: target.clone(),
                 plan: Mutex::new(Some(Plan {
                     client,
                     target,
@@ -192,6 +194,11 @@ impl<K: Cached> Informer<K> {
                 stop,
             }),
         }
+    }
+
+    /// What it is of.
+    pub(crate) fn target(&self) -> &Target {
+        &self.core.target
     }
 
     pub(super) fn from_core(core: Arc<Core<K>>) -> Self {

@@ -22,14 +22,14 @@ use crate::kind::{Cluster, ObjectKey};
 pub struct Lister<K> {
     store: Store<K>,
     /// Keeps the watch behind the store running as long as somebody may read from it.
-    _source: Option<Arc<dyn std::any::Any + Send + Sync>>,
+    source: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 impl<K> Clone for Lister<K> {
     fn clone(&self) -> Self {
         Self {
             store: self.store.clone(),
-            _source: self._source.clone(),
+            source: self.source.clone(),
         }
     }
 }
@@ -55,14 +55,19 @@ pub struct UnknownIndex {
 impl<K: Resource> Lister<K> {
     /// A lister on `store`.
     pub fn new(store: Store<K>) -> Self {
-        Self { store, _source: None }
+        Self { store, source: None }
     }
 
     pub(crate) fn of_informer(store: Store<K>, source: Arc<dyn std::any::Any + Send + Sync>) -> Self {
         Self {
             store,
-            _source: Some(source),
+            source: Some(source),
         }
+    }
+
+    /// The watch behind it, where an informer gave it out.
+    pub(super) fn source(&self) -> Option<&Arc<dyn std::any::Any + Send + Sync>> {
+        self.source.as_ref()
     }
 
     pub(crate) fn store(&self) -> &Store<K> {

@@ -6,7 +6,9 @@
 //!
 //! **Invariant:** an estimate changes nothing and holds no lock while it counts.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::collector::Collector;
@@ -16,9 +18,10 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use serde::ser::{self, Serialize, Serializer};
 
+use super::informer::Core;
 use super::lister::Lister;
 use super::store::Store;
-use crate::kind::Kind;
+use super::target::{Cached, kind_name};
 
 /// How many objects of a cache are counted.
 const SAMPLE: usize = 256;
@@ -41,14 +44,14 @@ pub struct CacheSize {
     pub bytes: usize,
 }
 
-impl<K: Kind> Lister<K> {
+impl<K: Cached> Lister<K> {
     /// How many objects the cache holds, and an estimate of its memory. Takes about a millisecond.
     pub fn size(&self) -> CacheSize {
         size(self.store())
     }
 }
 
-fn size<K: Kind>(store: &Store<K>) -> CacheSize {
+fn size<K: Cached>(store: &Store<K>) -> CacheSize {
     let (sample, tally, tables) = store.sample(SAMPLE);
     let counted: usize = sample.iter().map(|object| of_object(&**object)).sum();
     let decoded = match sample.len() {
@@ -357,7 +360,9 @@ fields! { SerializeStruct, SerializeStructVariant }
 
 /// Sizes of caches for dashboards: `kubewright_cache_objects{kind}`, `kubewright_cache_decoded_objects{kind}` and
 /// `kubewright_cache_bytes{kind}`, estimated when they are asked for, and `kubewright_cache_decodes_total{kind}`, of caches
-/// that are still read. Neither client-go nor controller-runtime has a metric for it.
+/// that are still read. `kubewright_cache_merged_changes_total{kind}` counts the changes that were merged into another one
+/// since a [subscriber](super::Subscription) was too slow to be told of each. Neither client-go nor controller-runtime has
+/// metrics for these. A kind that is known at run time alone is named by group, version and kind.
 ///
 /// ```no_run
 /// # use k8s_openapi::api::core::v1::Pod;
@@ -373,10 +378,17 @@ pub struct CacheMetrics {
 }
 
 /// Name of a metric, what it is, and where it is found.
-type Family = (&'static str, &'static str, fn(&CacheSize) -> usize);
+type Family<T> = (&'static str, &'static str, fn(&Figures) -> T);
 
-/// Kind and size of a cache, as long as somebody reads it.
-type Measure = Box<dyn Fn() -> Option<(String, CacheSize)> + Send + Sync>;
+/// The figures of a cache, as long as somebody reads it.
+type Measure = Box<dyn Fn() -> Option<(String, Figures)> + Send + Sync>;
+
+/// What is told of the caches of a kind.
+#[derive(Default)]
+struct Figures {
+    size: CacheSize,
+    merged: u64,
+}
 
 impl fmt::Debug for CacheMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -393,65 +405,89 @@ impl CacheMetrics {
     }
 
     /// Measures the cache from now on, until nobody reads it any more; several caches of a kind are added up.
-    pub fn add<K: Kind>(&self, lister: &Lister<K>) {
+    pub fn add<K: Cached>(&self, lister: &Lister<K>) {
         let store = lister.store().downgrade();
-        let measure = move || Some((K::kind(&()).into_owned(), size(&store.upgrade()?)));
+        let informer = lister.source().cloned().map(Arc::downcast::<Core<K>>);
+        let (kind, merged) = match informer {
+            Some(Ok(core)) => (core.shared.kind.clone(), Arc::clone(&core.shared.merged)),
+            _ => (kind_name::<K>(), Arc::default()),
+        };
+        let measure = move || {
+            let size = size(&store.upgrade()?);
+            let merged = merged.load(Ordering::Relaxed);
+            Some((kind.clone(), Figures { size, merged }))
+        };
         let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
         caches.push(Box::new(measure));
     }
 
-    const FAMILIES: [Family; 3] = [
-        ("kubewright_cache_objects", "Objects in caches", |size| {
-            size.objects
+    const GAUGES: [Family<usize>; 3] = [
+        ("kubewright_cache_objects", "Objects in caches", |all| {
+            all.size.objects
         }),
         (
             "kubewright_cache_decoded_objects",
             "Objects in caches that are ready to be read",
-            |size| size.decoded,
+            |all| all.size.decoded,
         ),
         (
             "kubewright_cache_bytes",
             "Estimate of the memory of caches",
-            |size| size.bytes,
+            |all| all.size.bytes,
         ),
     ];
 
-    fn sizes(&self) -> std::collections::BTreeMap<String, CacheSize> {
-        let mut sizes = std::collections::BTreeMap::<_, CacheSize>::new();
+    // The encoder adds `_total`.
+    const COUNTERS: [Family<u64>; 2] = [
+        (
+            "kubewright_cache_decodes",
+            "How often a packed object was decoded to be read",
+            |all| all.size.decodes,
+        ),
+        (
+            "kubewright_cache_merged_changes",
+            "Changes that were merged into another one for a slow subscriber",
+            |all| all.merged,
+        ),
+    ];
+
+    fn figures(&self) -> BTreeMap<String, Figures> {
+        let mut figures = BTreeMap::<_, Figures>::new();
         let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
         caches.retain(|measure| {
-            let Some((kind, size)) = measure() else {
+            let Some((kind, of)) = measure() else {
                 return false;
             };
-            let sum = sizes.entry(kind).or_default();
-            sum.objects += size.objects;
-            sum.decoded += size.decoded;
-            sum.decodes += size.decodes;
-            sum.bytes += size.bytes;
+            let sum = figures.entry(kind).or_default();
+            sum.size.objects += of.size.objects;
+            sum.size.decoded += of.size.decoded;
+            sum.size.decodes += of.size.decodes;
+            sum.size.bytes += of.size.bytes;
+            sum.merged += of.merged;
             true
         });
-        sizes
+        figures
     }
 }
 
 impl Collector for CacheMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let sizes = self.sizes();
-        for (name, help, of) in Self::FAMILIES {
-            let gauge = ConstGauge::new(0_i64);
-            let mut family = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
-            for (kind, size) in &sizes {
-                let gauge = ConstGauge::new(i64::try_from(of(size)).unwrap_or(i64::MAX));
-                gauge.encode(family.encode_family(&[("kind", kind.as_str())])?)?;
+        let figures = self.figures();
+        for (name, help, of) in Self::GAUGES {
+            let gauge = |figures| ConstGauge::new(i64::try_from(of(figures)).unwrap_or(i64::MAX));
+            let kind = ConstGauge::new(0_i64).metric_type();
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            for (kind, figures) in &figures {
+                gauge(figures).encode(family.encode_family(&[("kind", kind.as_str())])?)?;
             }
         }
-        let counter = ConstCounter::new(0_u64);
-        let help = "How often a packed object was decoded to be read";
-        let mut family =
-            encoder.encode_descriptor("kubewright_cache_decodes", help, None, counter.metric_type())?;
-        for (kind, size) in &sizes {
-            let counter = ConstCounter::new(size.decodes);
-            counter.encode(family.encode_family(&[("kind", kind.as_str())])?)?;
+        for (name, help, of) in Self::COUNTERS {
+            let kind = ConstCounter::new(0_u64).metric_type();
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            for (kind, figures) in &figures {
+                let counter = ConstCounter::new(of(figures));
+                counter.encode(family.encode_family(&[("kind", kind.as_str())])?)?;
+            }
         }
         Ok(())
     }

@@ -60,7 +60,9 @@ mod wire;
 
 pub use delta::{Delta, Earlier, LastState};
 pub(crate) use delta::{Glance, Heard, News};
-pub use factory::{InformerFactory, InformerFactoryBuilder, KindStatus, NotSynced, UnsyncedKind};
+pub use factory::{
+    InformerFactory, InformerFactoryBuilder, KindStatus, NotDiscovered, NotSynced, UnsyncedKind,
+};
 pub use informer::{AlreadyStarted, Informer, Stopped};
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
 pub use measure::{CacheMetrics, CacheSize};
@@ -69,10 +71,10 @@ pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, R
 pub use store::{IndexExists, KeepDecoded, Store};
 pub use subscription::{EventHandler, Registration, Subscribe, Subscription, on_change};
 pub(crate) use table::Entry;
-pub use target::Cached;
+pub use target::{Cached, Dynamic};
 pub use trim::Trim;
 pub use version::ResourceVersion;
 
 pub(crate) use reflector::chain;
-pub(crate) use target::kind_name;
+pub(crate) use target::{Target, kind_name, kind_of};
 pub(crate) use trim::{LAST_APPLIED, is_unapplied};

@@ -63,13 +63,14 @@ impl WatchScope {
 
     /// What a cache of this scope does: list and watch. A field selector for one name leaves nothing but that object.
     pub fn rules<K: Kind>(&self) -> Rules {
-        let selectors = self.fields.as_deref().unwrap_or_default().split(',');
-        let names: Vec<&str> = selectors
-            .filter_map(|selector| selector.strip_prefix("metadata.name="))
-            .map(|name| name.strip_prefix('=').unwrap_or(name))
-            .take(1)
-            .collect();
-        Rules::of_named::<K>(self.namespace.as_deref(), &names, &["list", "watch"])
+        Target::of::<K>().rules(std::slice::from_ref(self))
+    }
+
+    /// The one name that its field selector leaves.
+    pub(super) fn name(&self) -> Option<&str> {
+        let mut selectors = self.fields.as_deref().unwrap_or_default().split(',');
+        let name = selectors.find_map(|selector| selector.strip_prefix("metadata.name="))?;
+        Some(name.strip_prefix('=').unwrap_or(name))
     }
 
     /// Only objects whose fields match.

@@ -6,11 +6,12 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
+use kube::core::GroupVersionKind;
 use tokio_util::sync::CancellationToken;
 
 use super::reach::Reach;
 use super::writes::{Want, Writes};
-use crate::cache::{InformerFactory, Lister, WatchScope};
+use crate::cache::{Cached, Dynamic, Informer, InformerFactory, Lister, WatchScope, kind_name, kind_of};
 use crate::client::AsClient;
 use crate::events::EventRecorder;
 use crate::kind::{Kind, ObjectKey};
@@ -37,29 +38,80 @@ pub(super) struct Shared<K> {
 
 /// The caches that lead to reconciliations, by kind.
 #[derive(Default)]
-pub(super) struct Watched(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
+pub(super) struct Watched(HashMap<Holds, Box<dyn Any + Send + Sync>>);
+
+/// What a cache holds.
+#[derive(PartialEq, Eq, Hash)]
+struct Holds {
+    r#type: TypeId,
+    /// Where the type does not say it.
+    kind: Option<GroupVersionKind>,
+}
+
+impl Holds {
+    fn of<C: Cached>(kind: Option<GroupVersionKind>) -> Self {
+        Self {
+            r#type: TypeId::of::<C>(),
+            kind,
+        }
+    }
+
+    /// What an object is, where it can be told.
+    fn with<C: Cached>(object: &C) -> Option<Self> {
+        let typed = TypeId::of::<C::DynamicType>() == TypeId::of::<()>();
+        Some(match typed {
+            true => Self::of::<C>(None),
+            false => Self::of::<C>(Some(kind_of(object)?)),
+        })
+    }
+}
+
+/// One of the caches whose changes a controller follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CacheId(pub(super) usize);
+
+impl CacheId {
+    /// That of the reconciled kind.
+    pub(super) const RECONCILED: Self = Self(0);
+}
 
 /// A cache, and what it can come to hold.
 struct Cache<C> {
+    id: CacheId,
     lister: Lister<C>,
     reach: Reach,
 }
 
 impl Watched {
-    /// Adds a kind, of a scope where that is known; of two caches of one kind the first one stays. Whether this is the first.
-    pub(super) fn add<C: Kind>(&mut self, lister: Lister<C>, scope: Option<&WatchScope>) -> bool {
-        match self.0.entry(TypeId::of::<C>()) {
-            Entry::Occupied(_) => false,
+    /// With the cache of the reconciled kind, of a scope where that is known.
+    pub(super) fn of<C: Cached>(informer: &Informer<C>, scope: Option<&WatchScope>) -> Self {
+        let mut watched = Self::default();
+        watched.add(informer, scope);
+        watched
+    }
+
+    /// Adds a kind, of a scope where that is known; of two caches of one kind the first one stays, and the other has no ID.
+    pub(super) fn add<C: Cached>(
+        &mut self,
+        informer: &Informer<C>,
+        scope: Option<&WatchScope>,
+    ) -> Option<CacheId> {
+        let id = CacheId(self.0.len());
+        match self.0.entry(Holds::of::<C>(informer.target().dynamic().cloned())) {
+            Entry::Occupied(_) => None,
             Entry::Vacant(entry) => {
-                let reach = Reach::of::<C>(scope);
-                entry.insert(Box::new(Cache { lister, reach }));
-                true
+                entry.insert(Box::new(Cache {
+                    id,
+                    lister: informer.lister(),
+                    reach: Reach::of(informer.target(), scope),
+                }));
+                Some(id)
             }
         }
     }
 
-    fn get<C: Kind>(&self) -> Option<&Cache<C>> {
-        self.0.get(&TypeId::of::<C>())?.downcast_ref()
+    fn get<C: Cached>(&self, holds: &Holds) -> Option<&Cache<C>> {
+        self.0.get(holds)?.downcast_ref()
     }
 }
 
@@ -84,10 +136,24 @@ impl<K> fmt::Debug for Context<K> {
 impl<K: Kind> Context<K> {
     /// A context outside of a controller, to call a reconciler directly, as a test does.
     pub fn new(factory: &InformerFactory, recorder: EventRecorder) -> Self {
+        Self::alone(factory, factory.lister(), recorder)
+    }
+}
+
+impl<K: Dynamic> Context<K> {
+    /// [`new`](Context::new) for a kind that is known at run time alone.
+    pub fn dynamic(factory: &InformerFactory, kind: &GroupVersionKind, recorder: EventRecorder) -> Self {
+        let informer = factory.dynamic_as(kind, factory.default_scope());
+        Self::alone(factory, informer.lister(), recorder)
+    }
+}
+
+impl<K: Cached> Context<K> {
+    fn alone(factory: &InformerFactory, lister: Lister<K>, recorder: EventRecorder) -> Self {
         Self {
             shared: Arc::new(Shared {
                 factory: factory.clone(),
-                lister: factory.lister(),
+                lister,
                 watched: Watched::default(),
                 recorder,
                 stop: factory.stopped().child_token(),
@@ -110,9 +176,20 @@ impl<K: Kind> Context<K> {
     /// hold their first state when the workers start (SC-18). The cache of a kind that is first asked for here begins
     /// to fill now, and what it does not hold yet looks absent.
     pub fn lister_of<C: Kind>(&self) -> Lister<C> {
-        match self.shared.watched.get() {
+        match self.shared.watched.get(&Holds::of::<C>(None)) {
             Some(cache) => cache.lister.clone(),
             None => self.shared.factory.lister(),
+        }
+    }
+
+    /// [`lister_of`](Self::lister_of) for a kind that is known at run time alone: of whole objects, or of their metadata.
+    pub fn lister_of_dynamic<C: Dynamic>(&self, kind: &GroupVersionKind) -> Lister<C> {
+        match self.shared.watched.get(&Holds::of::<C>(Some(kind.clone()))) {
+            Some(cache) => cache.lister.clone(),
+            None => {
+                let factory = &self.shared.factory;
+                factory.dynamic_as(kind, factory.default_scope()).lister()
+            }
         }
     }
 
@@ -132,10 +209,12 @@ impl<K: Kind> Context<K> {
     /// # Ok(()) }
     /// ```
     ///
-    /// The cache is the one of [`lister_of`](Self::lister_of), among those that the controller follows. An object that is
-    /// out of its scope, by namespace, name or labels, is not waited for, nor is one of another kind, or without UID or
-    /// resource version. Field selectors but for `metadata` are not understood: note nothing that they leave out.
-    pub fn wrote<C: Kind>(&self, written: &C) {
+    /// The cache is the one of [`lister_of`](Self::lister_of), among those that the controller follows, for the type of
+    /// `written`; an object of a dynamic kind has to say its kind. One that is out of the cache's scope, by namespace, labels
+    /// or fields, is not waited for, nor is one of another kind, or without UID or resource version. Fields are read from
+    /// `written`: of one that is not in it, or that the server computes or names otherwise, nothing is known, so note
+    /// nothing that such a field leaves out.
+    pub fn wrote<C: Cached>(&self, written: &C) {
         let meta = written.meta();
         if let (Some(uid), Some(version)) = (&meta.uid, &meta.resource_version) {
             self.note(
@@ -146,25 +225,29 @@ impl<K: Kind> Context<K> {
                 },
             );
         } else {
-            tracing::debug!(object.kind = %C::kind(&()), "a write without UID or resource version is not waited for");
+            tracing::debug!(object.kind = %kind_name::<C>(), "a write without UID or resource version is not waited for");
         }
     }
 
     /// [`wrote`](Self::wrote) for the deletion of `deleted`: the next reconciliation waits until the cache no longer
     /// holds it, or shows that it is being deleted.
-    pub fn deleted<C: Kind>(&self, deleted: &C) {
+    pub fn deleted<C: Cached>(&self, deleted: &C) {
         if let Some(uid) = &deleted.meta().uid {
             self.note(deleted, Want::Deleted { uid: uid.clone() });
         } else {
-            tracing::debug!(object.kind = %C::kind(&()), "a deletion without UID is not waited for");
+            tracing::debug!(object.kind = %kind_name::<C>(), "a deletion without UID is not waited for");
         }
     }
 
-    fn note<C: Kind>(&self, object: &C, want: Want) {
+    fn note<C: Cached>(&self, object: &C, want: Want) {
         let (Some(writes), Some(by)) = (&self.shared.writes, &self.key) else {
             return;
         };
-        let Some(Cache { lister, reach }) = self.shared.watched.get::<C>() else {
+        let Some(holds) = Holds::with(object) else {
+            tracing::debug!(object.kind = %kind_name::<C>(), "a write of an object that does not say its kind is not waited for");
+            return;
+        };
+        let Some(Cache { id, lister, reach }) = self.shared.watched.get::<C>(&holds) else {
             return;
         };
         let key = ObjectKey::of(object);
@@ -173,8 +256,8 @@ impl<K: Kind> Context<K> {
             let cached = lister.get(&key);
             cached.is_some_and(|cached| cached.meta().uid == object.meta().uid)
         };
-        if reach.has(object.meta()) || shown() {
-            writes.note(by, key, want, lister);
+        if reach.has(object) || shown() {
+            writes.note(by, key, want, (*id, lister));
         }
     }
 

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::cache::Delta;
-use crate::kind::{Kind, ObjectKey};
+use crate::cache::{Cached, Delta};
+use crate::kind::ObjectKey;
 
 /// Creations and deletions that a reconciler waits to see, by the key of what it reconciles; clones share them.
 ///
@@ -140,7 +140,7 @@ impl Expectations {
     }
 
     /// Notes what happened to an object that was made for `key`. An object that is being deleted counts as deleted.
-    pub fn observe<C: Kind>(&self, key: &ObjectKey, delta: &Delta<C>) {
+    pub fn observe<C: Cached>(&self, key: &ObjectKey, delta: &Delta<C>) {
         let meta = delta.object().meta();
         let uid = meta.uid.as_deref().unwrap_or_default();
         match delta {

@@ -3,7 +3,7 @@
 use super::source::{self, Owned};
 use super::{Controller, Predicate, Reconciler};
 use crate::cache::{Lister, UnknownIndex};
-use crate::kind::{Kind, ObjectKey, Scope};
+use crate::kind::{Kind, ObjectKey};
 
 impl<R: Reconciler> Controller<R> {
     /// Reconciles the object that the label `label` of each changed `W` names, in the namespace of the `W`.
@@ -11,12 +11,12 @@ impl<R: Reconciler> Controller<R> {
     /// As with [`watches`](Self::watches) the old and the new state count, so that the object which a label named before
     /// is told as well.
     pub fn watches_by_label<W: Kind>(self, label: impl Into<String>) -> Self {
-        let label = label.into();
+        let (label, of) = (label.into(), self.informer.target().clone());
         self.watches::<W>(move |object| {
             let meta = object.meta();
             let name = meta.labels.as_ref().and_then(|labels| labels.get(&label));
             name.filter(|name| !name.is_empty())
-                .map(|name| beside::<R::Object>(meta.namespace.as_deref(), name))
+                .map(|name| of.key(meta.namespace.as_deref(), name))
                 .into_iter()
                 .collect()
         })
@@ -25,7 +25,7 @@ impl<R: Reconciler> Controller<R> {
     /// Reconciles the objects that the annotation `annotation` of each changed `W` names: `name` in the namespace of the
     /// `W`, or `namespace/name`; several with commas between them.
     pub fn watches_by_annotation<W: Kind>(self, annotation: impl Into<String>) -> Self {
-        let annotation = annotation.into();
+        let (annotation, of) = (annotation.into(), self.informer.target().clone());
         self.watches::<W>(move |object| {
             let meta = object.meta();
             let text = meta
@@ -37,8 +37,8 @@ impl<R: Reconciler> Controller<R> {
                 .map(str::trim)
                 .filter(|name| !name.is_empty())
                 .map(|name| match name.split_once('/') {
-                    Some((namespace, name)) => beside::<R::Object>(Some(namespace), name),
-                    None => beside::<R::Object>(meta.namespace.as_deref(), name),
+                    Some((namespace, name)) => of.key(Some(namespace), name),
+                    None => of.key(meta.namespace.as_deref(), name),
                 })
                 .collect()
         })
@@ -93,18 +93,12 @@ impl<R: Reconciler> Controller<R> {
         let (informer, scope) = self.other::<C>();
         let role = self.follow(&informer, scope.as_ref());
         let predicate = Predicate::resource_version_changed();
-        self.sources
-            .push(source::owned(informer, role, predicate, Owned::ByAny));
+        self.sources.push(source::owned(
+            informer,
+            role,
+            predicate,
+            (Owned::ByAny, self.informer.target()),
+        ));
         self
-    }
-}
-
-/// The key of an object of that name in `namespace`, or in none where the kind has no namespaces.
-fn beside<K: Kind>(namespace: Option<&str>, name: &str) -> ObjectKey {
-    ObjectKey {
-        namespace: namespace
-            .filter(|_| <K::Scope as Scope>::NAMESPACED)
-            .map(ToOwned::to_owned),
-        name: name.to_owned(),
     }
 }

@@ -36,6 +36,7 @@
 //! reconciliation leads to another one.
 
 mod context;
+mod dynamic;
 mod expectations;
 mod mappers;
 mod pause;
@@ -53,9 +54,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cache::{Informer, InformerFactory, NotSynced, WatchScope};
+use crate::cache::{Cached, Informer, InformerFactory, NotSynced, Target, WatchScope};
 use crate::events::EventRecorder;
-use crate::kind::{Kind, ObjectKey, Scope};
+use crate::kind::{Kind, ObjectKey};
 use crate::manager::ShardKeys;
 use crate::metrics::Metrics;
 use crate::queue::RateLimit;
@@ -70,7 +71,10 @@ use source::{Owned, Role, Source};
 /// Brings objects of one kind to the state that they ask for.
 pub trait Reconciler: Send + Sync + 'static {
     /// The kind that is reconciled.
-    type Object: Kind;
+    ///
+    /// `kube::core::DynamicObject`, or `PartialObjectMeta<DynamicObject>`, for one that is known at run time alone:
+    /// [`Controller::dynamic`].
+    type Object: Cached;
     /// Why a reconciliation failed; any error type, `anyhow::Error` among them.
     type Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send;
 
@@ -138,7 +142,8 @@ pub struct Controller<R: Reconciler> {
     /// Scope of the kinds that it owns or watches, where it is not the factory's.
     others: Option<WatchScope>,
     settings: Settings,
-    rules: Rules,
+    /// What its caches are of, and where: absent in the factory's scope, or its namespaces.
+    followed: Vec<(Target, Option<WatchScope>)>,
     recorder: Option<EventRecorder>,
     expectations: Option<Expectations>,
     shards: Option<ShardKeys>,
@@ -205,7 +210,7 @@ pub enum RunError {
     },
 }
 
-impl<R: Reconciler> Controller<R> {
+impl<R: Reconciler<Object: Kind>> Controller<R> {
     /// A controller of the reconciler's kind in the factory's scope.
     pub fn new(factory: &InformerFactory, reconciler: R) -> Self {
         let scope = factory.default_scope();
@@ -217,23 +222,21 @@ impl<R: Reconciler> Controller<R> {
     /// The kinds that it [owns](Self::owns) or [watches](Self::watches) are followed in the namespace of `scope`, so
     /// that rights in that namespace are enough; the selectors of `scope` are about the reconciled kind alone.
     pub fn in_scope(factory: &InformerFactory, scope: WatchScope, reconciler: R) -> Self {
-        let others = WatchScope {
-            namespace: scope.namespace.clone(),
-            ..WatchScope::all()
-        };
         let informer = factory.informer_of(scope.clone());
-        Self::with_informer(factory, (informer, Some(scope)), Some(others), reconciler)
+        Self::with_informer(factory, (informer, Some(scope.clone())), Some(scope), reconciler)
     }
+}
 
+impl<R: Reconciler> Controller<R> {
+    /// `only` is the scope that was asked for, where it is not the factory's.
     fn with_informer(
         factory: &InformerFactory,
         (informer, scope): (Informer<R::Object>, Option<WatchScope>),
-        others: Option<WatchScope>,
+        only: Option<WatchScope>,
         reconciler: R,
     ) -> Self {
-        let rules = factory.rules_of::<R::Object>(scope.as_ref());
-        let mut watched = Watched::default();
-        watched.add(informer.lister(), scope.as_ref());
+        let watched = Watched::of(&informer, scope.as_ref());
+        let target = informer.target().clone();
         Self {
             reconciler,
             factory: factory.clone(),
@@ -241,10 +244,12 @@ impl<R: Reconciler> Controller<R> {
             filter: None,
             sources: Vec::new(),
             watched,
-            others,
-            rules,
+            others: only.map(|scope| WatchScope {
+                namespace: scope.namespace,
+                ..WatchScope::all()
+            }),
             settings: Settings {
-                name: <R::Object as kube::Resource>::kind(&()).to_ascii_lowercase(),
+                name: target.group_kind().1.to_ascii_lowercase(),
                 workers: 1,
                 rate_limit: RateLimit::default(),
                 reconcile_timeout: None,
@@ -256,6 +261,7 @@ impl<R: Reconciler> Controller<R> {
                 failure_events: Some(5),
                 metrics: None,
             },
+            followed: vec![(target, scope)],
             recorder: None,
             expectations: None,
             shards: None,
@@ -293,14 +299,18 @@ impl<R: Reconciler> Controller<R> {
         self.owns_from((informer, Some(scope)), predicate)
     }
 
-    fn owns_from<C: Kind>(
+    fn owns_from<C: Cached>(
         mut self,
         (informer, scope): (Informer<C>, Option<WatchScope>),
         predicate: Predicate<C>,
     ) -> Self {
         let role = self.follow(&informer, scope.as_ref());
-        self.sources
-            .push(source::owned(informer, role, predicate, Owned::ByController));
+        self.sources.push(source::owned(
+            informer,
+            role,
+            predicate,
+            (Owned::ByController, self.informer.target()),
+        ));
         self
     }
 
@@ -333,7 +343,7 @@ impl<R: Reconciler> Controller<R> {
         self.watches_from((informer, Some(scope)), predicate, keys)
     }
 
-    fn watches_from<W: Kind>(
+    fn watches_from<W: Cached>(
         mut self,
         (informer, scope): (Informer<W>, Option<WatchScope>),
         predicate: Predicate<W>,
@@ -357,33 +367,36 @@ impl<R: Reconciler> Controller<R> {
         }
     }
 
-    fn follow<C: Kind>(&mut self, informer: &Informer<C>, scope: Option<&WatchScope>) -> Role {
-        self.rules.merge(&self.factory.rules_of::<C>(scope));
-        self.watched.add(informer.lister(), scope).into()
+    fn follow<C: Cached>(&mut self, informer: &Informer<C>, scope: Option<&WatchScope>) -> Role {
+        self.followed.push((informer.target().clone(), scope.cloned()));
+        self.watched.add(informer, scope).into()
     }
 
     /// All that the controller does on the server: what its caches follow, what [`Reconciler::RBAC`] says, and Events.
     ///
     /// A controller in the scope of one namespace, or of several, is granted rights there, but for kinds that belong to the
     /// cluster. To update an object out of a cache means to read it as well, since the cache leaves out an annotation that
-    /// has to stay. Not in it: what other users of the [factory](InformerFactory::rules) follow.
+    /// has to stay. Not in it: what other users of the [factory](InformerFactory::rules) follow, and dynamic kinds whose
+    /// resource the server was not asked for yet ([`InformerFactory::discover`] does).
     pub fn rules(&self) -> Rules {
         let places = match &self.others {
             Some(scope) => vec![scope.namespace.clone()],
             None => self.factory.places(),
         };
-        let mut rules = self.rules.clone();
-        for place in &places {
-            rules.merge(&self.rules_in(place.as_deref()));
-        }
-        rules
+        let each = self.followed.iter();
+        let each = each.map(|(target, scope)| self.factory.rules_of(target, scope.as_ref()));
+        let caches = each.fold(Rules::new(), |all, rules| all.with(&rules));
+        let places = places
+            .iter()
+            .map(|place| self.rules_in(place.as_deref(), &caches));
+        places.fold(caches.clone(), |all, rules| all.with(&rules))
     }
 
-    fn rules_in(&self, namespace: Option<&str>) -> Rules {
-        let namespaced = <<R::Object as kube::Resource>::Scope as Scope>::NAMESPACED;
+    fn rules_in(&self, namespace: Option<&str>, caches: &Rules) -> Rules {
+        let namespaced = self.informer.target().namespaced() != Some(false);
         let mut rules = R::RBAC.placed(namespace);
         if self.factory.leaves_out_last_applied() {
-            rules.merge(&self.rules.reads_before(&R::RBAC, namespace));
+            rules.merge(&caches.reads_before(&R::RBAC, namespace));
         }
         if self.recorder.is_some() || self.settings.failure_events.is_some() {
             // Events of objects without a namespace stand in this one.

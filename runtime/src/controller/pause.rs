@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::predicate::Predicate;
-use crate::kind::{Kind, ObjectKey};
+use crate::cache::Cached;
+use crate::kind::ObjectKey;
 use crate::metrics::ControllerMetrics;
 
 /// The annotation that pauses an object, where nothing else is set.
 pub(super) const PAUSED: &str = "kubewright.dev/paused";
 
 /// Whether `object` carries the annotation with the value `true`.
-pub(super) fn is_paused<K: Kind>(object: &K, annotation: &str) -> bool {
+pub(super) fn is_paused<K: Cached>(object: &K, annotation: &str) -> bool {
     let annotations = object.meta().annotations.as_ref();
     annotations
         .and_then(|annotations| annotations.get(annotation))
@@ -23,7 +24,7 @@ pub(super) fn is_paused<K: Kind>(object: &K, annotation: &str) -> bool {
 }
 
 /// What passes besides a filter: changes that begin or end a pause.
-pub(super) fn turned<K: Kind>(annotation: Arc<str>) -> Predicate<K> {
+pub(super) fn turned<K: Cached>(annotation: Arc<str>) -> Predicate<K> {
     Predicate::turned(move |object| is_paused(object, &annotation))
 }
 

@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::cache::{Delta, Glance};
-use crate::kind::Kind;
+use crate::cache::{Cached, Delta, Glance};
 
 /// Decides whether a change is of interest. Combine with [`and`](Self::and), [`or`](Self::or), [`not`](Self::not).
 ///
@@ -35,7 +34,7 @@ impl<K> std::fmt::Debug for Predicate<K> {
     }
 }
 
-impl<K: Kind> Predicate<K> {
+impl<K: Cached> Predicate<K> {
     /// A predicate from a function of the change.
     pub fn new(accepts: impl Fn(&Delta<K>) -> bool + Send + Sync + 'static) -> Self {
         Self::foretold(accepts, |_| None)

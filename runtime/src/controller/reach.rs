@@ -1,62 +1,132 @@
 //! Which objects a cache can come to show: those of its scope.
 //!
+//! Fields that a kind can be selected by are read where they stand in the object: of custom kinds they are paths
+//! (`selectableFields`), and of most built-in ones. What is not there, or no scalar, says nothing.
+//!
 //! **Invariant:** an object that the scope's watch sends is in its reach; a scope that is not understood reaches everything.
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{Expression, Selector, SelectorExt as _};
+use serde_json::Value;
 
-use crate::cache::WatchScope;
-use crate::kind::{Kind, Scope};
+use crate::cache::{Cached, Target, WatchScope};
 
 /// The reach of a cache.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub(super) struct Reach {
+    target: Target,
     namespace: Option<String>,
-    name: Option<String>,
     labels: Option<Selector>,
+    fields: Vec<Field>,
+}
+
+/// What a selector asks of one field.
+#[derive(Clone, Debug, PartialEq)]
+struct Field {
+    path: String,
+    value: String,
+    equal: bool,
 }
 
 impl Reach {
-    /// That of a cache of `K`s of a scope; all objects, where the scope is not known.
-    pub(super) fn of<K: Kind>(scope: Option<&WatchScope>) -> Self {
-        let Some(scope) = scope else {
-            return Self::default();
-        };
-        let mut reach = Self {
-            namespace: scope.namespace.clone(),
-            name: None,
-            labels: scope.labels.as_deref().and_then(selector),
-        };
-        for term in scope.fields.iter().flat_map(|fields| fields.split(',')) {
-            // Of other fields metadata says nothing.
-            match term.trim().split_once('=') {
-                Some(("metadata.name", name)) => reach.name = Some(equal(name)),
-                Some(("metadata.namespace", namespace)) => reach.namespace = Some(equal(namespace)),
-                _ => {}
-            }
+    /// That of a cache of a scope; all objects, where the scope is not known.
+    pub(super) fn of(target: &Target, scope: Option<&WatchScope>) -> Self {
+        Self {
+            target: target.clone(),
+            namespace: scope.and_then(|scope| scope.namespace.clone()),
+            labels: scope.and_then(|scope| scope.labels.as_deref()).and_then(selector),
+            fields: scope
+                .and_then(|scope| scope.fields.as_deref())
+                .and_then(fields)
+                .unwrap_or_default(),
         }
-        if !<K::Scope as Scope>::NAMESPACED {
-            reach.namespace = None;
-        }
-        reach
     }
 
-    /// Whether an object that is as `meta` says may be in the cache.
-    pub(super) fn has(&self, meta: &ObjectMeta) -> bool {
-        let fits = |wanted: &Option<String>, has: &Option<String>| wanted.is_none() || wanted == has;
+    /// Whether an object may be in the cache.
+    pub(super) fn has<C: Cached>(&self, object: &C) -> bool {
+        let meta = object.meta();
+        // A cache of a kind without namespaces has them all, whatever the factory's namespace.
+        let here = self.namespace.is_none()
+            || self.target.namespaced() == Some(false)
+            || self.namespace == meta.namespace;
         let labelled =
             |selector: &Selector| selector.matches(meta.labels.as_ref().unwrap_or(&Default::default()));
-        fits(&self.namespace, &meta.namespace)
-            && fits(&self.name, &meta.name)
-            && self.labels.as_ref().is_none_or(labelled)
+        here && self.labels.as_ref().is_none_or(labelled) && self.fits(object)
+    }
+
+    fn fits<C: Cached>(&self, object: &C) -> bool {
+        if self.fields.is_empty() {
+            return true;
+        }
+        // What cannot be written as JSON was not read from a server, and says nothing.
+        let object = serde_json::to_value(object).unwrap_or_default();
+        self.fields.iter().all(|field| field.admits(&object))
     }
 }
 
-/// What stands behind the first `=` of `=` or `==`.
-fn equal(value: &str) -> String {
-    value.strip_prefix('=').unwrap_or(value).trim().to_owned()
+impl Field {
+    /// Whether the field has what is asked for, or it cannot be told.
+    fn admits(&self, object: &Value) -> bool {
+        let found = self
+            .path
+            .split('.')
+            .try_fold(object, |value, name| value.get(name));
+        let text = match found {
+            Some(Value::String(text)) => text.clone(),
+            Some(value @ (Value::Bool(_) | Value::Number(_))) => value.to_string(),
+            Some(_) => return true,
+            // A server knows an object without a namespace by the empty one.
+            None if self.path == "metadata.namespace" => String::new(),
+            // A type that does not name the field, or a default of the server's.
+            None => return true,
+        };
+        (text == self.value) == self.equal
+    }
+}
+
+/// A field selector as servers read it, upstream's `fields.ParseSelector`; none where it is not understood.
+fn fields(text: &str) -> Option<Vec<Field>> {
+    let mut terms = vec![String::new()];
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            ',' => terms.push(String::new()),
+            _ => {
+                let term = terms.last_mut()?;
+                term.push(letter);
+                if letter == '\\' {
+                    term.extend(letters.next());
+                }
+            }
+        }
+    }
+    let terms = terms.iter().filter(|term| !term.is_empty());
+    terms.map(|term| field(term)).collect()
+}
+
+fn field(term: &str) -> Option<Field> {
+    let at = term.find('=')?;
+    let (path, equal) = match term[..at].strip_suffix('!') {
+        Some(path) => (path, false),
+        None => (&term[..at], true),
+    };
+    let rest = &term[at + 1..];
+    let rest = rest.strip_prefix('=').filter(|_| equal).unwrap_or(rest);
+    let mut value = String::new();
+    let mut letters = rest.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => value.push(letters.next().filter(|letter| "\\,=".contains(*letter))?),
+            '=' => return None,
+            _ => value.push(letter),
+        }
+    }
+    Some(Field {
+        path: path.to_owned(),
+        value,
+        equal,
+    })
 }
 
 /// A label selector as servers read it; none where it is not understood.
@@ -115,26 +185,29 @@ fn expression(term: &str) -> Option<Expression> {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+    use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod};
+    use kube::core::DynamicObject;
     use serde_json::json;
 
     use super::*;
+    use crate::kind::Kind;
 
-    fn meta(namespace: &str, name: &str, labels: &[(&str, &str)]) -> ObjectMeta {
-        let labels: std::collections::BTreeMap<_, _> = labels.iter().copied().collect();
-        serde_json::from_value(json!({"namespace": namespace, "name": name, "labels": labels})).unwrap()
+    fn read<K: Cached>(object: Value) -> K {
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn has<K: Kind>(scope: &WatchScope, object: &K) -> bool {
+        Reach::of(&Target::of::<K>(), Some(scope)).has(object)
     }
 
     #[test]
     fn namespace_name_and_labels_count() {
-        let has = |scope: &WatchScope, meta| Reach::of::<ConfigMap>(Some(scope)).has(&meta);
-        let red = || meta("a", "x", &[("color", "red"), ("tier", "web")]);
-        assert!(Reach::of::<ConfigMap>(None).has(&red()));
-        assert!(has(&WatchScope::all(), red()));
-        assert!(has(&WatchScope::namespace("a"), red()) && !has(&WatchScope::namespace("b"), red()));
-        let fields = |text: &str| WatchScope::all().fields(text);
-        assert!(has(&fields("metadata.name=x,status.phase!=Running"), red()));
-        assert!(!has(&fields("metadata.name==y"), red()) && !has(&fields("metadata.namespace=b"), red()));
+        let red: ConfigMap = read(json!(
+            {"metadata": {"namespace": "a", "name": "x", "labels": {"color": "red", "tier": "web"}}}
+        ));
+        assert!(Reach::of(&Target::of::<ConfigMap>(), None).has(&red));
+        assert!(has(&WatchScope::all(), &red));
+        assert!(has(&WatchScope::namespace("a"), &red) && !has(&WatchScope::namespace("b"), &red));
         for (labels, expected) in [
             ("", true),
             ("color=red", true),
@@ -153,12 +226,64 @@ mod tests {
             ("color=red)", true),
         ] {
             let scope = WatchScope::all().labels(labels);
-            assert_eq!(has(&scope, red()), expected, "{labels}");
+            assert_eq!(has(&scope, &red), expected, "{labels}");
         }
         // A cache of a kind without namespaces has them all, whatever the factory's namespace.
-        let scope = WatchScope::namespace("a");
-        let mut namespace = meta("", "x", &[]);
-        namespace.namespace = None;
-        assert!(Reach::of::<Namespace>(Some(&scope)).has(&namespace));
+        let namespace: Namespace = read(json!({"metadata": {"name": "x"}}));
+        assert!(has(&WatchScope::namespace("a"), &namespace));
+    }
+
+    /// What a server decides by these fields is decided alike, or left open.
+    #[test]
+    fn fields_count_where_the_object_has_them() {
+        let pod: Pod = read(json!({
+            "metadata": {"namespace": "a", "name": "x"},
+            "spec": {"nodeName": "n=1,2", "hostNetwork": true, "containers": []},
+            "status": {"phase": "Running"}
+        }));
+        for (fields, expected) in [
+            ("", true),
+            ("metadata.name=x,status.phase=Running", true),
+            ("metadata.name==y", false),
+            ("metadata.name!=x", false),
+            ("metadata.name!=y,", true),
+            ("metadata.namespace=b", false),
+            ("metadata.namespace!=b", true),
+            ("status.phase!=Running", false),
+            ("status.phase==Pending", false),
+            ("status.phase!=Failed,status.phase!=Succeeded", true),
+            (r"spec.nodeName=n\=1\,2", true),
+            (r"spec.nodeName!=n\=1\,2", false),
+            ("spec.hostNetwork=true", true),
+            ("spec.hostNetwork=false", false),
+            // Not there: a default of the server's perhaps, or a name for something else.
+            ("spec.restartPolicy=Never", true),
+            ("status.successful=1", true),
+            ("spec.containers=x", true),
+            // Not understood.
+            ("status.phase", true),
+            ("status.phase=a=b", true),
+            (r"status.phase=\a", true),
+        ] {
+            let scope = WatchScope::all().fields(fields);
+            assert_eq!(has(&scope, &pod), expected, "{fields}");
+        }
+        let node: Node = read(json!({"metadata": {"name": "x"}, "spec": {"unschedulable": true}}));
+        assert!(!has(&WatchScope::all().fields("metadata.namespace=a"), &node));
+        assert!(has(&WatchScope::all().fields("metadata.namespace="), &node));
+        assert!(!has(&WatchScope::all().fields("spec.unschedulable=false"), &node));
+    }
+
+    /// The fields of a custom kind are paths, whoever knows its type.
+    #[test]
+    fn objects_of_kinds_of_run_time_count_too() {
+        let kind = kube::core::GroupVersionKind::gvk("test.kubewright.dev", "v1", "Widget");
+        let widget: DynamicObject =
+            read(json!({"metadata": {"namespace": "a", "name": "x"}, "spec": {"color": "red", "size": 7}}));
+        let has = |scope: WatchScope| Reach::of(&Target::discovered(&kind), Some(&scope)).has(&widget);
+        assert!(has(WatchScope::all().fields("spec.color=red,spec.size=7")));
+        assert!(!has(WatchScope::all().fields("spec.color=blue")));
+        assert!(!has(WatchScope::all().fields("spec.size!=7")));
+        assert!(!has(WatchScope::namespace("b")));
     }
 }

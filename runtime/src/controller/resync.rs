@@ -9,11 +9,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::backoff::LONGEST;
-use crate::cache::{Entry, Heard, Lister, News};
-use crate::kind::Kind;
+use crate::cache::{Cached, Entry, Heard, Lister, News};
 
 /// Calls `turn` for each object of the cache once in each period, without an end.
-pub(super) async fn spread<K: Kind>(lister: Lister<K>, period: Duration, mut turn: impl FnMut(Heard<K>)) {
+pub(super) async fn spread<K: Cached>(lister: Lister<K>, period: Duration, mut turn: impl FnMut(Heard<K>)) {
     let period = period.min(LONGEST);
     let parts = parts(period);
     let part = period / parts;
@@ -47,7 +46,7 @@ fn parts(period: Duration) -> u32 {
 }
 
 /// When in its period an object has its turn.
-fn offset<K: Kind>(entry: &Entry<K>, period: Duration) -> Duration {
+fn offset<K: Cached>(entry: &Entry<K>, period: Duration) -> Duration {
     let key = entry.key();
     // The same in each run and each process: its keys are fixed.
     let mut hasher = DefaultHasher::new();

@@ -14,11 +14,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::context::{Context, Shared};
+use super::context::{CacheId, Context, Shared};
 use super::pause::{self, Paused, is_paused};
 use super::share::Share;
 use super::source::{Intake, each_change};
-use super::trace::Causes;
+use super::trace::{Causes, KindNames};
 use super::writes::{Turn, Writes};
 use super::{Controller, ErrorPolicy, Reconciler, RunError, Settings, resync};
 use crate::cache::chain;
@@ -52,7 +52,7 @@ pub(super) async fn run<R: Reconciler>(
         recorder,
         expectations,
         shards,
-        rules: _,
+        followed: _,
     } = controller;
     let stop = factory.stopped().child_token();
     let queue = WorkQueue::with(
@@ -75,6 +75,7 @@ pub(super) async fn run<R: Reconciler>(
         expectations,
         share: shards.map(Share::new),
         causes: Arc::default(),
+        kind: informer.target().into(),
     };
     for source in &sources {
         feeds.spawn(source.feed(intake.clone(), informer.lister()));
@@ -101,12 +102,17 @@ pub(super) async fn run<R: Reconciler>(
         Some(annotation) => filter.map(|filter| filter.or(pause::turned(Arc::clone(annotation)))),
         None => filter,
     };
-    let (share, causes) = (intake.share.clone(), Arc::clone(&intake.causes));
+    let (share, causes, kind) = (
+        intake.share.clone(),
+        Arc::clone(&intake.causes),
+        intake.kind.clone(),
+    );
     // What comes again though nothing changed is spread by the above.
     let changes = informer.subscribe_as(each_change(None));
     feeds.spawn(intake.feed(
         changes,
-        |intake, change| intake.writes.delivered(change),
+        kind.clone(),
+        |intake, change| intake.writes.delivered(CacheId::RECONCILED, change),
         filter,
         |_, change| vec![change.key()],
     ));
@@ -147,6 +153,7 @@ pub(super) async fn run<R: Reconciler>(
 
     let stopped = factory.stopped().clone();
     let worker = Arc::new(Worker {
+        kind,
         reconciler,
         context: Context {
             shared: Arc::new(Shared {
@@ -231,6 +238,7 @@ async fn join(tasks: &mut JoinSet<()>, deadline: Duration) -> bool {
 
 /// What the workers of a controller share.
 struct Worker<R: Reconciler> {
+    kind: KindNames,
     reconciler: R,
     context: Context<R::Object>,
     writes: Arc<Writes>,
@@ -305,7 +313,7 @@ impl<R: Reconciler> Worker<R> {
             let key = item.shared_key();
             let handled = async {
                 let (name, causes) = (&self.settings.name, &self.causes);
-                let span = causes.reconcile::<R::Object>(name, item.key(), || item.num_requeues());
+                let span = causes.reconcile(name, &self.kind, item.key(), || item.num_requeues());
                 self.process(item, working.as_ref()).instrument(span).await;
             };
             // The reconciler is guarded by itself. Other code of the user runs here too, such as a subscriber of

@@ -11,8 +11,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::predicate::Predicate;
 use super::source::Intake;
 use super::trace::MOVED;
-use crate::cache::{Heard, Lister, News};
-use crate::kind::{Kind, ObjectKey};
+use crate::cache::{Cached, Heard, Lister, News};
+use crate::kind::ObjectKey;
 use crate::manager::{NotMine, Place, ShardKeys, Votes, Working};
 use crate::queue::Priority;
 
@@ -63,7 +63,7 @@ impl Share {
     }
 
     /// Enqueues what becomes this process's, for as long as it may.
-    pub(super) async fn feed<K: Kind>(
+    pub(super) async fn feed<K: Cached>(
         self,
         (mut before, mut changes): (Arc<Votes>, UnboundedReceiver<Arc<Votes>>),
         intake: Intake,

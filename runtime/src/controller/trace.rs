@@ -9,12 +9,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::{Level, Span};
 
-use crate::cache::{Glance, Heard, LastState};
-use crate::kind::{Kind, ObjectKey};
+use crate::cache::{Cached, Glance, Heard, LastState, Target};
+use crate::kind::ObjectKey;
 
 /// Spans of events that a reconciliation follows from.
 const LINKS: usize = 8;
@@ -24,22 +24,39 @@ pub(super) const MOVED: &str = "came from another replica";
 const RETRY: &str = "a failure before";
 const REQUEUE: &str = "a delay that was asked for";
 
+/// A kind, as spans say it.
+#[derive(Clone)]
+pub(super) struct KindNames {
+    group: Arc<str>,
+    kind: Arc<str>,
+}
+
+impl From<&Target> for KindNames {
+    fn from(target: &Target) -> Self {
+        let (group, kind) = target.group_kind();
+        Self {
+            group: (*group).into(),
+            kind: kind.into(),
+        }
+    }
+}
+
 /// The span of a change on its way to the queue, around what decides about it.
-pub(super) fn event<W: Kind>(controller: &str, change: &Heard<W>) -> Span {
+pub(super) fn event<W: Cached>(controller: &str, kind: &KindNames, change: &Heard<W>) -> Span {
     let (namespace, name) = change.place();
     tracing::debug_span!(
         "event",
         controller,
         event.r#type = type_of(change),
-        object.group = %W::group(&()),
-        object.kind = %W::kind(&()),
+        object.group = &*kind.group,
+        object.kind = &*kind.kind,
         object.namespace = namespace,
         object.name = name,
         object.resource_version = change.version().unwrap_or_default(),
     )
 }
 
-fn type_of<W: Kind>(change: &Heard<W>) -> &'static str {
+fn type_of<W: Cached>(change: &Heard<W>) -> &'static str {
     match (change.glance(), change.last_state()) {
         (Glance::Added, _) => "added",
         (Glance::Again, _) => "resync",
@@ -50,8 +67,8 @@ fn type_of<W: Kind>(change: &Heard<W>) -> &'static str {
 }
 
 /// `updated: Secret default/a at 12`.
-pub(super) fn cause<W: Kind>(change: &Heard<W>) -> String {
-    let (kind, key) = (W::kind(&()), change.key());
+pub(super) fn cause<W: Cached>(kind: &KindNames, change: &Heard<W>) -> String {
+    let (kind, key) = (&kind.kind, change.key());
     format!(
         "{}: {kind} {key} at {}",
         type_of(change),
@@ -119,9 +136,10 @@ impl Causes {
     }
 
     /// The span of a reconciliation, which takes what led to it.
-    pub(super) fn reconcile<K: Kind>(
+    pub(super) fn reconcile(
         &self,
         controller: &str,
+        kind: &KindNames,
         key: &ObjectKey,
         retries: impl Fn() -> u32,
     ) -> Span {
@@ -136,8 +154,8 @@ impl Causes {
         let span = tracing::info_span!(
             "reconcile",
             controller,
-            object.group = %K::group(&()),
-            object.kind = %K::kind(&()),
+            object.group = &*kind.group,
+            object.kind = &*kind.kind,
             object.namespace = key.namespace.as_deref().unwrap_or_default(),
             object.name = %key.name,
             reconcile.id = NEXT.fetch_add(1, Ordering::Relaxed),

@@ -6,7 +6,6 @@
 //! **Invariant:** a key that a reconciler noted writes for is not reconciled before its caches show them, or something
 //! newer, or until its patience ended; it is woken by the change of the cache, and never asks again and again.
 
-use std::any::TypeId;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::atomic::{self, AtomicUsize};
@@ -17,8 +16,9 @@ use hashbrown::HashMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tokio::time::Instant;
 
-use crate::cache::{Glance, Heard, Lister, ResourceVersion};
-use crate::kind::{Kind, ObjectKey};
+use super::context::CacheId;
+use crate::cache::{Cached, Glance, Heard, Lister, ResourceVersion};
+use crate::kind::ObjectKey;
 use crate::queue::WorkQueue;
 
 /// How many deletions are remembered for writes that are noted after their deletion was seen.
@@ -41,8 +41,8 @@ type Wants = Vec<(Arc<ObjectKey>, Want)>;
 
 #[derive(Default)]
 struct State {
-    /// What is awaited of an object of a kind, and for which reconciled key.
-    awaited: HashMap<(TypeId, ObjectKey), Wants>,
+    /// What is awaited of an object in a cache, and for which reconciled key.
+    awaited: HashMap<(CacheId, ObjectKey), Wants>,
     gates: HashMap<Arc<ObjectKey>, Gate>,
     /// UIDs of the last deletions.
     gone: VecDeque<String>,
@@ -129,17 +129,17 @@ impl Writes {
     }
 
     /// Awaits `want` of the object at `written` before the next reconciliation of `by`.
-    pub(super) fn note<C: Kind>(
+    pub(super) fn note<C: Cached>(
         &self,
         by: &Arc<ObjectKey>,
         written: ObjectKey,
         want: Want,
-        cache: &Lister<C>,
+        (id, cache): (CacheId, &Lister<C>),
     ) {
         if self.patience.is_zero() {
             return;
         }
-        let place = (TypeId::of::<C>(), written);
+        let place = (id, written);
         {
             let mut state = self.state();
             let (Want::Written { uid, .. } | Want::Deleted { uid }) = &want;
@@ -158,7 +158,7 @@ impl Writes {
     }
 
     /// Tells what a cache has come to hold, and enqueues the keys that were held back for it.
-    pub(super) fn delivered<C: Kind>(&self, change: &Heard<C>) {
+    pub(super) fn delivered<C: Cached>(&self, id: CacheId, change: &Heard<C>) {
         let ended = change.glance() == Glance::Deleted && !self.patience.is_zero();
         if ended && let Some(uid) = change.uid() {
             let mut state = self.state();
@@ -171,7 +171,7 @@ impl Writes {
         if self.waiting.load(atomic::Ordering::SeqCst) == 0 {
             return;
         }
-        let place = (TypeId::of::<C>(), change.key());
+        let place = (id, change.key());
         if !self.state().awaited.contains_key(&place) {
             return;
         }
@@ -187,7 +187,7 @@ impl Writes {
         });
     }
 
-    fn settle(&self, place: &(TypeId, ObjectKey), settled: impl Fn(&Want) -> bool) {
+    fn settle(&self, place: &(CacheId, ObjectKey), settled: impl Fn(&Want) -> bool) {
         let mut state = self.state();
         for key in state.settle(place, settled) {
             // It would come once more when its patience ends; what it is reconciled for now is all that there is.
@@ -221,7 +221,7 @@ impl Writes {
 }
 
 impl State {
-    fn insert(&mut self, by: &Arc<ObjectKey>, place: &(TypeId, ObjectKey), want: Want, until: Instant) {
+    fn insert(&mut self, by: &Arc<ObjectKey>, place: &(CacheId, ObjectKey), want: Want, until: Instant) {
         if self.gates.len() >= self.sweep_at.max(SWEEP) {
             // Keys that nobody came for since, and whose writes no cache will ever show.
             let now = Instant::now();
@@ -250,7 +250,7 @@ impl State {
 
     fn settle(
         &mut self,
-        place: &(TypeId, ObjectKey),
+        place: &(CacheId, ObjectKey),
         settled: impl Fn(&Want) -> bool,
     ) -> Vec<Arc<ObjectKey>> {
         let mut woken = Vec::new();

@@ -13,6 +13,8 @@ fn map(name: &str, uid: &str, version: &str) -> Arc<ConfigMap> {
     Arc::new(serde_json::from_value(json!({ "metadata": metadata })).unwrap())
 }
 
+const MAPS: CacheId = CacheId::RECONCILED;
+
 /// A cache, its writes and their queue; the key "owner" is what is reconciled.
 struct World {
     store: Store<ConfigMap>,
@@ -42,13 +44,13 @@ impl World {
             version: version.into(),
         };
         let key = ObjectKey::namespaced("default", name);
-        self.writes.note(&self.owner, key, want, &self.lister());
+        self.writes.note(&self.owner, key, want, (MAPS, &self.lister()));
     }
 
     fn deleted(&self, name: &str, uid: &str) {
         let want = Want::Deleted { uid: uid.into() };
         let key = ObjectKey::namespaced("default", name);
-        self.writes.note(&self.owner, key, want, &self.lister());
+        self.writes.note(&self.owner, key, want, (MAPS, &self.lister()));
     }
 
     /// As an informer does: first the store, then the change.
@@ -60,19 +62,19 @@ impl World {
             },
             None => Delta::Added(object),
         };
-        self.deliver(delta);
+        self.deliver(MAPS, delta);
     }
 
     fn end(&self, object: Arc<ConfigMap>) {
         self.store
             .remove(Some("default"), object.meta().name.as_deref().unwrap());
         let state = LastState::Final;
-        self.deliver(Delta::Deleted { object, state });
+        self.deliver(MAPS, Delta::Deleted { object, state });
     }
 
-    fn deliver<C: Kind>(&self, delta: Delta<C>) {
+    fn deliver<C: Cached>(&self, id: CacheId, delta: Delta<C>) {
         let change = Heard::new(News::from(delta), &Store::new());
-        self.writes.delivered(&change);
+        self.writes.delivered(id, &change);
     }
 
     fn turn(&self) -> Turn {
@@ -135,7 +137,7 @@ async fn a_newer_version_or_the_end_will_do() {
     world.end(map("child", "w", "15"));
     world.wrote("child", "x", "17");
     let (object, state) = (map("child", "w", "14"), LastState::LastKnown);
-    world.deliver(Delta::Deleted { object, state });
+    world.deliver(MAPS, Delta::Deleted { object, state });
     assert_eq!(world.turn(), Turn::Held);
 }
 
@@ -236,6 +238,6 @@ async fn kinds_are_told_apart() {
         "metadata": {"namespace": "default", "name": "child", "uid": "u", "resourceVersion": "10"}
     }))
     .unwrap();
-    world.deliver(Delta::Added(Arc::new(secret)));
+    world.deliver(CacheId(1), Delta::Added(Arc::new(secret)));
     assert_eq!(world.turn(), Turn::Held);
 }

@@ -19,10 +19,11 @@ use std::fmt;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
+use kube::core::GroupVersionKind;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::cache::{Cached, kind_of};
 use crate::client::AsClient;
-use crate::kind::Kind;
 use crate::rbac::Rules;
 use writer::{Message, Occurrence, Writer};
 
@@ -104,16 +105,18 @@ impl EventRecorder {
     }
 
     /// Records that something went as it should: `reason` and `action` are one CamelCase word each.
-    pub fn normal<K: Kind>(&self, regarding: &K, reason: &str, action: &str, note: impl Into<String>) {
+    ///
+    /// An object of a kind that is known at run time alone has to say its kind, as those in caches do.
+    pub fn normal<K: Cached>(&self, regarding: &K, reason: &str, action: &str, note: impl Into<String>) {
         self.simple(regarding, EventType::Normal, reason, action, note.into());
     }
 
     /// Records that something may go wrong, or did.
-    pub fn warning<K: Kind>(&self, regarding: &K, reason: &str, action: &str, note: impl Into<String>) {
+    pub fn warning<K: Cached>(&self, regarding: &K, reason: &str, action: &str, note: impl Into<String>) {
         self.simple(regarding, EventType::Warning, reason, action, note.into());
     }
 
-    fn simple<K: Kind>(&self, regarding: &K, type_: EventType, reason: &str, action: &str, note: String) {
+    fn simple<K: Cached>(&self, regarding: &K, type_: EventType, reason: &str, action: &str, note: String) {
         let event = Event {
             type_,
             reason: reason.to_owned(),
@@ -121,7 +124,18 @@ impl EventRecorder {
             note,
             related: None,
         };
-        self.record(regarding.object_ref(&()), event);
+        let kind = kind_of(regarding);
+        let meta = regarding.meta().clone();
+        let regarding = ObjectReference {
+            api_version: kind.as_ref().map(GroupVersionKind::api_version),
+            kind: kind.map(|kind| kind.kind),
+            name: meta.name,
+            namespace: meta.namespace,
+            resource_version: meta.resource_version,
+            uid: meta.uid,
+            field_path: None,
+        };
+        self.record(regarding, event);
     }
 
     /// Records an event about any object.

@@ -19,7 +19,7 @@ use serde_json::json;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Waits until `holds`, and names what was waited for when it does not come.
-async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let waiting = async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -30,7 +30,7 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Caches that try again soon.
-fn factory(server: &DevServer) -> InformerFactoryBuilder {
+pub(super) fn factory(server: &DevServer) -> InformerFactoryBuilder {
     let short = Duration::from_millis(10);
     InformerFactory::builder(&server.client()).config(ReflectorConfig {
         backoff: Backoff::exponential(short, short),
@@ -195,7 +195,7 @@ async fn no_namespaces_are_a_state_too() {
         .unwrap();
 }
 
-fn definition() -> CustomResourceDefinition {
+pub(super) fn definition() -> CustomResourceDefinition {
     serde_json::from_value(json!({
         "metadata": {"name": "widgets.test.kubewright.dev"},
         "spec": {
@@ -215,7 +215,7 @@ fn definition() -> CustomResourceDefinition {
 }
 
 /// Creates a widget once the server takes one.
-async fn widget(server: &DevServer, kind: &GroupVersionKind, name: &str) {
+pub(super) async fn widget(server: &DevServer, kind: &GroupVersionKind, name: &str) {
     let resource = ApiResource::from_gvk(kind);
     let widgets = kube::Api::<DynamicObject>::namespaced_with(server.client(), "default", &resource);
     let object = DynamicObject::new(name, &resource).data(json!({"spec": {"size": 7}}));
