@@ -842,17 +842,24 @@ async fn a_reconciliation_reads_what_the_one_before_wrote() {
 }
 
 /// Adds a secret that the cache of `scope` never shows, and comes again at once: when each call was.
-async fn unseen(scope: WatchScope, patience: Duration) -> Vec<(u32, Instant)> {
+async fn unseen(scope: WatchScope, says_its_type: bool, patience: Duration) -> Vec<(u32, Instant)> {
     let world = World::new().await;
     let calls = Calls::default();
-    let reconciler = does(calls.clone(), async |calls, key, cx| {
-        if key.name == "a" && calls.note(&key, &cx) == 0 {
-            let owner = cx.lister().get(&key).unwrap();
-            cx.wrote(&add_secret(&cx, &owner).await);
-            return Ok::<_, &str>(Action::requeue_after(Duration::ZERO));
-        }
-        Ok(Action::done())
-    });
+    let reconciler = does(
+        (calls.clone(), says_its_type),
+        async |(calls, says_its_type), key, cx| {
+            if key.name == "a" && calls.note(&key, &cx) == 0 {
+                let owner = cx.lister().get(&key).unwrap();
+                let mut secret = add_secret(&cx, &owner).await;
+                if !says_its_type {
+                    secret.type_ = None;
+                }
+                cx.wrote(&secret);
+                return Ok::<_, &str>(Action::requeue_after(Duration::ZERO));
+            }
+            Ok(Action::done())
+        },
+    );
     let controller = world
         .controller(reconciler)
         .owns_in::<Secret>(scope, Predicate::resource_version_changed())
@@ -867,9 +874,10 @@ async fn unseen(scope: WatchScope, patience: Duration) -> Vec<(u32, Instant)> {
 #[tokio::test]
 async fn a_write_that_no_cache_shows_holds_its_key_no_longer_than_its_patience() {
     const PATIENCE: Duration = Duration::from_millis(300);
-    // A field that metadata says nothing of.
+    // Of a field that is not there nobody can tell whether it is selected.
     let all = unseen(
         WatchScope::namespace("default").fields("type=example/other"),
+        false,
         PATIENCE,
     )
     .await;
@@ -879,8 +887,10 @@ async fn a_write_that_no_cache_shows_holds_its_key_no_longer_than_its_patience()
 
 #[tokio::test]
 async fn a_write_out_of_the_scope_of_a_cache_holds_nothing_up() {
-    unseen(WatchScope::namespace("default").labels("app in (x, y)"), NEVER).await;
-    unseen(WatchScope::namespace("elsewhere"), NEVER).await;
+    let here = WatchScope::namespace("default");
+    unseen(here.clone().labels("app in (x, y)"), true, NEVER).await;
+    unseen(here.fields("type=example/other"), true, NEVER).await;
+    unseen(WatchScope::namespace("elsewhere"), true, NEVER).await;
 }
 
 #[tokio::test]
