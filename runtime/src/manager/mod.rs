@@ -10,6 +10,8 @@ mod clock;
 mod election;
 mod elector;
 #[cfg(test)]
+mod fake;
+#[cfg(test)]
 mod fight_tests;
 mod group;
 #[cfg(feature = "serve")]

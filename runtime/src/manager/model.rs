@@ -1,18 +1,17 @@
 //! Candidates whose clocks, machines and networks misbehave, against a lease that a server keeps.
 //!
-//! True time is the model's own. A candidate sees it through a monotonic clock that runs too fast or too slow, and stands
-//! still while its machine is suspended, and a wall clock that is set at random. Its requests take their time, are lost,
-//! or lose their answers. After every step: whoever would write now is the one whom the record names.
+//! What a candidate sees of time is `fake.rs`'s. Its requests take their time, are lost, or lose their answers. After every
+//! step: whoever would write now is the one whom the record names.
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
 use super::clock::Moment;
 use super::elector::{Elector, Next, Timing};
+use super::fake::{Clocks, rates, sleeps};
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -53,33 +52,13 @@ enum Answer {
 struct Candidate {
     name: String,
     elector: Elector,
-    /// Parts per thousand of true time.
-    rate: u64,
-    /// What the monotonic clock shows, in microseconds.
-    monotonic: u64,
-    wall: Timestamp,
+    clocks: Clocks,
     /// The moment of the last renewal that succeeded, while leading.
     term: Option<Moment>,
     stopped: bool,
     sent: Option<(Moment, Request)>,
     answer: Option<Answer>,
     after_read: Option<Next>,
-}
-
-impl Candidate {
-    fn now(&self) -> Moment {
-        Moment {
-            monotonic: Duration::from_micros(self.monotonic),
-            wall: self.wall,
-        }
-    }
-
-    fn pass(&mut self, millis: u64, awake: bool) {
-        if awake {
-            self.monotonic += millis * self.rate;
-        }
-        self.wall += Duration::from_millis(millis);
-    }
 }
 
 struct World {
@@ -98,9 +77,7 @@ impl World {
             Candidate {
                 elector: Elector::new("system", "lease", &name, timing),
                 name,
-                rate: *rate,
-                monotonic: 0,
-                wall: Timestamp::from_second(1_700_000_000).unwrap(),
+                clocks: Clocks::new(*rate),
                 term: None,
                 stopped: false,
                 sent: None,
@@ -125,7 +102,7 @@ impl World {
 
     /// Whether a candidate's check would let a write pass now.
     fn writes(&self, candidate: &Candidate) -> bool {
-        let now = candidate.now();
+        let now = candidate.clocks.now();
         candidate
             .term
             .is_some_and(|renewed| self.timing.holds(&renewed, &now))
@@ -145,17 +122,16 @@ impl World {
     fn step(&mut self, step: Step) {
         let count = self.candidates.len();
         match step {
-            Step::Wait(millis) => self.candidates.iter_mut().for_each(|one| one.pass(millis, true)),
+            Step::Wait(millis) => self
+                .candidates
+                .iter_mut()
+                .for_each(|one| one.clocks.pass(millis, true)),
             Step::Suspend(asleep, millis) => {
                 for (index, one) in self.candidates.iter_mut().enumerate() {
-                    one.pass(millis, index != asleep % count);
+                    one.clocks.pass(millis, index != asleep % count);
                 }
             }
-            // One that sleeps must not be set back as well: no clock would know how long that was.
-            Step::Set(index, seconds) => {
-                let one = &mut self.candidates[index % count];
-                one.wall += SignedDuration::from_secs(if one.rate == 1000 { seconds.abs() } else { seconds });
-            }
+            Step::Set(index, seconds) => self.candidates[index % count].clocks.set(seconds),
             Step::Stop(index) => self.candidates[index % count].stopped ^= true,
             Step::Act(index) | Step::Release(index) if self.candidates[index % count].stopped => {}
             Step::Act(index) => self.act(index % count),
@@ -171,7 +147,7 @@ impl World {
     fn act(&mut self, index: usize) {
         let timing = self.timing;
         let one = &mut self.candidates[index];
-        let now = one.now();
+        let now = one.clocks.now();
         if one.term.is_some_and(|renewed| !timing.holds(&renewed, &now)) {
             one.term = None;
         }
@@ -246,7 +222,7 @@ impl World {
         let released = one
             .elector
             .last()
-            .and_then(|lease| one.elector.release(&one.now(), lease));
+            .and_then(|lease| one.elector.release(&one.clocks.now(), lease));
         if let Some(released) = released {
             self.update(released);
         }
@@ -268,15 +244,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..800)
 }
 
-/// Rates whose ratio is below 15 : 10; a machine of the rate 1000 is one that is suspended, the others' wall clocks are set
-/// back as well.
-fn rates() -> impl Strategy<Value = Vec<u64>> {
-    proptest::collection::vec(prop_oneof![Just(1000_u64), 821_u64..1230], 2..4)
-}
-
 /// Suspends those alone whose wall clock is not set back.
 fn sound(step: Step, rates: &[u64]) -> bool {
-    !matches!(step, Step::Suspend(who, _) if rates[who % rates.len()] != 1000)
+    !matches!(step, Step::Suspend(who, _) if !sleeps(rates[who % rates.len()]))
 }
 
 proptest! {

@@ -1,19 +1,20 @@
 //! Members whose clocks, machines and networks misbehave, with the Leases that a server keeps.
 //!
-//! True time is the model's own; members see it as the candidates of the election's model do. Their requests take their time,
-//! are lost, or lose their answers; they come, leave in order, or are stopped for good. After every step: no key is worked on
-//! by two, nor may be begun by one while another works on it.
+//! What members see of time is the clocks of `fake.rs`. Their requests take their time, are lost, or lose their answers; they
+//! come, leave in order, or are stopped for good. After every step: no key is worked on by two, nor may be begun by one while
+//! another works on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use k8s_openapi::api::coordination::v1::Lease;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
 use super::super::clock::Moment;
 use super::super::elector::Timing;
+use super::super::fake::{Clocks, rates, sleeps};
 use super::member::{Member, Write};
 use super::view::Place;
 use crate::kind::ObjectKey;
@@ -79,9 +80,7 @@ struct One {
     member: Option<Member>,
     /// How many names it has had.
     names: usize,
-    rate: u64,
-    monotonic: u64,
-    wall: Timestamp,
+    clocks: Clocks,
     /// The moment of the last renewal that succeeded.
     term: Option<Moment>,
     working: BTreeSet<usize>,
@@ -95,20 +94,6 @@ struct One {
 }
 
 impl One {
-    fn now(&self) -> Moment {
-        Moment {
-            monotonic: Duration::from_micros(self.monotonic),
-            wall: self.wall,
-        }
-    }
-
-    fn pass(&mut self, millis: u64, awake: bool) {
-        if awake {
-            self.monotonic += millis * self.rate;
-        }
-        self.wall += Duration::from_millis(millis);
-    }
-
     /// Its term is over, or it never had one.
     fn reset(&mut self) {
         self.member = None;
@@ -143,9 +128,7 @@ impl World {
         let one = |rate: &u64| One {
             member: None,
             names: 0,
-            rate: *rate,
-            monotonic: 0,
-            wall: Timestamp::from_second(1_700_000_000).unwrap(),
+            clocks: Clocks::new(*rate),
             term: None,
             working: BTreeSet::new(),
             stopped: false,
@@ -179,7 +162,7 @@ impl World {
     /// Whether a member's fence would let a write pass now.
     fn holds(&self, one: &One) -> bool {
         one.term
-            .is_some_and(|renewed| self.timing.holds(&renewed, &one.now()))
+            .is_some_and(|renewed| self.timing.holds(&renewed, &one.clocks.now()))
     }
 
     fn may_begin(&self, one: &One, key: usize) -> bool {
@@ -210,17 +193,13 @@ impl World {
     fn step(&mut self, step: Step) {
         let count = self.ones.len();
         match step {
-            Step::Wait(millis) => self.ones.iter_mut().for_each(|one| one.pass(millis, true)),
+            Step::Wait(millis) => self.ones.iter_mut().for_each(|one| one.clocks.pass(millis, true)),
             Step::Suspend(asleep, millis) => {
                 for (index, one) in self.ones.iter_mut().enumerate() {
-                    one.pass(millis, index != asleep % count);
+                    one.clocks.pass(millis, index != asleep % count);
                 }
             }
-            // As in the election's model: those that may be suspended are not set back.
-            Step::Set(index, seconds) => {
-                let one = &mut self.ones[index % count];
-                one.wall += SignedDuration::from_secs(if one.rate == 1000 { seconds.abs() } else { seconds });
-            }
+            Step::Set(index, seconds) => self.ones[index % count].clocks.set(seconds),
             Step::Stop(index) => self.ones[index % count].stopped = true,
             Step::Go(index) => self.ones[index % count].stopped = false,
             Step::Kill(index) => {
@@ -253,7 +232,7 @@ impl World {
     fn act(&mut self, index: usize) {
         let hasty = self.fault == Fault::Hasty;
         let one = &mut self.ones[index];
-        let now = one.now();
+        let now = one.clocks.now();
         let Some(member) = &mut one.member else { return };
         if member.is_late(&now) {
             one.reset();
@@ -340,7 +319,7 @@ impl World {
         let Some(member) = &one.member else {
             return self.join(index);
         };
-        let now = one.now();
+        let now = one.clocks.now();
         let released = member.lease().and_then(|lease| member.release(&now, lease));
         one.reset();
         if let Some(released) = released {
@@ -420,13 +399,9 @@ fn steps(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, count)
 }
 
-/// As in the election's model.
-fn rates() -> impl Strategy<Value = Vec<u64>> {
-    proptest::collection::vec(prop_oneof![Just(1000_u64), 821_u64..1230], 2..4)
-}
-
+/// Suspends those alone whose wall clock is not set back.
 fn sound(step: Step, rates: &[u64]) -> bool {
-    !matches!(step, Step::Suspend(who, _) if rates[who % rates.len()] != 1000)
+    !matches!(step, Step::Suspend(who, _) if !sleeps(rates[who % rates.len()]))
 }
 
 proptest! {
@@ -482,7 +457,7 @@ fn a_stopped_member_is_fenced_before_its_keys_are_taken() {
         let mut fault = None;
         for second in 0..20 {
             for one in &mut world.ones {
-                one.wall = Timestamp::from_second(1_700_000_000 - second).unwrap();
+                one.clocks.wall = Clocks::EPOCH - SignedDuration::from_secs(second);
             }
             for _ in 0..10 {
                 world.step(Step::Wait(100));
