@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::controls::{Matcher, Subject};
 use crate::status::ApiError;
@@ -108,13 +109,14 @@ impl Chaos {
     }
 
     /// Sends up to `most` bytes of the answer and then nothing more, on a connection that stays: a network that is gone
-    /// without a word. A client without timeouts, as the one in the process, waits for ever.
+    /// without a word. A client without timeouts, as the one in the process, waits until the chaos ends, by
+    /// [`calm`](super::DevServer::calm) or by another one in its place: then the connection is cut.
     pub fn silence(mut self, share_of: f64, most: usize) -> Self {
         self.silence = (share(share_of), most);
         self
     }
 
-    fn trouble(&self, draws: &mut Draws) -> Trouble {
+    fn trouble(&self, draws: &mut Draws, over: &Over) -> Trouble {
         let (delayed, most) = self.delay;
         let delay = match draws.share() < delayed {
             true => most.mul_f64(draws.share()),
@@ -146,7 +148,7 @@ impl Chaos {
         } else if falls(self.cut.0) {
             Some(End::Cut(up_to(draws, self.cut.1)))
         } else if falls(self.silence.0) {
-            Some(End::Silent(up_to(draws, self.silence.1)))
+            Some(End::Silent(up_to(draws, self.silence.1), over.clone()))
         } else {
             None
         };
@@ -167,7 +169,18 @@ pub(super) enum End {
     Failed(ApiError),
     Lost,
     Cut(usize),
-    Silent(usize),
+    /// Until the chaos is over.
+    Silent(usize, Over),
+}
+
+/// Tells of the end of a plan.
+#[derive(Clone, Debug)]
+pub(super) struct Over(watch::Receiver<()>);
+
+impl Over {
+    pub(super) async fn wait(mut self) {
+        while self.0.changed().await.is_ok() {}
+    }
 }
 
 /// A plan at work.
@@ -176,6 +189,8 @@ pub(super) struct Running {
     plan: Chaos,
     /// How many requests of a method and path there were.
     counts: Mutex<HashMap<u64, u64>>,
+    /// Dropped with the plan, which is what [`Over`] waits for.
+    ends: watch::Sender<()>,
 }
 
 impl Running {
@@ -183,6 +198,7 @@ impl Running {
         Self {
             plan,
             counts: Mutex::default(),
+            ends: watch::Sender::new(()),
         }
     }
 
@@ -201,7 +217,7 @@ impl Running {
             *count
         };
         let mut draws = Draws(place.wrapping_add(count.wrapping_mul(Draws::STEP << 8)));
-        Some(self.plan.trouble(&mut draws))
+        Some(self.plan.trouble(&mut draws, &Over(self.ends.subscribe())))
     }
 }
 
@@ -255,7 +271,7 @@ mod tests {
                     assert!(after <= 100);
                     4
                 }
-                Some(End::Silent(after)) => {
+                Some(End::Silent(after, _)) => {
                     assert_eq!(after, 0);
                     5
                 }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body::{Frame, SizeHint};
@@ -105,8 +107,11 @@ impl Door {
         };
         match trouble.end {
             Some(End::Lost) => Err(Disconnected),
-            Some(End::Cut(left)) => Ok(answer.map(|inner| short(inner, left, true))),
-            Some(End::Silent(left)) => Ok(answer.map(|inner| short(inner, left, false))),
+            Some(End::Cut(left)) => Ok(answer.map(|inner| short(inner, left, None))),
+            Some(End::Silent(left, over)) => {
+                let silence = Some(over.wait().boxed());
+                Ok(answer.map(|inner| short(inner, left, silence)))
+            }
             _ => Ok(answer),
         }
     }
@@ -121,16 +126,17 @@ fn resource(parts: &Parts) -> Option<(ResourcePath, Option<Verb>)> {
     Some((path, verb))
 }
 
-fn short(inner: Body, left: usize, cut: bool) -> Body {
-    Short { inner, left, cut }.boxed_unsync()
+fn short(inner: Body, left: usize, silence: Option<BoxFuture<'static, ()>>) -> Body {
+    let short = Short { inner, left, silence };
+    short.boxed_unsync()
 }
 
 /// The beginning of a body.
 struct Short {
     inner: Body,
     left: usize,
-    /// Whether the connection breaks after that; otherwise nothing more comes.
-    cut: bool,
+    /// For how long nothing more comes after that, before the connection breaks.
+    silence: Option<BoxFuture<'static, ()>>,
 }
 
 impl http_body::Body for Short {
@@ -142,10 +148,10 @@ impl http_body::Body for Short {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Disconnected>>> {
         if self.left == 0 {
-            return match self.cut {
-                true => Poll::Ready(Some(Err(Disconnected))),
-                false => Poll::Pending,
-            };
+            if let Some(silence) = &mut self.silence {
+                std::task::ready!(silence.as_mut().poll(cx));
+            }
+            return Poll::Ready(Some(Err(Disconnected)));
         }
         let frame = std::task::ready!(Pin::new(&mut self.inner).poll_frame(cx));
         let Some(Ok(frame)) = frame else {

@@ -406,7 +406,8 @@ impl DevServer {
         self.controls.set_chaos(Some(chaos));
     }
 
-    /// Ends [`DevServer::chaos`]; answers that are on their way still end as they would have.
+    /// Ends [`DevServer::chaos`], and cuts the connections that it has [silenced](Chaos::silence); other answers that are on
+    /// their way still end as they would have.
     pub fn calm(&self) {
         self.controls.set_chaos(None);
     }

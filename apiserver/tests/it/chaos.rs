@@ -214,6 +214,20 @@ async fn chaos_ends_requests() {
     let silent = tokio::time::timeout(Duration::from_secs(3600), maps.get("lost")).await;
     silent.expect_err("nothing more comes");
 
+    // Who waits still does so no longer than the chaos lasts, or the one that takes its place.
+    for after in [None, Some(Chaos::seeded(2))] {
+        server.chaos(Chaos::seeded(1).silence(1.0, 10));
+        let mut silent = std::pin::pin!(maps.get("lost"));
+        let waiting = tokio::time::timeout(Duration::from_secs(3600), &mut silent).await;
+        waiting.expect_err("nothing more comes");
+        match after {
+            None => server.calm(),
+            Some(after) => server.chaos(after),
+        }
+        let cut = tokio::time::timeout(Duration::from_secs(1), silent).await;
+        cut.expect("it ends").expect_err("in the middle of the answer");
+    }
+
     let before = tokio::time::Instant::now();
     server.chaos(Chaos::seeded(1).delay(1.0, Duration::from_secs(60)));
     maps.get("lost").await.expect("late");
