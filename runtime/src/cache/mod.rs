@@ -42,6 +42,7 @@ mod delta;
 mod factory;
 mod gathered;
 mod informer;
+mod keeping;
 mod lister;
 mod measure;
 mod namespaces;
@@ -64,11 +65,12 @@ pub use factory::{
     InformerFactory, InformerFactoryBuilder, KindStatus, NotDiscovered, NotSynced, UnsyncedKind,
 };
 pub use informer::{AlreadyStarted, Informer, Stopped};
+pub use keeping::KeepDecoded;
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
 pub use measure::{CacheMetrics, CacheSize};
 pub use namespaces::{NamespaceSet, NamespaceStatus};
 pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};
-pub use store::{IndexExists, KeepDecoded, Store};
+pub use store::{IndexExists, Store};
 pub use subscription::{EventHandler, Registration, Subscribe, Subscription, on_change};
 pub(crate) use table::Entry;
 pub use target::{Cached, Dynamic};

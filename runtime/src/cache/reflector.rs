@@ -18,8 +18,9 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::gathered::Gathered;
+use super::keeping::KeepDecoded;
 use super::replacement::Incoming;
-use super::store::{KeepDecoded, Store};
+use super::store::Store;
 use super::target::{Cached, Namespace, Target};
 use super::transform::Transforming;
 use super::trim::Trim;
