@@ -38,6 +38,7 @@
 //! **Invariant:** what a cache hands out is shared and never changes; a newer state is a new object.
 
 mod backlog;
+mod config;
 mod delta;
 mod factory;
 mod gathered;
@@ -59,6 +60,7 @@ mod trim;
 mod version;
 mod wire;
 
+pub use config::{InitialState, ReflectorConfig, WatchScope};
 pub use delta::{Delta, Earlier, LastState};
 pub(crate) use delta::{Glance, Heard, News};
 pub use factory::{
@@ -69,7 +71,7 @@ pub use keeping::KeepDecoded;
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
 pub use measure::{CacheMetrics, CacheSize};
 pub use namespaces::{NamespaceSet, NamespaceStatus};
-pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};
+pub use reflector::{Reflector, ReflectorHandle, ReflectorStatus};
 pub use store::{IndexExists, Store};
 pub use subscription::{EventHandler, Registration, Subscribe, Subscription, on_change};
 pub(crate) use table::Entry;

@@ -14,7 +14,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::reflector::{Change, Intake, Reflector, ReflectorHandle, ReflectorStatus, Sink, WatchScope};
+use super::config::WatchScope;
+use super::reflector::{Change, Intake, Reflector, ReflectorHandle, ReflectorStatus, Sink};
 use super::replacement::Incoming;
 use super::shared::Shared;
 use super::target::Cached;
