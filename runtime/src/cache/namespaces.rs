@@ -235,7 +235,11 @@ pub(super) async fn follow<K: Cached>(
                 shared.complete();
             }
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => {
+                    // A list that is being taken over is not written after the end.
+                    while tasks.join_next().await.is_some() {}
+                    return;
+                }
                 changed = wanted.changed() => {
                     // Held by `set`.
                     if changed.is_err() {

@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +37,8 @@ pub(super) type Intake<K> = Arc<dyn Fn(K) -> Result<Incoming<K>, ObjectKey> + Se
 pub(crate) trait Sink<K>: Send + Sync {
     /// For the objects of one list.
     fn intake(&self) -> Intake<K>;
-    /// Everything there is, but for `undecodable`, which stay as they were.
+    /// Everything there is, but for `undecodable`, which stay as they were. Called on a thread of its own where that may
+    /// take a while; nothing else is called until it returns.
     fn replace(&self, objects: Vec<Incoming<K>>, undecodable: &[ObjectKey]);
     /// Changes in the server's order.
     fn apply(&self, changes: Vec<Change<K>>);
@@ -161,6 +162,8 @@ pub struct Reflector<K> {
     last_expiry: Option<Instant>,
     failures: u32,
     last_failure: Option<Instant>,
+    /// A list that is handed to the sink on another thread; nothing else is until that has ended.
+    replacing: Option<JoinHandle<()>>,
 }
 
 impl<K: Kind> Reflector<K> {
@@ -205,6 +208,7 @@ impl<K: Cached> Reflector<K> {
             last_expiry: None,
             failures: 0,
             last_failure: None,
+            replacing: None,
         }
     }
 
@@ -239,6 +243,8 @@ impl<K: Cached> Reflector<K> {
     }
 
     /// Lists and watches until `stop` is cancelled. Failures are logged and retried; it never gives up.
+    ///
+    /// A list that is being taken over when `stop` comes is taken over to its end; nothing is written after that.
     pub async fn run(mut self, stop: CancellationToken) {
         let cycles = async {
             loop {
@@ -247,8 +253,12 @@ impl<K: Cached> Reflector<K> {
                 tokio::time::sleep(delay).await;
             }
         };
-        // Between two awaits changes are either with the sink or not yet read, so ending at any of them is safe.
+        // Between two awaits changes are either with the sink or not yet read, so ending at any of them is safe; but for
+        // a list that is being handed on, which would otherwise be written after the end.
         stop.run_until_cancelled(cycles).await;
+        if self.replacing.is_some() {
+            drop(self.replaced().await);
+        }
     }
 
     fn failed(&mut self, error: &WireError) -> Duration {
@@ -426,7 +436,7 @@ impl<K: Cached> Reflector<K> {
                         version,
                         initial_end: true,
                     } => {
-                        self.synced(state.into_decoded(), Some(version));
+                        self.synced(state.into_decoded(), Some(version)).await?;
                         return Ok(Some(lines));
                     }
                     // The first bookmark of a server that knows of the state's end is that end.
@@ -478,21 +488,58 @@ impl<K: Cached> Reflector<K> {
             all.extend(joined(last).await?);
         }
         self.wire.page_size = self.config.page_size;
-        self.synced(all, version);
-        Ok(())
+        self.synced(all, version).await
     }
 
-    fn synced(&mut self, all: Decoded<K>, version: Option<ResourceVersion>) {
+    async fn synced(&mut self, all: Decoded<K>, version: Option<ResourceVersion>) -> Result<(), WireError> {
+        /// So many are handed on faster than another thread begins.
+        const FEW: usize = 256;
         tracing::debug!(
             object.kind = %self.wire.target.name,
             objects = all.objects.len(),
             version = version.as_ref().map(ResourceVersion::as_str).unwrap_or_default(),
             "listed"
         );
-        self.sink.replace(all.objects, &all.undecodable);
+        // What a later list replaces may be more than it brings.
+        let first = self.status.borrow().lists == 0;
+        if first && all.objects.len() <= FEW {
+            self.sink.replace(all.objects, &all.undecodable);
+            self.listed();
+        } else {
+            let sink = Arc::clone(&self.sink);
+            self.replacing = Some(spawn_blocking(move || {
+                sink.replace(all.objects, &all.undecodable);
+            }));
+            self.replaced().await?;
+        }
         // A list without a version (an aggregated server may do that) can only be watched from any version.
         self.version = Some(version.unwrap_or_else(|| ResourceVersion::from("0")));
         self.stuck = 0;
+        Ok(())
+    }
+
+    /// Waits until the sink has the list that it is being handed. It may be given up and called again.
+    ///
+    /// # Panics
+    /// Where the sink did, as if it had been called here.
+    async fn replaced(&mut self) -> Result<(), WireError> {
+        let Some(replacing) = &mut self.replacing else {
+            return Ok(());
+        };
+        let ended = replacing.await;
+        self.replacing = None;
+        match ended.map_err(JoinError::try_into_panic) {
+            Ok(()) => {
+                self.listed();
+                Ok(())
+            }
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The runtime is going down.
+            Err(Err(error)) => Err(WireError::Broken(std::io::Error::other(error))),
+        }
+    }
+
+    fn listed(&self) {
         self.status.send_modify(|status| {
             status.lists += 1;
             status.last_error = None;
@@ -615,3 +662,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[path = "reflector_tests.rs"]
+mod tests;
