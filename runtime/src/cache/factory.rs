@@ -13,10 +13,10 @@ use kube::core::{DynamicObject, GroupVersionKind, PartialObjectMeta};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::config::{ReflectorConfig, WatchScope};
 use super::informer::{Core, Informer, Place};
 use super::lister::Lister;
 use super::namespaces::NamespaceSet;
-use super::reflector::{ReflectorConfig, WatchScope};
 use super::target::{Cached, Dynamic, Target, say_kind};
 use crate::client::AsClient;
 use crate::kind::{Kind, Scope};

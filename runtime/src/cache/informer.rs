@@ -15,9 +15,10 @@ use futures::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::config::{ReflectorConfig, WatchScope};
 use super::lister::Lister;
 use super::namespaces::{self, NamespaceSet, NamespaceStatus, Parts};
-use super::reflector::{Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, Sink, WatchScope};
+use super::reflector::{Reflector, ReflectorHandle, ReflectorStatus, Sink};
 use super::shared::Shared;
 use super::store::IndexExists;
 use super::subscription::{EventHandler, Registration, Subscribe, Subscription};

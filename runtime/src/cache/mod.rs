@@ -38,10 +38,12 @@
 //! **Invariant:** what a cache hands out is shared and never changes; a newer state is a new object.
 
 mod backlog;
+mod config;
 mod delta;
 mod factory;
 mod gathered;
 mod informer;
+mod keeping;
 mod lister;
 mod measure;
 mod namespaces;
@@ -58,17 +60,19 @@ mod trim;
 mod version;
 mod wire;
 
+pub use config::{InitialState, ReflectorConfig, WatchScope};
 pub use delta::{Delta, Earlier, LastState};
 pub(crate) use delta::{Glance, Heard, News};
 pub use factory::{
     InformerFactory, InformerFactoryBuilder, KindStatus, NotDiscovered, NotSynced, UnsyncedKind,
 };
 pub use informer::{AlreadyStarted, Informer, Stopped};
+pub use keeping::KeepDecoded;
 pub use lister::{Lister, NamespaceLister, UnknownIndex};
 pub use measure::{CacheMetrics, CacheSize};
 pub use namespaces::{NamespaceSet, NamespaceStatus};
-pub use reflector::{InitialState, Reflector, ReflectorConfig, ReflectorHandle, ReflectorStatus, WatchScope};
-pub use store::{IndexExists, KeepDecoded, Store};
+pub use reflector::{Reflector, ReflectorHandle, ReflectorStatus};
+pub use store::{IndexExists, Store};
 pub use subscription::{EventHandler, Registration, Subscribe, Subscription, on_change};
 pub(crate) use table::Entry;
 pub use target::{Cached, Dynamic};

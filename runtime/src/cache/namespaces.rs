@@ -14,7 +14,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::reflector::{Change, Intake, Reflector, ReflectorHandle, ReflectorStatus, Sink, WatchScope};
+use super::config::WatchScope;
+use super::reflector::{Change, Intake, Reflector, ReflectorHandle, ReflectorStatus, Sink};
 use super::replacement::Incoming;
 use super::shared::Shared;
 use super::target::Cached;
@@ -234,7 +235,11 @@ pub(super) async fn follow<K: Cached>(
                 shared.complete();
             }
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => {
+                    // A list that is being taken over is not written after the end.
+                    while tasks.join_next().await.is_some() {}
+                    return;
+                }
                 changed = wanted.changed() => {
                     // Held by `set`.
                     if changed.is_err() {

@@ -13,126 +13,21 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::config::{InitialState, ReflectorConfig, WatchScope};
 use super::gathered::Gathered;
 use super::replacement::Incoming;
-use super::store::{KeepDecoded, Store};
+use super::store::Store;
 use super::target::{Cached, Namespace, Target};
 use super::transform::Transforming;
-use super::trim::Trim;
 use super::version::ResourceVersion;
 use super::wire::{Decoded, Line, Since, Watch, Wire, WireError, joined};
-use crate::backoff::{Backoff, LONGEST, random_share};
+use crate::backoff::{LONGEST, random_share};
 use crate::client::AsClient;
 use crate::kind::{Kind, ObjectKey};
-use crate::rbac::Rules;
-
-/// Which objects of a kind are watched.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct WatchScope {
-    /// One namespace; all where absent. Must be absent for cluster-scoped kinds.
-    pub namespace: Option<String>,
-    /// Label selector, as the server takes it.
-    pub labels: Option<String>,
-    /// Field selector, as the server takes it.
-    pub fields: Option<String>,
-}
-
-impl WatchScope {
-    /// All objects.
-    pub fn all() -> Self {
-        Self::default()
-    }
-
-    /// The objects of one namespace.
-    pub fn namespace(namespace: impl Into<String>) -> Self {
-        Self {
-            namespace: Some(namespace.into()),
-            ..Self::default()
-        }
-    }
-
-    /// Only objects whose labels match.
-    pub fn labels(mut self, selector: impl Into<String>) -> Self {
-        self.labels = Some(selector.into());
-        self
-    }
-
-    /// What a cache of this scope does: list and watch. A field selector for one name leaves nothing but that object.
-    pub fn rules<K: Kind>(&self) -> Rules {
-        Target::of::<K>().rules(std::slice::from_ref(self))
-    }
-
-    /// The one name that its field selector leaves.
-    pub(super) fn name(&self) -> Option<&str> {
-        let mut selectors = self.fields.as_deref().unwrap_or_default().split(',');
-        let name = selectors.find_map(|selector| selector.strip_prefix("metadata.name="))?;
-        Some(name.strip_prefix('=').unwrap_or(name))
-    }
-
-    /// Only objects whose fields match.
-    pub fn fields(mut self, selector: impl Into<String>) -> Self {
-        self.fields = Some(selector.into());
-        self
-    }
-}
-
-/// How the first state is fetched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum InitialState {
-    /// As the beginning of the watch (`sendInitialEvents`, KEP-3157), which costs the server least; in pages where
-    /// the server does not know that or does not get to the end of it.
-    #[default]
-    WatchList,
-    /// In pages.
-    Pages,
-}
-
-/// How a reflector lists and watches.
-#[derive(Clone, Debug)]
-pub struct ReflectorConfig {
-    /// How the first state is fetched. Default [`InitialState::WatchList`].
-    pub initial: InitialState,
-    /// Objects per page of a list; `None` asks for all at once. Default 500, as client-go's pager.
-    pub page_size: Option<u32>,
-    /// Delays after failures. Default [`Backoff::reflector`]; begins anew after two quiet minutes, and where a
-    /// connection breaks that had brought something.
-    pub backoff: Backoff,
-    /// How long a request may go without an answer (for a list: without its whole page). Default 60 s.
-    pub request_timeout: Duration,
-    /// After how long the server is asked to end a watch, up to as much again at random. Default 5 min, as
-    /// client-go.
-    pub watch_timeout: Duration,
-    /// After how long without a byte a watch is given up and taken up again, so that a connection that died
-    /// without a word is noticed. Default 150 s: servers send bookmarks about each minute.
-    pub idle_timeout: Duration,
-    /// How long [`InitialState::WatchList`] may bring no further object before everything is listed in pages
-    /// instead. Default 30 s. client-go waits as long as the server does, and warns every 10 s.
-    pub initial_timeout: Duration,
-    /// What is left out of the objects.
-    pub trim: Trim,
-    /// How many objects the cache keeps ready to be read; the others are packed. Default 16 MiB of them.
-    pub keep_decoded: KeepDecoded,
-}
-
-impl Default for ReflectorConfig {
-    fn default() -> Self {
-        Self {
-            initial: InitialState::default(),
-            page_size: Some(500),
-            backoff: Backoff::reflector(),
-            request_timeout: Duration::from_secs(60),
-            watch_timeout: Duration::from_secs(300),
-            idle_timeout: Duration::from_secs(150),
-            initial_timeout: Duration::from_secs(30),
-            trim: Trim::default(),
-            keep_decoded: KeepDecoded::default(),
-        }
-    }
-}
 
 /// Makes of an object, on the thread that decoded it, what a whole list of them may wait as; gives the key where it
 /// cannot be kept.
@@ -142,7 +37,8 @@ pub(super) type Intake<K> = Arc<dyn Fn(K) -> Result<Incoming<K>, ObjectKey> + Se
 pub(crate) trait Sink<K>: Send + Sync {
     /// For the objects of one list.
     fn intake(&self) -> Intake<K>;
-    /// Everything there is, but for `undecodable`, which stay as they were.
+    /// Everything there is, but for `undecodable`, which stay as they were. Called on a thread of its own where that may
+    /// take a while; nothing else is called until it returns.
     fn replace(&self, objects: Vec<Incoming<K>>, undecodable: &[ObjectKey]);
     /// Changes in the server's order.
     fn apply(&self, changes: Vec<Change<K>>);
@@ -266,6 +162,8 @@ pub struct Reflector<K> {
     last_expiry: Option<Instant>,
     failures: u32,
     last_failure: Option<Instant>,
+    /// A list that is handed to the sink on another thread; nothing else is until that has ended.
+    replacing: Option<JoinHandle<()>>,
 }
 
 impl<K: Kind> Reflector<K> {
@@ -310,6 +208,7 @@ impl<K: Cached> Reflector<K> {
             last_expiry: None,
             failures: 0,
             last_failure: None,
+            replacing: None,
         }
     }
 
@@ -344,6 +243,8 @@ impl<K: Cached> Reflector<K> {
     }
 
     /// Lists and watches until `stop` is cancelled. Failures are logged and retried; it never gives up.
+    ///
+    /// A list that is being taken over when `stop` comes is taken over to its end; nothing is written after that.
     pub async fn run(mut self, stop: CancellationToken) {
         let cycles = async {
             loop {
@@ -352,8 +253,12 @@ impl<K: Cached> Reflector<K> {
                 tokio::time::sleep(delay).await;
             }
         };
-        // Between two awaits changes are either with the sink or not yet read, so ending at any of them is safe.
+        // Between two awaits changes are either with the sink or not yet read, so ending at any of them is safe; but for
+        // a list that is being handed on, which would otherwise be written after the end.
         stop.run_until_cancelled(cycles).await;
+        if self.replacing.is_some() {
+            drop(self.replaced().await);
+        }
     }
 
     fn failed(&mut self, error: &WireError) -> Duration {
@@ -531,7 +436,7 @@ impl<K: Cached> Reflector<K> {
                         version,
                         initial_end: true,
                     } => {
-                        self.synced(state.into_decoded(), Some(version));
+                        self.synced(state.into_decoded(), Some(version)).await?;
                         return Ok(Some(lines));
                     }
                     // The first bookmark of a server that knows of the state's end is that end.
@@ -583,21 +488,58 @@ impl<K: Cached> Reflector<K> {
             all.extend(joined(last).await?);
         }
         self.wire.page_size = self.config.page_size;
-        self.synced(all, version);
-        Ok(())
+        self.synced(all, version).await
     }
 
-    fn synced(&mut self, all: Decoded<K>, version: Option<ResourceVersion>) {
+    async fn synced(&mut self, all: Decoded<K>, version: Option<ResourceVersion>) -> Result<(), WireError> {
+        /// So many are handed on faster than another thread begins.
+        const FEW: usize = 256;
         tracing::debug!(
             object.kind = %self.wire.target.name,
             objects = all.objects.len(),
             version = version.as_ref().map(ResourceVersion::as_str).unwrap_or_default(),
             "listed"
         );
-        self.sink.replace(all.objects, &all.undecodable);
+        // What a later list replaces may be more than it brings.
+        let first = self.status.borrow().lists == 0;
+        if first && all.objects.len() <= FEW {
+            self.sink.replace(all.objects, &all.undecodable);
+            self.listed();
+        } else {
+            let sink = Arc::clone(&self.sink);
+            self.replacing = Some(spawn_blocking(move || {
+                sink.replace(all.objects, &all.undecodable);
+            }));
+            self.replaced().await?;
+        }
         // A list without a version (an aggregated server may do that) can only be watched from any version.
         self.version = Some(version.unwrap_or_else(|| ResourceVersion::from("0")));
         self.stuck = 0;
+        Ok(())
+    }
+
+    /// Waits until the sink has the list that it is being handed. It may be given up and called again.
+    ///
+    /// # Panics
+    /// Where the sink did, as if it had been called here.
+    async fn replaced(&mut self) -> Result<(), WireError> {
+        let Some(replacing) = &mut self.replacing else {
+            return Ok(());
+        };
+        let ended = replacing.await;
+        self.replacing = None;
+        match ended.map_err(JoinError::try_into_panic) {
+            Ok(()) => {
+                self.listed();
+                Ok(())
+            }
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The runtime is going down.
+            Err(Err(error)) => Err(WireError::Broken(std::io::Error::other(error))),
+        }
+    }
+
+    fn listed(&self) {
         self.status.send_modify(|status| {
             status.lists += 1;
             status.last_error = None;
@@ -720,3 +662,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[path = "reflector_tests.rs"]
+mod tests;

@@ -9,7 +9,8 @@ use hashbrown::HashSet;
 use kube::Resource;
 
 use super::delta::{Earlier, News};
-use super::store::{IndexFn, PARTS, Patience, Store, Values, index_object, read, values, write};
+use super::keeping::Patience;
+use super::store::{IndexFn, PARTS, Store, Values, index_object, read, values, write};
 use super::table::{At, Entry, Index, Table, Weighed};
 use crate::kind::ObjectKey;
 

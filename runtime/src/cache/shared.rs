@@ -13,10 +13,11 @@ use tokio::time::Instant;
 
 use super::backlog::Backlog;
 use super::delta::{Earlier, LastState, News};
+use super::keeping::KeepDecoded;
 use super::namespaces;
 use super::reflector::{Change, Intake, Sink, after};
 use super::replacement::Incoming;
-use super::store::{KeepDecoded, Store};
+use super::store::Store;
 use super::subscription::Subscribe;
 use super::table::Entry;
 use super::target::Cached;

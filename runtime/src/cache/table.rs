@@ -382,6 +382,9 @@ impl<K: Resource> Table<K> {
             if matches!(entry, Entry::Decoded(_)) && !slot.queued && weight != Weight::default() {
                 slot.queued = true;
                 self.queue.push_back(at);
+            } else if matches!(entry, Entry::Decoded(_)) && weight != Weight::default() {
+                // It has an older one's place in the queue, maybe in front, and whoever waits for it reads it soon.
+                *slot.read.get_mut() = true;
             }
             slot.weight = weight;
             slot.entry = Some(entry);
@@ -702,6 +705,10 @@ mod tests {
             table.remove(&hasher, at, "b");
         }
         assert!(table.queue.len() <= 4, "{:?}", table.queue);
+        // Each is newer than its place in the queue.
+        for slot in table.slots.iter_mut().filter(|slot| slot.entry.is_some()) {
+            assert!(std::mem::take(slot.read.get_mut()));
+        }
         let read = table.find(&hasher, at, "a").unwrap();
         assert!(!table.slot(read).unwrap().touch());
         assert!(table.slot(read).unwrap().touch());
@@ -719,5 +726,29 @@ mod tests {
         assert_eq!(table.tally().weight, 2 * 1024);
         let (victims, _) = table.victims(usize::MAX);
         assert_eq!(names(&victims), ["d", "a"]);
+    }
+    /// What has just changed is what its reconcile reads next.
+    #[test]
+    fn a_new_state_in_an_old_place_has_a_second_chance() {
+        let hasher = DefaultHashBuilder::default();
+        let at = Hashed::new(&hasher, "n");
+        let mut table = Table::<ConfigMap>::default();
+        for name in ["a", "b", "c"] {
+            let (slot, _) = table.set(&hasher, at, decoded(object(name, 1)));
+            assert!(!table.slots[slot as usize].read.load(Ordering::Relaxed));
+        }
+        table.set(&hasher, at, decoded(object("a", 2)));
+        let mut next = || {
+            let (victims, _) = table.victims(1);
+            let (slot, map, _) = victims.into_iter().next()?;
+            // It cannot be packed, and so counts no more.
+            table.packed(slot, &map, None);
+            map.metadata.name.clone()
+        };
+        // One chance: passing the queue comes to an end.
+        let order: Vec<_> = std::iter::from_fn(&mut next).collect();
+        assert_eq!(order, ["b", "c", "a"]);
+        assert!(table.queue.is_empty());
+        assert_eq!(table.tally().weight, 0);
     }
 }

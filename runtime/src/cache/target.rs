@@ -14,7 +14,7 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::reflector::WatchScope;
+use super::config::WatchScope;
 use super::wire::WireError;
 use crate::kind::{Kind, ObjectKey, Scope};
 use crate::rbac::Rules;
