@@ -30,7 +30,7 @@ use crate::rbac::Rules;
 /// # use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 /// # use kubewright::{Controller, InformerFactory, Reconciler};
 /// # use kubewright::manager::{LeaderElection, Manager};
-/// # async fn f<R: Reconciler>(client: kube::Client, reconciler: R) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn f<R: Reconciler<Object: kubewright::kind::Kind>>(client: kube::Client, reconciler: R) -> Result<(), Box<dyn std::error::Error>> {
 /// let factory = InformerFactory::new(&client);
 /// Manager::new(&factory)
 ///     .leader_election(LeaderElection::new(&client, "system", "example-operator"))

@@ -40,7 +40,7 @@ pub(crate) use view::{Place, Votes};
 /// ```no_run
 /// # use kubewright::{Controller, InformerFactory, Reconciler};
 /// # use kubewright::manager::{Manager, Shards};
-/// # async fn f<R: Reconciler>(client: kube::Client, reconciler: R) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn f<R: Reconciler<Object: kubewright::kind::Kind>>(client: kube::Client, reconciler: R) -> Result<(), Box<dyn std::error::Error>> {
 /// let factory = InformerFactory::new(&client);
 /// Manager::new(&factory)
 ///     .shards(Shards::new(&client, "system", "example-operator"))
