@@ -242,6 +242,10 @@ impl Words<'_> {
             Origin::Type => MOST,
             Origin::Object => MOST - RESERVED,
         };
+        // One that is full stays so, and takes no lock to say it.
+        if self.numbers.len() >= most {
+            return None;
+        }
         if origin == Origin::Object && !dictionary.is_often(hash, self.object) {
             return None;
         }
